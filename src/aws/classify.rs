@@ -1,0 +1,277 @@
+//! From what the SDK returns to an `Error`, by AWS's codes and, where one code is not enough, its words.
+
+use std::{error::Error as StdError, time::Duration};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ecs::{error::ProvideErrorMetadata, operation::run_task::RunTaskError};
+use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_types::request_id::RequestId;
+
+use super::{
+    advice::{self, Caller},
+    denied,
+    error::{Error, Failure, Kind, Login},
+    login::{chain_text, credentials_kind, find},
+};
+
+/// Codes of credentials that ran out; AWS has not acted on the request.
+const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
+
+/// Whether the call failed for credentials that ran out, so that fresh ones may do.
+pub(super) fn is_expired<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> bool {
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code);
+    code.is_some_and(|code| EXPIRED.contains(&code))
+}
+
+/// What a failed SDK call means. `skew` is how many seconds the clock is behind AWS's.
+pub(super) fn from_sdk<E>(
+    operation: &'static str,
+    error: &SdkError<E, Response>,
+    skew: Option<i64>,
+    caller: &Caller,
+) -> Error
+where
+    E: StdError + ProvideErrorMetadata + 'static,
+{
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code);
+    let text = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::message);
+    let message = text.map_or_else(|| chain_text(error), str::to_owned);
+    let kind = match code {
+        Some(code) => by_code(operation, code, &message, skew),
+        None => without_code(error, &message),
+    };
+    Error::from(Failure {
+        request_id: error.request_id().map(str::to_owned),
+        resource_ids: resource_ids(error),
+        retry_after: error.raw_response().and_then(retry_after),
+        ..failure(operation, code, message, kind, caller)
+    })
+}
+
+/// A failure with its advice, and nothing that only an answer of AWS has.
+pub(super) fn failure(
+    operation: &'static str,
+    code: Option<&str>,
+    message: String,
+    kind: Kind,
+    caller: &Caller,
+) -> Failure {
+    let hint = advice::hint(&kind, code, &message, caller);
+    let code = code.map(str::to_owned);
+    Failure {
+        operation,
+        code,
+        message,
+        request_id: None,
+        kind,
+        resource_ids: Vec::new(),
+        retry_after: None,
+        hint,
+    }
+}
+
+/// What AWS's `code` means, in the light of its words.
+pub(super) fn by_code(operation: &str, code: &str, message: &str, skew: Option<i64>) -> Kind {
+    let text = message.to_ascii_lowercase();
+    match code {
+        "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException" => Kind::Throttled,
+        "ServerException" | "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
+            Kind::Transient
+        }
+        "ServiceUnavailableException" | "InternalServerException" => Kind::Transient,
+        "ExpiredToken" | "ExpiredTokenException" => Kind::Login(Login::Expired),
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
+            Kind::Login(Login::Rejected)
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" => Kind::ClockSkew(skew),
+        "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure" => {
+            signature(&text, skew)
+        }
+        "AccessDenied" if text.contains("multifactorauthentication") => Kind::Login(Login::Mfa),
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+            Kind::Denied(denied::parse(message))
+        }
+        "BlockedException" | "OptInRequired" | "RegionDisabledException" => {
+            Kind::Denied(denied::parse(message))
+        }
+        "ClusterNotFoundException" | "DoesNotExistException" => Kind::NotFound,
+        "ConflictException" => Kind::Conflict,
+        "TargetNotConnected" => Kind::TargetNotConnected,
+        "ServiceQuotaExceededException" | "LimitExceededException" => Kind::Quota,
+        "ClientException" => client_exception(&text),
+        "InvalidParameterException" if text.contains("task was not found") => Kind::NotFound,
+        "InvalidParameterException"
+        | "InvalidParameters"
+        | "ValidationException"
+        | "InvalidDocument" => Kind::Invalid,
+        "PlatformUnknownException" | "PlatformTaskDefinitionIncompatibilityException" => {
+            Kind::Invalid
+        }
+        "UnsupportedFeatureException" | "InvalidTarget" => Kind::Invalid,
+        _ if operation == "AssumeRole" => Kind::Denied(denied::parse(message)),
+        _ => Kind::Other,
+    }
+}
+
+/// One exception of ECS for several causes.
+fn client_exception(text: &str) -> Kind {
+    match () {
+        () if text.contains("unable to assume the role") => Kind::RoleNotReady,
+        () if text.contains("provisioning") => Kind::Capacity,
+        () if text.contains("not found") || text.contains("inactive") => Kind::NotFound,
+        () if text.contains("rate exceeded") => Kind::Throttled,
+        () if text.contains("capacity is unavailable") => Kind::Capacity,
+        () => Kind::Invalid,
+    }
+}
+
+/// A clock more than four minutes off is near the five that AWS tolerates; nearer, the secret is wrong.
+fn signature(text: &str, skew: Option<i64>) -> Kind {
+    let says_so = text.contains("signature expired") || text.contains("not yet current");
+    if says_so || skew.is_some_and(|seconds| seconds.abs() > 240) {
+        return Kind::ClockSkew(skew);
+    }
+    Kind::Login(Login::Rejected)
+}
+
+fn without_code<E: StdError + 'static>(error: &SdkError<E, Response>, message: &str) -> Kind {
+    if let Some(credentials) = find::<CredentialsError>(error) {
+        return credentials_kind(credentials, &message.to_ascii_lowercase());
+    }
+    match error {
+        SdkError::TimeoutError(_) => Kind::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => Kind::Timeout,
+        SdkError::DispatchFailure(_) => Kind::Unreachable,
+        SdkError::ResponseError(_) => Kind::Transient,
+        SdkError::ServiceError(context) if context.raw().status().is_server_error() => {
+            Kind::Transient
+        }
+        SdkError::ServiceError(context) if context.raw().status().as_u16() == 429 => {
+            Kind::Throttled
+        }
+        _ => Kind::Other,
+    }
+}
+
+fn resource_ids(error: &(dyn StdError + 'static)) -> Vec<String> {
+    match find::<RunTaskError>(error) {
+        Some(RunTaskError::ConflictException(conflict)) => conflict.resource_ids().to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// Milliseconds, as the SDKs of AWS read it.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get("x-amz-retry-after")?;
+    text.parse().ok().map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ecs::operation::stop_task::StopTaskError;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn codes_decide_what_a_failure_means() {
+        for (code, message, kind) in [
+            ("ThrottlingException", "Rate exceeded", Kind::Throttled),
+            ("ServerException", "", Kind::Transient),
+            (
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+                Kind::Login(Login::Expired),
+            ),
+            (
+                "UnrecognizedClientException",
+                "",
+                Kind::Login(Login::Rejected),
+            ),
+            (
+                "ClusterNotFoundException",
+                "Cluster not found.",
+                Kind::NotFound,
+            ),
+            (
+                "ClientException",
+                "TaskDefinition not found.",
+                Kind::NotFound,
+            ),
+            (
+                "ClientException",
+                "TaskDefinition is inactive",
+                Kind::NotFound,
+            ),
+            (
+                "ClientException",
+                "ECS was unable to assume the role 'x'",
+                Kind::RoleNotReady,
+            ),
+            (
+                "InvalidParameterException",
+                "The referenced task was not found.",
+                Kind::NotFound,
+            ),
+            (
+                "InvalidParameterException",
+                "No Container Instances were found in your cluster.",
+                Kind::Invalid,
+            ),
+            (
+                "TargetNotConnected",
+                "ecs:x is not connected.",
+                Kind::TargetNotConnected,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20260101T000000Z is now earlier",
+                Kind::ClockSkew(None),
+            ),
+            (
+                "InvalidSignatureException",
+                "The request signature does not match",
+                Kind::Login(Login::Rejected),
+            ),
+            ("SomethingNew", "", Kind::Other),
+        ] {
+            let failed = failed(code, message);
+            assert_eq!(failed.kind, kind, "{code} {message}");
+            assert_eq!(
+                (failed.code.as_deref(), failed.message.as_str()),
+                (Some(code), message)
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_signature_with_a_wrong_clock_blames_the_clock() {
+        assert_eq!(
+            signature("the request signature does not match", Some(-301)),
+            Kind::ClockSkew(Some(-301))
+        );
+        assert_eq!(
+            signature("the request signature does not match", Some(20)),
+            Kind::Login(Login::Rejected)
+        );
+    }
+
+    fn failed(code: &str, message: &str) -> Error {
+        let meta = ErrorMetadata::builder().code(code).message(message).build();
+        let response = Response::new(
+            400.try_into().unwrap(),
+            aws_smithy_types::body::SdkBody::empty(),
+        );
+        let error = SdkError::service_error(StopTaskError::generic(meta), response);
+        from_sdk("StopTask", &error, None, &Caller::default())
+    }
+}

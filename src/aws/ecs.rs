@@ -1,0 +1,202 @@
+//! The calls of ECS: find, run, watch and stop a task.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, DesiredStatus, Failure, LaunchType, NetworkConfiguration,
+    PropagateTags, Tag, TaskField,
+};
+
+use super::{
+    Aws,
+    error::{Error, Kind},
+    task::Task,
+};
+
+/// Most tasks that one DescribeTasks takes (AWS API model).
+const MAX_DESCRIBED: usize = 100;
+
+/// Longest reason that StopTask keeps (AWS API model).
+const MAX_REASON: usize = 255;
+
+/// Which tasks to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Desired {
+    /// Running ones and those on their way there.
+    Running,
+    /// Those that stopped within the last hour or so.
+    Stopped,
+}
+
+/// What to run. The token makes a repeated call answer with the same task; the same token with other
+/// parameters is a conflict, which names the task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunTask {
+    /// Name or ARN of the cluster.
+    pub cluster: String,
+    /// Family, or family:revision.
+    pub task_definition: String,
+    /// Subnets of one VPC, at most 16.
+    pub subnets: Vec<String>,
+    /// At most 5; none means the VPC's default group.
+    pub security_groups: Vec<String>,
+    /// Needs a subnet with a route to an internet gateway.
+    pub assign_public_ip: bool,
+    /// At most 36 of `[A-Za-z0-9_/-]`.
+    pub started_by: String,
+    /// Tags of the task.
+    pub tags: BTreeMap<String, String>,
+    /// At most 64 printable ASCII characters.
+    pub client_token: String,
+}
+
+impl Aws {
+    /// ARNs of the tasks of `family` in `cluster`.
+    pub async fn list_tasks(
+        &self,
+        cluster: &str,
+        family: &str,
+        desired: Desired,
+    ) -> Result<Vec<String>, Error> {
+        let desired = match desired {
+            Desired::Running => DesiredStatus::Running,
+            Desired::Stopped => DesiredStatus::Stopped,
+        };
+        let mut arns = Vec::new();
+        let mut page = None;
+        loop {
+            let request = self
+                .ecs()
+                .list_tasks()
+                .cluster(cluster)
+                .family(family)
+                .desired_status(desired.clone());
+            let request = request.set_next_token(page);
+            let reply = self.call("ListTasks", || request.clone().send()).await?;
+            arns.extend(reply.task_arns.unwrap_or_default());
+            page = reply.next_token.filter(|token| !token.is_empty());
+            if page.is_none() {
+                return Ok(arns);
+            }
+        }
+    }
+
+    /// The tasks of `arns` that AWS knows, tags included. A task may be missing for seconds after RunTask,
+    /// and is for good an hour after it stopped; that is no error.
+    pub async fn describe_tasks(&self, cluster: &str, arns: &[String]) -> Result<Vec<Task>, Error> {
+        let mut tasks = Vec::new();
+        for arns in arns.chunks(MAX_DESCRIBED) {
+            let request = self
+                .ecs()
+                .describe_tasks()
+                .cluster(cluster)
+                .set_tasks(Some(arns.to_vec()));
+            let request = request.include(TaskField::Tags);
+            let reply = self
+                .call("DescribeTasks", || request.clone().send())
+                .await?;
+            tasks.extend(reply.tasks.unwrap_or_default().into_iter().map(Task::from));
+        }
+        Ok(tasks)
+    }
+
+    /// Runs one Fargate task with an agent. The answer may be a task of an earlier call with the same
+    /// token, even a stopped one.
+    pub async fn run_task(&self, run: &RunTask) -> Result<Task, Error> {
+        let request = self
+            .ecs()
+            .run_task()
+            .cluster(&run.cluster)
+            .task_definition(&run.task_definition)
+            .count(1)
+            .launch_type(LaunchType::Fargate)
+            .enable_execute_command(true)
+            .network_configuration(network(run))
+            .started_by(&run.started_by)
+            .set_tags(Some(run.tags.iter().map(tag).collect()))
+            .propagate_tags(PropagateTags::TaskDefinition)
+            .enable_ecs_managed_tags(true)
+            .client_token(&run.client_token);
+        let reply = self.call("RunTask", || request.clone().send()).await?;
+        let failure = reply.failures.unwrap_or_default().into_iter().next();
+        match reply.tasks.unwrap_or_default().into_iter().next() {
+            Some(task) => Ok(Task::from(task)),
+            None => Err(self.not_run(failure)),
+        }
+    }
+
+    /// Stops a task; one that is not there counts as stopped. `reason` becomes its `stopped_reason`.
+    pub async fn stop_task(&self, cluster: &str, arn: &str, reason: &str) -> Result<(), Error> {
+        let reason: String = reason.chars().take(MAX_REASON).collect();
+        let request = self
+            .ecs()
+            .stop_task()
+            .cluster(cluster)
+            .task(arn)
+            .reason(reason);
+        match self.call("StopTask", || request.clone().send()).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// RunTask answers 200 without a task when there is no place for it.
+    fn not_run(&self, failure: Option<Failure>) -> Error {
+        let reason = failure
+            .as_ref()
+            .and_then(Failure::reason)
+            .unwrap_or("no task and no reason");
+        let detail = failure
+            .as_ref()
+            .and_then(Failure::detail)
+            .unwrap_or_default();
+        let message = if detail.is_empty() {
+            reason.to_owned()
+        } else {
+            format!("{reason}: {detail}")
+        };
+        self.failure("RunTask", Some(reason), message, placement_kind(reason))
+    }
+}
+
+fn placement_kind(reason: &str) -> Kind {
+    let text = reason.to_ascii_lowercase();
+    match () {
+        () if text.contains("capacity is unavailable") => Kind::Capacity,
+        () if text.contains("reached the limit") || text.contains("above your limit") => {
+            Kind::Quota
+        }
+        () if text.starts_with("missing") => Kind::NotFound,
+        () if text.starts_with("resource:") || text.starts_with("agent") => Kind::Invalid,
+        () if text.starts_with("location") || text.starts_with("attribute") => Kind::Invalid,
+        () => Kind::Other,
+    }
+}
+
+/// A cluster that does not exist is a mistake; a task that does not is stopped.
+fn is_gone(error: &Error) -> bool {
+    error.kind == Kind::NotFound && error.code.as_deref() == Some("InvalidParameterException")
+}
+
+fn network(run: &RunTask) -> NetworkConfiguration {
+    let public_ip = if run.assign_public_ip {
+        AssignPublicIp::Enabled
+    } else {
+        AssignPublicIp::Disabled
+    };
+    let groups = Some(run.security_groups.clone()).filter(|groups| !groups.is_empty());
+    let vpc = AwsVpcConfiguration::builder()
+        .set_subnets(Some(run.subnets.clone()))
+        .set_security_groups(groups)
+        .assign_public_ip(public_ip)
+        .build()
+        .expect("subnets are set");
+    NetworkConfiguration::builder()
+        .awsvpc_configuration(vpc)
+        .build()
+}
+
+fn tag((key, value): (&String, &String)) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}

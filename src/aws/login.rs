@@ -1,0 +1,192 @@
+//! Why credentials could not be had. The SDK's types behind these errors are private, so their words decide;
+//! what they lead to is a login command, a setting, or patience.
+
+use std::error::Error as StdError;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
+use super::{
+    advice::Caller,
+    classify::{by_code, failure},
+    denied,
+    error::{Error, Kind, Login},
+};
+
+/// Longest text taken from a chain of errors; a command's output can be of any length.
+const MAX_TEXT: usize = 400;
+
+/// What failed credentials mean to the operation that needed them.
+pub(super) fn from_credentials(
+    operation: &'static str,
+    error: &CredentialsError,
+    caller: &Caller,
+) -> Error {
+    if let Some(assume) = find::<AssumeRoleError>(error) {
+        let code = assume.code().unwrap_or("AccessDenied").to_owned();
+        let message = assume.message().unwrap_or_default().to_owned();
+        let kind = by_code("AssumeRole", &code, &message, None);
+        return failure("AssumeRole", Some(&code), message, kind, caller).into();
+    }
+    let message = chain_text(error);
+    let kind = credentials_kind(error, &message.to_ascii_lowercase());
+    failure(operation, None, message, kind, caller).into()
+}
+
+/// The kind of failed credentials, whose chain says `text` in lower case.
+pub(super) fn credentials_kind(error: &CredentialsError, text: &str) -> Kind {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let is_sso = has(&[
+        "sso token",
+        "/sso/cache",
+        "unauthorizedexception",
+        "invalidgrantexception",
+        "session token not found",
+    ]);
+    match () {
+        () if has(&["was not defined", "could not be built"]) => Kind::Configuration,
+        () if has(&["sso-session named", "invalid sso config"]) => Kind::Configuration,
+        () if has(&["login token", "/login/cache", "please reauthenticate"]) => {
+            Kind::Login(Login::Console)
+        }
+        () if has(&["forbiddenexception", "no access"]) => Kind::Denied(denied::parse(text)),
+        () if is_sso && !is_network(error) => Kind::Login(Login::Sso),
+        () if has(&["external process", "credential_process"]) => Kind::Login(Login::Process),
+        () if has(&["timed out"]) => Kind::Timeout,
+        () => by_variant(error),
+    }
+}
+
+fn by_variant(error: &CredentialsError) -> Kind {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => Kind::Login(Login::Missing),
+        CredentialsError::ProviderTimedOut(_) => Kind::Timeout,
+        CredentialsError::InvalidConfiguration(_) => Kind::Configuration,
+        _ if is_network(error) => Kind::Unreachable,
+        _ => Kind::Other,
+    }
+}
+
+fn is_network(error: &CredentialsError) -> bool {
+    find::<ConnectorError>(error).is_some()
+}
+
+/// The first error of type `T` in the chain.
+pub(super) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
+    sources(error).find_map(|source| source.downcast_ref())
+}
+
+fn sources<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// What the chain says, without the SDK's sentences that say nothing and without repetitions.
+pub(super) fn chain_text(error: &(dyn StdError + 'static)) -> String {
+    const EMPTY: [&str; 6] = [
+        "an error occurred while loading credentials",
+        "unexpected credentials error",
+        "the credentials provider was not properly configured",
+        "service error",
+        "dispatch failure",
+        "unhandled error",
+    ];
+    let mut text = String::new();
+    for source in sources(error) {
+        let part = source.to_string();
+        if EMPTY.contains(&part.as_str()) || text.contains(&part) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&part);
+    }
+    let text = if text.is_empty() {
+        error.to_string()
+    } else {
+        text
+    };
+    text.chars().take(MAX_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn words_of_credential_errors_name_the_login() {
+        for (error, kind) in [
+            (
+                CredentialsError::provider_error(
+                    "the SSO token has expired and cannot be refreshed",
+                ),
+                Kind::Login(Login::Sso),
+            ),
+            (
+                CredentialsError::provider_error(
+                    "failed to read `/home/me/.aws/sso/cache/0a.json`",
+                ),
+                Kind::Login(Login::Sso),
+            ),
+            (
+                CredentialsError::provider_error(
+                    "UnauthorizedException: Session token not found or invalid",
+                ),
+                Kind::Login(Login::Sso),
+            ),
+            (
+                CredentialsError::provider_error("ForbiddenException: No access"),
+                Kind::Denied(Default::default()),
+            ),
+            (
+                CredentialsError::unhandled("cached Login token is expired"),
+                Kind::Login(Login::Console),
+            ),
+            (
+                CredentialsError::unhandled("Your session has expired. Please reauthenticate."),
+                Kind::Login(Login::Console),
+            ),
+            (
+                CredentialsError::not_loaded("environment variable not set"),
+                Kind::Login(Login::Missing),
+            ),
+            (
+                CredentialsError::not_loaded("profile `x` was not defined: could not find"),
+                Kind::Configuration,
+            ),
+            (
+                CredentialsError::provider_error(
+                    "Error retrieving credentials from external process",
+                ),
+                Kind::Login(Login::Process),
+            ),
+            (
+                CredentialsError::not_loaded("profile `sso token` was not defined"),
+                Kind::Configuration,
+            ),
+            (
+                CredentialsError::provider_timed_out(Duration::from_secs(1)),
+                Kind::Timeout,
+            ),
+        ] {
+            let failed = from_credentials("RunTask", &error, &Caller::default());
+            assert_eq!(failed.kind, kind, "{}", failed.message);
+        }
+    }
+
+    #[test]
+    fn the_text_says_the_cause_and_nothing_twice() {
+        let inner = CredentialsError::provider_error("the SSO token has expired");
+        let outer = CredentialsError::provider_error(inner);
+        assert_eq!(chain_text(&outer), "the SSO token has expired");
+        assert!(chain_text(&CredentialsError::unhandled("x".repeat(9999))).len() <= MAX_TEXT);
+    }
+}

@@ -1,0 +1,362 @@
+//! The calls to AWS: ECS, SSM and STS, with one way of authenticating, one set of limits, and one kind of
+//! error that says what it means and what to do.
+//!
+//! Deciding when to call is left to `bastion` and `tunnel`; the way there to `net`. Every call ends within
+//! `Timeouts::operation` of its credentials being there. No secret shows in any `Debug`.
+
+mod advice;
+mod classify;
+mod clock;
+mod credentials;
+mod decode;
+mod denied;
+mod ecs;
+mod error;
+mod login;
+mod pace;
+mod reason;
+mod sign;
+mod source;
+mod ssm;
+mod task;
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use aws_config::{BehaviorVersion, identity::IdentityCache, provider_config::ProviderConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ecs::error::ProvideErrorMetadata;
+use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+use http::{HeaderMap, Uri};
+use tokio::sync::{Mutex, watch};
+
+use crate::{
+    config,
+    net::{Net, is_loopback},
+};
+
+pub use crate::net::{StreamUrl, Token};
+pub use decode::{Diagnosis, Retry, diagnose};
+pub use ecs::{Desired, RunTask};
+pub use error::{Denied, Error, Failure, Kind, Login, Why};
+pub use source::Source;
+pub use ssm::{Opened, SessionId};
+pub use task::{AgentStatus, Container, NoTarget, Task};
+
+use advice::Caller;
+use clock::Clock;
+use credentials::Cached;
+use pace::Pace;
+
+/// AWS as one person in one region sees it; cheap to clone.
+#[derive(Clone)]
+pub struct Aws(Arc<Inner>);
+
+struct Inner {
+    ecs: aws_sdk_ecs::Client,
+    ssm: aws_sdk_ssm::Client,
+    sts: aws_sdk_sts::Client,
+    credentials: Cached,
+    clock: Clock,
+    caller: Caller,
+    pace: Mutex<Pace>,
+    identity: watch::Sender<Option<Known>>,
+    signs: bool,
+    is_loopback: bool,
+}
+
+/// Who AWS says we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's twelve digits.
+    pub account: String,
+    /// The ARN of the user or of the assumed role's session.
+    pub arn: String,
+    /// The unique id, `AROA…:<session>` for a role.
+    pub user_id: String,
+}
+
+/// An identity and the key it was asked with.
+struct Known {
+    access_key_id: String,
+    identity: Identity,
+}
+
+/// How long calls may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// One TCP and TLS connection.
+    pub connect: Duration,
+    /// One attempt.
+    pub attempt: Duration,
+    /// One call with all its attempts.
+    pub operation: Duration,
+}
+
+impl Default for Timeouts {
+    /// 3.1 s lets one lost SYN be repeated (the SDK's own choice); a healthy call takes far less than 10 s.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_millis(3100),
+            attempt: Duration::from_secs(10),
+            operation: Duration::from_secs(30),
+        }
+    }
+}
+
+impl From<Timeouts> for TimeoutConfig {
+    fn from(timeouts: Timeouts) -> Self {
+        Self::builder()
+            .connect_timeout(timeouts.connect)
+            .operation_attempt_timeout(timeouts.attempt)
+            .operation_timeout(timeouts.operation)
+            .build()
+    }
+}
+
+impl Aws {
+    /// Prepares the calls, as the configuration and the machine say. `user` is the local user's name, for
+    /// the session name of an assumed role. Makes no network call; fails when no region is known.
+    pub async fn connect(config: &config::Aws, user: &str, net: &Net) -> Result<Self, Error> {
+        Self::with(config, user, net, Source::Machine, Timeouts::default()).await
+    }
+
+    /// As `connect`, with the credentials and the limits given.
+    pub async fn with(
+        config: &config::Aws,
+        user: &str,
+        net: &Net,
+        source: Source,
+        timeouts: Timeouts,
+    ) -> Result<Self, Error> {
+        let profile = config.profile.clone().or_else(|| {
+            std::env::var("AWS_PROFILE")
+                .ok()
+                .filter(|name| !name.is_empty())
+        });
+        let region = source::region(config).await;
+        let caller = Caller {
+            profile,
+            region: region.clone().unwrap_or_default(),
+        };
+        let region = region.ok_or_else(|| no_region(&caller))?;
+        let clock = Clock::new();
+        let base = sdk(config, &region, net, timeouts);
+        let credentials = credentials(config, user, source, &base, timeouts);
+        let sdk = base
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .build();
+        let ecs = aws_sdk_ecs::config::Builder::from(&sdk)
+            .interceptor(clock.clone())
+            .build();
+        let ssm = aws_sdk_ssm::config::Builder::from(&sdk)
+            .interceptor(clock.clone())
+            .build();
+        let sts = aws_sdk_sts::config::Builder::from(&sdk)
+            .interceptor(clock.clone())
+            .build();
+        Ok(Self(Arc::new(Inner {
+            ecs: aws_sdk_ecs::Client::from_conf(ecs),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            credentials,
+            clock,
+            caller,
+            pace: Mutex::default(),
+            identity: watch::Sender::new(None),
+            signs: config.sign_websocket,
+            is_loopback: config.endpoint_url.as_deref().is_some_and(points_here),
+        })))
+    }
+
+    /// The region of all calls.
+    pub fn region(&self) -> &str {
+        &self.0.caller.region
+    }
+
+    /// Who we are; asked once for each set of credentials. Needs no permission, so it also tells whether
+    /// the credentials work.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        let key = self.key("GetCallerIdentity").await?;
+        if let Some(identity) = self.known(&key) {
+            return Ok(identity);
+        }
+        let reply = self
+            .call("GetCallerIdentity", || {
+                self.0.sts.get_caller_identity().send()
+            })
+            .await?;
+        let identity = Identity {
+            account: reply.account.unwrap_or_default(),
+            arn: reply.arn.unwrap_or_default(),
+            user_id: reply.user_id.unwrap_or_default(),
+        };
+        let known = Known {
+            access_key_id: key,
+            identity: identity.clone(),
+        };
+        self.0.identity.send_replace(Some(known));
+        Ok(identity)
+    }
+
+    /// Who we were when last asked, without asking.
+    pub fn last_identity(&self) -> Option<Identity> {
+        self.0
+            .identity
+            .borrow()
+            .as_ref()
+            .map(|known| known.identity.clone())
+    }
+
+    /// When the credentials expire; `None` for lasting ones and before the first call.
+    pub fn credentials_expiry(&self) -> Option<SystemTime> {
+        self.0.credentials.expiry()
+    }
+
+    /// Headers that sign the WebSocket's request. Empty when the URL is signed already, when signing is
+    /// switched off, and when it is not possible: AWS has always accepted unsigned requests as well.
+    pub async fn sign(&self, url: &StreamUrl) -> HeaderMap {
+        if url.is_presigned() || !self.0.signs {
+            return HeaderMap::new();
+        }
+        let Ok(credentials) = self.0.credentials.resolve().await else {
+            return HeaderMap::new();
+        };
+        let time = self.0.clock.corrected(SystemTime::now());
+        sign::headers(url, &credentials, self.region(), time).unwrap_or_default()
+    }
+
+    fn ecs(&self) -> &aws_sdk_ecs::Client {
+        &self.0.ecs
+    }
+
+    fn ssm(&self) -> &aws_sdk_ssm::Client {
+        &self.0.ssm
+    }
+
+    fn pace(&self) -> &Mutex<Pace> {
+        &self.0.pace
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.0.is_loopback
+    }
+
+    fn known(&self, key: &str) -> Option<Identity> {
+        let known = self.0.identity.borrow();
+        known
+            .as_ref()
+            .filter(|known| known.access_key_id == key)
+            .map(|known| known.identity.clone())
+    }
+
+    async fn key(&self, operation: &'static str) -> Result<String, Error> {
+        let credentials = self.0.credentials.resolve().await;
+        let credentials = credentials
+            .map_err(|error| login::from_credentials(operation, &error, &self.0.caller))?;
+        Ok(credentials.access_key_id().to_owned())
+    }
+
+    /// One call. Credentials are resolved before its time starts to run, and once more when AWS says that
+    /// they expired: such a request was never acted on.
+    async fn call<T, E, F>(&self, operation: &'static str, send: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, SdkError<E, Response>>>,
+        E: StdError + ProvideErrorMetadata + 'static,
+    {
+        let key = self.key(operation).await?;
+        let mut outcome = send().await;
+        if outcome.as_ref().is_err_and(classify::is_expired) {
+            self.0.credentials.forget(&key).await;
+            self.key(operation).await?;
+            outcome = send().await;
+        }
+        outcome.map_err(|error| {
+            classify::from_sdk(operation, &error, self.0.clock.skew(), &self.0.caller)
+        })
+    }
+
+    /// A failure that AWS did not report as one.
+    fn failure(
+        &self,
+        operation: &'static str,
+        code: Option<&str>,
+        message: String,
+        kind: Kind,
+    ) -> Error {
+        classify::failure(operation, code, message, kind, &self.0.caller).into()
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Aws({})", self.region())
+    }
+}
+
+fn no_region(caller: &Caller) -> Error {
+    let message = "no region is set".to_owned();
+    let hint = Some("set `region` under [aws], or AWS_REGION".to_owned());
+    let known = classify::failure("connect", None, message, Kind::Configuration, caller);
+    Error::from(Failure { hint, ..known })
+}
+
+/// What all services have in common, without credentials.
+fn sdk(config: &config::Aws, region: &str, net: &Net, timeouts: Timeouts) -> SdkConfig {
+    let mut builder = SdkConfig::builder()
+        // The cache is ours: the SDK's could not be told to forget.
+        .identity_cache(IdentityCache::no_cache())
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .http_client(net.http_client())
+        .timeout_config(timeouts.into())
+        .retry_config(RetryConfig::standard().with_max_attempts(3));
+    builder.set_endpoint_url(config.endpoint_url.clone());
+    builder.build()
+}
+
+fn credentials(
+    config: &config::Aws,
+    user: &str,
+    source: Source,
+    sdk: &SdkConfig,
+    timeouts: Timeouts,
+) -> Cached {
+    let mut providers = ProviderConfig::without_region()
+        .with_region(sdk.region().cloned())
+        .with_timeout_config(timeouts.into());
+    if let Some(http) = sdk.http_client() {
+        providers = providers.with_http_client(http);
+    }
+    let (profile, role_arn) = (config.profile.clone(), config.role_arn.clone());
+    let (sdk, session_name) = (sdk.clone(), source::session_name(user));
+    Cached::new(move || {
+        let base = source.provider(profile.as_deref(), &providers);
+        match &role_arn {
+            None => base,
+            Some(role_arn) => SharedCredentialsProvider::new(source::Assumed {
+                base,
+                sdk: sdk.clone(),
+                role_arn: role_arn.clone(),
+                session_name: session_name.clone(),
+            }),
+        }
+    })
+}
+
+fn points_here(endpoint: &str) -> bool {
+    let uri = endpoint.parse::<Uri>();
+    uri.is_ok_and(|uri| uri.host().is_some_and(is_loopback))
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The SigV4 signature of the WebSocket's GET request.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::net::StreamUrl;
+
+/// The service's name in signatures (AWS service metadata).
+const SERVICE: &str = "ssmmessages";
+
+/// `Authorization`, `X-Amz-Date` and, for temporary credentials, `X-Amz-Security-Token` of a GET of `url`
+/// with an empty body at `time`. `None` for a URL that cannot be signed.
+pub(super) fn headers(
+    url: &StreamUrl,
+    credentials: &Credentials,
+    region: &str,
+    time: SystemTime,
+) -> Option<HeaderMap> {
+    let identity = credentials.clone().into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(SERVICE)
+        .time(time)
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?
+        .into();
+    let target = url.as_http();
+    let request =
+        SignableRequest::new("GET", target, std::iter::empty(), SignableBody::empty()).ok()?;
+    let (instructions, _) = sign(request, &params).ok()?.into_parts();
+    instructions.headers().map(header).collect()
+}
+
+fn header((name, value): (&str, &str)) -> Option<(HeaderName, HeaderValue)> {
+    let mut value = HeaderValue::try_from(value).ok()?;
+    // Debug output of the map must not show it.
+    value.set_sensitive(true);
+    Some((HeaderName::try_from(name).ok()?, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Computed with Python's hmac and hashlib from the signature's definition.
+    const SIGNATURE: &str = "f1c6623f31a02cc4965967cd4494f6eccf9fe58fce6b84b0fab0861b4135c292";
+    const URL: &str = "wss://ssmmessages.eu-west-1.amazonaws.com/v1/data-channel/me-0123456789abcdef0?role=publish_subscribe&cell-number=AAEL%2Bx%3D%3D";
+
+    #[test]
+    fn the_signature_is_that_of_an_independent_computation() {
+        let headers = signed(Some("session-token"));
+        let scope = "Credential=AKIDEXAMPLE/20261122/eu-west-1/ssmmessages/aws4_request";
+        let expected = format!(
+            "AWS4-HMAC-SHA256 {scope}, SignedHeaders=host;x-amz-date;x-amz-security-token, Signature={SIGNATURE}"
+        );
+        assert_eq!(headers["authorization"], expected);
+        assert_eq!(headers["x-amz-date"], "20261122T120000Z");
+        assert_eq!(headers["x-amz-security-token"], "session-token");
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let shown = format!("{:?}", signed(Some("session-token")));
+        assert!(
+            !shown.contains("session-token") && !shown.contains("Signature"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn lasting_credentials_have_no_token_header() {
+        assert!(!signed(None).contains_key("x-amz-security-token"));
+    }
+
+    fn signed(token: Option<&str>) -> HeaderMap {
+        let url = StreamUrl::parse(URL, false).unwrap();
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let credentials = Credentials::new(
+            "AKIDEXAMPLE",
+            secret,
+            token.map(str::to_owned),
+            None,
+            "test",
+        );
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_348_800);
+        headers(&url, &credentials, "eu-west-1", noon).unwrap()
+    }
+}

@@ -1,0 +1,171 @@
+//! Where credentials and region come from: the SDK's own chain, without the instance metadata that delays
+//! laptops by seconds, and a role on top where one is configured.
+
+use aws_config::{
+    ecs::EcsCredentialsProvider,
+    environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
+    meta::{credentials::CredentialsProviderChain, region::ProvideRegion},
+    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    provider_config::ProviderConfig,
+    web_identity_token::WebIdentityTokenCredentialsProvider,
+};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_types::SdkConfig;
+
+use crate::config;
+
+/// Where the base credentials come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The environment, the profile, a web identity or the container, in the SDK's order; a profile named
+    /// in the configuration stands alone, as with the AWS CLI.
+    Machine,
+    /// These and no others: the demo's and the tests'.
+    Fixed(Credentials),
+}
+
+impl Source {
+    /// Lasting credentials that only a simulator takes.
+    pub fn fixed(access_key_id: &str, secret_access_key: &str) -> Self {
+        Self::Fixed(Credentials::new(
+            access_key_id,
+            secret_access_key,
+            None,
+            None,
+            "fixed",
+        ))
+    }
+
+    /// A provider with nothing remembered, for `profile` if one is named.
+    pub(super) fn provider(
+        &self,
+        profile: Option<&str>,
+        config: &ProviderConfig,
+    ) -> SharedCredentialsProvider {
+        match self {
+            Self::Fixed(credentials) => SharedCredentialsProvider::new(credentials.clone()),
+            Self::Machine => chain(profile, config),
+        }
+    }
+}
+
+fn chain(profile: Option<&str>, config: &ProviderConfig) -> SharedCredentialsProvider {
+    let files = ProfileFileCredentialsProvider::builder().configure(config);
+    if let Some(name) = profile {
+        return SharedCredentialsProvider::new(files.profile_name(name).build());
+    }
+    let environment = EnvironmentVariableCredentialsProvider::new();
+    let chain = CredentialsProviderChain::first_try("Environment", environment)
+        .or_else("Profile", files.build())
+        .or_else(
+            "WebIdentityToken",
+            WebIdentityTokenCredentialsProvider::builder()
+                .configure(config)
+                .build(),
+        )
+        .or_else(
+            "EcsContainer",
+            EcsCredentialsProvider::builder().configure(config).build(),
+        );
+    SharedCredentialsProvider::new(chain)
+}
+
+/// The region of the configuration, else of the environment, else of the profile.
+pub(super) async fn region(config: &config::Aws) -> Option<String> {
+    if let Some(region) = &config.region {
+        return Some(region.clone());
+    }
+    if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
+        return Some(region.to_string());
+    }
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &config.profile {
+        profile = profile.profile_name(name);
+    }
+    profile
+        .build()
+        .region()
+        .await
+        .map(|region| region.to_string())
+}
+
+/// A role assumed with the credentials of `base`.
+#[derive(Debug)]
+pub(super) struct Assumed {
+    pub(super) base: SharedCredentialsProvider,
+    pub(super) sdk: SdkConfig,
+    pub(super) role_arn: String,
+    pub(super) session_name: String,
+}
+
+impl Assumed {
+    async fn assume(&self) -> Result<Credentials, CredentialsError> {
+        let base = self.base.provide_credentials().await?;
+        let config = aws_sdk_sts::config::Builder::from(&self.sdk)
+            .credentials_provider(base)
+            .build();
+        let call = aws_sdk_sts::Client::from_conf(config)
+            .assume_role()
+            .role_arn(&self.role_arn)
+            .role_session_name(&self.session_name);
+        let reply = call
+            .send()
+            .await
+            .map_err(CredentialsError::provider_error)?;
+        let given = reply
+            .credentials
+            .ok_or_else(|| CredentialsError::unhandled("AssumeRole gave no credentials"))?;
+        let expiry = given
+            .expiration
+            .try_into()
+            .map_err(CredentialsError::unhandled)?;
+        let token = Some(given.session_token);
+        Ok(Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            token,
+            Some(expiry),
+            "AssumeRole",
+        ))
+    }
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.assume())
+    }
+}
+
+/// `bastiond-<user>` in the characters that AssumeRole takes, at most 64 of them (AWS API model). It shows
+/// in CloudTrail and begins the session ids.
+pub(super) fn session_name(user: &str) -> String {
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let name: String = user.chars().map(allowed).collect();
+    let name = format!("bastiond-{name}");
+    name.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_names_hold_only_what_sts_takes() {
+        assert_eq!(session_name("me@example.com"), "bastiond-me@example.com");
+        assert_eq!(session_name("DOM\\j. d\u{f6}e"), "bastiond-DOM-j.-d-e");
+        assert_eq!(session_name(&"x".repeat(99)).len(), 64);
+        assert_eq!(session_name(""), "bastiond-");
+    }
+}

@@ -1,0 +1,200 @@
+//! The calls of SSM: start, resume, end and count sessions; ask whether an agent is connected.
+
+use std::{fmt, time::Instant};
+
+use aws_sdk_ssm::{
+    config::{Builder, retry::RetryConfig},
+    types::{ConnectionStatus, SessionFilter, SessionFilterKey, SessionState},
+};
+
+use super::{
+    Aws, StreamUrl, Token,
+    error::{Error, Kind},
+};
+
+/// The document that dials a host from the target.
+const TO_REMOTE_HOST: &str = "AWS-StartPortForwardingSessionToRemoteHost";
+
+/// The document that dials the target itself.
+const TO_TARGET: &str = "AWS-StartPortForwardingSession";
+
+/// Longest reason that StartSession takes, on one line (AWS API model).
+const MAX_REASON: usize = 256;
+
+/// The id of an SSM session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// An id that AWS gave, now or before a restart.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as AWS writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A session that can be connected to: once, within seconds.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The session.
+    pub id: SessionId,
+    /// What opens the data channel, once.
+    pub token: Token,
+    /// Where the data channel is.
+    pub url: StreamUrl,
+}
+
+impl Aws {
+    /// Starts a session from `target` to `host`:`port`, or to the target's own `port`. One call at a time
+    /// and one a second; never repeated by itself, since each may leave a session behind. `reason` shows in
+    /// AWS's session list and in CloudTrail.
+    pub async fn start_session(
+        &self,
+        target: &str,
+        host: Option<&str>,
+        port: u16,
+        reason: &str,
+    ) -> Result<Opened, Error> {
+        let mut request = self
+            .ssm()
+            .start_session()
+            .target(target)
+            .document_name(if host.is_some() {
+                TO_REMOTE_HOST
+            } else {
+                TO_TARGET
+            })
+            .parameters("portNumber", vec![port.to_string()])
+            // Only echoed to the client; the listener is ours.
+            .parameters("localPortNumber", vec!["0".to_owned()])
+            .set_reason(one_line(reason));
+        if let Some(host) = host {
+            request = request.parameters("host", vec![host.to_owned()]);
+        }
+        let once = || Builder::new().retry_config(RetryConfig::disabled());
+        let mut pace = self.pace().lock().await;
+        tokio::time::sleep(pace.wait(Instant::now())).await;
+        pace.take(Instant::now());
+        let reply = self
+            .call("StartSession", || {
+                request.clone().customize().config_override(once()).send()
+            })
+            .await?;
+        drop(pace);
+        let id = SessionId::new(reply.session_id.unwrap_or_default());
+        let opened = self.opened("StartSession", &id, reply.token_value, reply.stream_url);
+        if opened.is_err() {
+            // Nobody will ever connect to it; the error that made it useless is the one to tell.
+            let _ = self.terminate_session(&id).await;
+        }
+        opened?.ok_or_else(|| self.untrusted("StartSession", "the answer has no token".to_owned()))
+    }
+
+    /// A fresh token and URL for a session whose link was lost; `None` when the session is over.
+    pub async fn resume_session(&self, id: &SessionId) -> Result<Option<Opened>, Error> {
+        let request = self.ssm().resume_session().session_id(id.as_str());
+        match self.call("ResumeSession", || request.clone().send()).await {
+            Ok(reply) => self.opened("ResumeSession", id, reply.token_value, reply.stream_url),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a session; one that is over already counts as ended.
+    pub async fn terminate_session(&self, id: &SessionId) -> Result<(), Error> {
+        let request = self.ssm().terminate_session().session_id(id.as_str());
+        match self
+            .call("TerminateSession", || request.clone().send())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the agent of `target` is connected to AWS.
+    pub async fn connection_status(&self, target: &str) -> Result<bool, Error> {
+        let request = self.ssm().get_connection_status().target(target);
+        let reply = self
+            .call("GetConnectionStatus", || request.clone().send())
+            .await?;
+        Ok(reply.status == Some(ConnectionStatus::Connected))
+    }
+
+    /// The active sessions on `target`, everybody's.
+    pub async fn active_sessions(&self, target: &str) -> Result<Vec<SessionId>, Error> {
+        let filter = SessionFilter::builder()
+            .key(SessionFilterKey::TargetId)
+            .value(target)
+            .build();
+        let filter = filter.expect("key and value are set");
+        let mut ids = Vec::new();
+        let mut page = None;
+        loop {
+            let request = self
+                .ssm()
+                .describe_sessions()
+                .state(SessionState::Active)
+                .filters(filter.clone());
+            let request = request.set_next_token(page);
+            let reply = self
+                .call("DescribeSessions", || request.clone().send())
+                .await?;
+            let sessions = reply.sessions.unwrap_or_default();
+            ids.extend(
+                sessions
+                    .into_iter()
+                    .filter_map(|session| session.session_id)
+                    .map(SessionId),
+            );
+            page = reply.next_token.filter(|token| !token.is_empty());
+            if page.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// An answer without a token tells of a session that is over.
+    fn opened(
+        &self,
+        operation: &'static str,
+        id: &SessionId,
+        token: Option<String>,
+        url: Option<String>,
+    ) -> Result<Option<Opened>, Error> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else {
+            return Ok(None);
+        };
+        let url = StreamUrl::parse(&url.unwrap_or_default(), self.is_loopback());
+        let url = url.map_err(|refused| self.untrusted(operation, refused.to_string()))?;
+        Ok(Some(Opened {
+            id: id.clone(),
+            token: Token::new(token),
+            url,
+        }))
+    }
+
+    fn untrusted(&self, operation: &'static str, message: String) -> Error {
+        self.failure(operation, None, message, Kind::Untrusted)
+    }
+}
+
+fn one_line(reason: &str) -> Option<String> {
+    let line: String = reason
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_REASON)
+        .collect();
+    Some(line).filter(|line| !line.trim().is_empty())
+}

@@ -1,0 +1,43 @@
+//! The calls against a scripted server: what goes out, and what comes of the answers.
+
+mod ecs;
+mod identity;
+mod reach;
+mod ssm;
+
+use super::{fake::Fake, *};
+
+fn config(endpoint: String) -> config::Aws {
+    config::Aws {
+        profile: None,
+        region: Some("eu-west-1".into()),
+        role_arn: None,
+        endpoint_url: Some(endpoint),
+        sign_websocket: true,
+    }
+}
+
+fn net(env: &[(&str, &str)]) -> Net {
+    let find = |name: &str| {
+        env.iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
+    };
+    Net::new(find).unwrap()
+}
+
+async fn aws(fake: &Fake) -> Aws {
+    with(&config(fake.url()), &net(&[]), Timeouts::default()).await
+}
+
+async fn with(config: &config::Aws, net: &Net, timeouts: Timeouts) -> Aws {
+    Aws::with(
+        config,
+        "o'brien",
+        net,
+        Source::fixed("AKIDBASE", "secret"),
+        timeouts,
+    )
+    .await
+    .unwrap()
+}

@@ -1,0 +1,199 @@
+//! The calls a bastion makes, and what their answers mean to its lifecycle.
+
+use std::time::SystemTime;
+
+use super::choose::choose;
+use super::launch::{self, Epoch};
+use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
+use crate::aws::{self, Aws, Desired, Kind, NoTarget, Retry, Task};
+use crate::config::Bastion;
+use crate::state::TaskRecord;
+use crate::status::Reason;
+
+/// How often a token that names a stopped task is replaced before giving up.
+const STALE_TOKENS: usize = 3;
+
+/// What came of a call.
+pub struct Answer {
+    /// For the lifecycle.
+    pub outcome: Outcome,
+    /// The task, if one was seen.
+    pub seen: Option<Seen>,
+}
+
+/// A task as last seen, for the status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Its ARN.
+    pub arn: String,
+    /// `RUNNING` and so on.
+    pub last_status: String,
+    /// When it was asked for.
+    pub created_at: Option<SystemTime>,
+    /// When its containers ran.
+    pub started_at: Option<SystemTime>,
+}
+
+/// The calls of one bastion.
+pub struct Calls {
+    config: Bastion,
+    aws: Aws,
+    owner: String,
+}
+
+impl Calls {
+    /// Calls for the bastion in `config`.
+    pub fn new(config: Bastion, aws: Aws, owner: String) -> Self {
+        Self { config, aws, owner }
+    }
+
+    /// What the state file is to hold about a task.
+    pub fn record(&self, arn: String) -> TaskRecord {
+        TaskRecord {
+            bastion: self.config.name.clone(),
+            cluster: self.config.cluster.clone(),
+            arn,
+            params: launch::params(&self.config),
+            started_at: SystemTime::now().into(),
+        }
+    }
+
+    /// Make a call. Each has a deadline of its own.
+    pub async fn perform(&self, action: Action) -> Answer {
+        match action {
+            Action::Find => self.answer(self.find().await, Outcome::Found),
+            Action::Launch => {
+                let launched = self.launch().await.map(Some);
+                self.answer(launched, |found| {
+                    Outcome::Launched(found.map(|task| task.expect("a launch gives a task")))
+                })
+            }
+            Action::Describe(arn) => self.answer(self.describe(&arn).await, Outcome::Described),
+            Action::Probe(target) => {
+                Outcome::Probed(self.aws.connection_status(&target).await.map_err(trouble)).into()
+            }
+            Action::CountSessions(target) => {
+                let sessions = self.aws.active_sessions(&target).await;
+                Outcome::Counted(sessions.map(|ids| ids.len()).map_err(trouble)).into()
+            }
+            Action::Stop { arn, reason } => {
+                let stopped = self.aws.stop_task(&self.config.cluster, &arn, &reason).await;
+                Outcome::Stopped(stopped.map_err(trouble)).into()
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        task: Result<Option<Task>, aws::Error>,
+        outcome: impl FnOnce(Result<Option<Sighting>, Trouble>) -> Outcome,
+    ) -> Answer {
+        let seen = task.as_ref().ok().and_then(Option::as_ref).map(Seen::from);
+        let sighting = task.map(|task| task.map(|task| self.sighting(&task))).map_err(trouble);
+        Answer { outcome: outcome(sighting), seen }
+    }
+
+    async fn find(&self) -> Result<Option<Task>, aws::Error> {
+        let tasks = self.tasks(Desired::Running).await?;
+        Ok(choose(&tasks, &launch::wanted(&self.config, &self.owner)).cloned())
+    }
+
+    /// ECS answers a token with the task it made, even when that has stopped since.
+    async fn launch(&self) -> Result<Task, aws::Error> {
+        let stopped = self.tasks(Desired::Stopped).await.unwrap_or_default();
+        let mut epoch = Epoch::of(&stopped, SystemTime::now());
+        for _ in 0..STALE_TOKENS {
+            let task = self.launch_in(&epoch).await?;
+            if task.desired_status != "STOPPED" && task.last_status != "STOPPED" {
+                return Ok(task);
+            }
+            tracing::debug!(task = %task.arn, "the client token names a stopped task; taking another");
+            epoch = Epoch::After(task.arn);
+        }
+        self.launch_in(&epoch).await
+    }
+
+    async fn launch_in(&self, epoch: &Epoch) -> Result<Task, aws::Error> {
+        let request = launch::request(&self.config, &self.owner, epoch);
+        tracing::info!(cluster = %self.config.cluster, task_definition = %self.config.task_definition, "running a task");
+        match self.aws.run_task(&request).await {
+            // Another laptop ran it in this moment, with other words.
+            Err(error) if error.kind == Kind::Conflict => match error.resource_ids.first() {
+                Some(arn) => self.describe(arn).await?.ok_or(error),
+                None => Err(error),
+            },
+            other => other,
+        }
+    }
+
+    async fn describe(&self, arn: &str) -> Result<Option<Task>, aws::Error> {
+        let tasks = self.aws.describe_tasks(&self.config.cluster, &[arn.to_owned()]).await?;
+        Ok(tasks.into_iter().next())
+    }
+
+    async fn tasks(&self, desired: Desired) -> Result<Vec<Task>, aws::Error> {
+        let family = launch::family(&self.config);
+        let arns = self.aws.list_tasks(&self.config.cluster, family, desired).await?;
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.aws.describe_tasks(&self.config.cluster, &arns).await
+    }
+
+    fn sighting(&self, task: &Task) -> Sighting {
+        Sighting { arn: task.arn.clone(), phase: phase(task, self.config.container.as_deref()) }
+    }
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, seen: None }
+    }
+}
+
+impl From<&Task> for Seen {
+    fn from(task: &Task) -> Self {
+        Self {
+            arn: task.arn.clone(),
+            last_status: task.last_status.clone(),
+            created_at: task.created_at,
+            started_at: task.started_at,
+        }
+    }
+}
+
+/// What the lifecycle needs to know of a task.
+fn phase(task: &Task, container: Option<&str>) -> Phase {
+    let serves = matches!(task.last_status.as_str(), "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING");
+    if !serves || task.desired_status == "STOPPED" {
+        let diagnosis = aws::diagnose(task);
+        let mut reason = Reason::new("task_stopped", diagnosis.summary);
+        reason.hint = diagnosis.hint;
+        let retry = matches!(diagnosis.retry, Retry::Times(_) | Retry::OnDemand);
+        return Phase::Going { reason, retry, stopped: !serves };
+    }
+    if task.last_status != "RUNNING" {
+        return Phase::Coming(task.phase());
+    }
+    match task.target(container) {
+        Ok(target) => Phase::Up { target, agent: agent(task, container) },
+        Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
+        Err(error @ (NoTarget::ExecDisabled | NoTarget::UnknownContainer { .. } | NoTarget::Ambiguous { .. })) => {
+            let reason = Reason::new("no_target", error.to_string());
+            Phase::Going { reason, retry: false, stopped: false }
+        }
+    }
+}
+
+fn agent(task: &Task, container: Option<&str>) -> Agent {
+    let agent = task.container(container).ok().and_then(|container| container.exec_agent.as_ref());
+    match agent.map(|agent| (agent.status.as_str(), &agent.reason)) {
+        Some(("RUNNING", _)) => Agent::Running,
+        Some(("STOPPED", why)) => Agent::Stopped(why.clone().unwrap_or_else(|| "no reason given".to_owned())),
+        _ => Agent::Pending,
+    }
+}
+
+fn trouble(error: aws::Error) -> Trouble {
+    Trouble { retry: error.is_retryable(), reason: error.into() }
+}

@@ -1,0 +1,181 @@
+//! How a task is run: the parameters, the tags that make it recognisable, and the token that makes
+//! two laptops which run it at the same moment get the same one.
+//!
+//! Pure. In shared mode every laptop must send the very same request, so nothing personal is in it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use crate::aws::{RunTask, Task};
+use crate::config::{Bastion, Mode};
+
+/// The tag with the version of the daemon that ran the task.
+pub const VERSION_TAG: &str = "bastiond:version";
+
+/// What tells a fitting task from others.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What distinguishes one use of the client token from the next: ECS answers a token with the old
+/// task until an hour after that has stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Epoch {
+    /// The newest stopped task of the family.
+    After(String),
+    /// None is known: the minute.
+    Minute(u64),
+}
+
+impl Epoch {
+    /// By the stopped tasks of the family.
+    pub fn of(stopped: &[Task], now: SystemTime) -> Self {
+        match stopped.iter().max_by_key(|task| (task.created_at, task.arn.as_str())) {
+            Some(newest) => Self::After(newest.arn.clone()),
+            None => {
+                let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                Self::Minute(seconds / 60)
+            }
+        }
+    }
+}
+
+/// The tags of the task that `bastion` wants.
+pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
+    let mut tags = BTreeMap::from([
+        ("bastiond:stack", bastion.name.clone()),
+        ("bastiond:mode", mode(bastion).to_owned()),
+        ("bastiond:params", params(bastion)),
+        (VERSION_TAG, env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
+    if bastion.mode == Mode::User {
+        tags.insert("bastiond:owner", owner.to_owned());
+    }
+    Wanted { tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+}
+
+/// The request that runs it.
+pub fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
+    RunTask {
+        cluster: bastion.cluster.clone(),
+        task_definition: bastion.task_definition.clone(),
+        subnets: bastion.subnets.clone(),
+        security_groups: bastion.security_groups.clone(),
+        assign_public_ip: bastion.assign_public_ip,
+        started_by: started_by(bastion, owner),
+        tags: wanted(bastion, owner).tags,
+        client_token: client_token(bastion, owner, epoch),
+    }
+}
+
+/// The family, without which tasks cannot be listed: the last part of a name or ARN, less the
+/// revision.
+pub fn family(bastion: &Bastion) -> &str {
+    let name = bastion.task_definition.rsplit('/').next().unwrap_or_default();
+    name.split(':').next().unwrap_or(name)
+}
+
+/// At most 36 characters of `[A-Za-z0-9_/-]`, and nothing personal: a digest stands for the user.
+fn started_by(bastion: &Bastion, owner: &str) -> String {
+    match bastion.mode {
+        Mode::Shared => "bastiond/shared".to_owned(),
+        Mode::User => format!("bastiond/{}", &hex(&Sha256::digest(owner))[..16]),
+    }
+}
+
+fn client_token(bastion: &Bastion, owner: &str, epoch: &Epoch) -> String {
+    let owner = if bastion.mode == Mode::User { owner } else { "-" };
+    let epoch = match epoch {
+        Epoch::After(arn) => arn.clone(),
+        Epoch::Minute(minute) => minute.to_string(),
+    };
+    let parts = ["v1", &bastion.cluster, family(bastion), mode(bastion), owner, &params(bastion), &epoch];
+    hex(&Sha256::digest(parts.join("|")))[..52].to_owned()
+}
+
+/// Sixteen hexadecimal digits that change with any launch parameter.
+pub fn params(bastion: &Bastion) -> String {
+    let canonical = serde_json::json!([
+        bastion.name,
+        bastion.cluster,
+        bastion.task_definition,
+        bastion.subnets,
+        bastion.security_groups,
+        bastion.assign_public_ip,
+    ]);
+    hex(&Sha256::digest(canonical.to_string()))[..16].to_owned()
+}
+
+fn mode(bastion: &Bastion) -> &'static str {
+    match bastion.mode {
+        Mode::Shared => "shared",
+        Mode::User => "user",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Config, OnShutdown};
+
+    fn bastion(extra: &str) -> Bastion {
+        let text = format!(
+            "[bastion.dev]\ncluster = 'c'\ntask_definition = 'bastion:3'\nsubnets = ['subnet-0a1b2c3d']\n\
+             security_groups = ['sg-0a1b2c3d']\n{extra}\n[[tunnel]]\nname = 'db'\nhost = 'db.internal'\nport = 5432\n"
+        );
+        Config::parse(&text).expect("a valid configuration").bastions["dev"].clone()
+    }
+
+    #[test]
+    fn two_laptops_send_the_same_request_in_shared_mode() {
+        let epoch = Epoch::Minute(7);
+        let (ana, kim) = (request(&bastion(""), "ana", &epoch), request(&bastion(""), "kim", &epoch));
+        assert_eq!(format!("{ana:?}"), format!("{kim:?}"));
+    }
+
+    #[test]
+    fn two_users_never_get_each_others_task_in_user_mode() {
+        let own = bastion("mode = 'user'");
+        let (ana, kim) = (request(&own, "ana", &Epoch::Minute(7)), request(&own, "kim", &Epoch::Minute(7)));
+        assert_ne!(ana.client_token, kim.client_token);
+        assert_ne!(ana.tags["bastiond:owner"], kim.tags["bastiond:owner"]);
+        assert_ne!(ana.started_by, kim.started_by);
+    }
+
+    #[test]
+    fn a_token_is_new_when_the_task_it_made_has_stopped() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(120);
+        let stopped = Task { arn: "arn:1".to_owned(), ..Task::default() };
+        assert_eq!(Epoch::of(&[], now), Epoch::Minute(2));
+        assert_eq!(Epoch::of(&[stopped], now), Epoch::After("arn:1".to_owned()));
+        let token = |epoch| request(&bastion(""), "ana", &epoch).client_token;
+        assert_ne!(token(Epoch::Minute(2)), token(Epoch::After("arn:1".to_owned())));
+    }
+
+    #[test]
+    fn what_does_not_change_the_task_does_not_change_its_digest() {
+        assert_eq!(params(&bastion("")), params(&bastion("idle_stop = '1h'")));
+        assert_ne!(params(&bastion("")), params(&bastion("assign_public_ip = true")));
+        assert_eq!(bastion("").on_shutdown, OnShutdown::Stop);
+    }
+
+    #[test]
+    fn ecs_accepts_what_is_sent() {
+        let run = request(&bastion("mode = 'user'"), "ana@example.com", &Epoch::Minute(1));
+        assert!(run.client_token.len() <= 64);
+        assert!(run.started_by.len() <= 36);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_/-".contains(c);
+        assert!(run.started_by.chars().all(allowed), "{}", run.started_by);
+        assert_eq!(family(&bastion("")), "bastion");
+    }
+}

@@ -1,0 +1,524 @@
+//! Rows of input → state and actions, in virtual time; and the property that from every state
+//! there is a way back to rest.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settings() -> Settings {
+    Settings { idle_stop: 900 * SECOND, shared: true, stop_on_shutdown: true, pace: 1.0, seed: 7 }
+}
+
+fn reason(code: &str) -> Reason {
+    Reason::new(code, "it failed")
+}
+
+fn trouble(retry: bool) -> Trouble {
+    Trouble { reason: reason("test"), retry }
+}
+
+fn coming(arn: &str) -> Sighting {
+    Sighting { arn: arn.to_owned(), phase: Phase::Coming("pulling image") }
+}
+
+fn up(arn: &str, agent: Agent) -> Sighting {
+    Sighting { arn: arn.to_owned(), phase: Phase::Up { target: format!("ecs:{arn}"), agent } }
+}
+
+fn going(arn: &str, retry: bool) -> Sighting {
+    let phase = Phase::Going { reason: reason("task_stopped"), retry, stopped: true };
+    Sighting { arn: arn.to_owned(), phase }
+}
+
+/// A machine with a clock of its own.
+struct World {
+    lifecycle: Lifecycle,
+    now: Instant,
+    events: Vec<Event>,
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        Self::adopting(settings, None)
+    }
+
+    fn adopting(settings: Settings, adopt: Option<&str>) -> Self {
+        let now = Instant::now();
+        let lifecycle = Lifecycle::new(settings, adopt.map(str::to_owned), now);
+        Self { lifecycle, now, events: Vec::new() }
+    }
+
+    fn request(&mut self) {
+        self.lifecycle.handle_request(self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        self.events.extend(std::iter::from_fn(|| self.lifecycle.poll_event()));
+    }
+
+    /// The next action, after as much time as it takes.
+    fn action(&mut self) -> Action {
+        for _ in 0..10 {
+            if let Some(action) = self.lifecycle.poll_action() {
+                return action;
+            }
+            let at = self.lifecycle.poll_timeout().expect("something is planned");
+            self.now = self.now.max(at);
+            self.lifecycle.handle_timeout(self.now);
+            self.drain();
+        }
+        panic!("no action in {:?}", self.lifecycle.state());
+    }
+
+    fn answer(&mut self, outcome: Outcome) {
+        self.lifecycle.handle_outcome(outcome, self.now);
+        self.drain();
+    }
+
+    fn expect(&mut self, action: &Action, outcome: Outcome) {
+        assert_eq!(self.action(), *action);
+        self.answer(outcome);
+    }
+
+    fn state(&self) -> &State {
+        self.lifecycle.state().0
+    }
+
+    /// Run a task and have it ready.
+    fn start(&mut self, arn: &str) {
+        self.request();
+        self.expect(&Action::Find, Outcome::Found(Ok(None)));
+        self.expect(&Action::Launch, Outcome::Launched(Ok(coming(arn))));
+        self.expect(&Action::Find, Outcome::Found(Ok(None)));
+        self.expect(&describe(arn), Outcome::Described(Ok(Some(up(arn, Agent::Running)))));
+        self.expect(&probe(arn), Outcome::Probed(Ok(true)));
+        assert!(matches!(self.state(), State::Ready(_)));
+    }
+}
+
+fn describe(arn: &str) -> Action {
+    Action::Describe(arn.to_owned())
+}
+
+fn probe(arn: &str) -> Action {
+    Action::Probe(format!("ecs:{arn}"))
+}
+
+fn count(arn: &str) -> Action {
+    Action::CountSessions(format!("ecs:{arn}"))
+}
+
+fn is_stop(action: &Action, arn: &str) -> bool {
+    matches!(action, Action::Stop { arn: stopped, .. } if stopped == arn)
+}
+
+#[test]
+fn nothing_is_asked_of_aws_before_somebody_connects() {
+    let mut world = World::new(settings());
+    assert_eq!(world.lifecycle.poll_action(), None);
+    assert_eq!(world.lifecycle.poll_timeout(), None);
+}
+
+#[test]
+fn a_request_runs_a_task_and_waits_until_its_agent_is_connected() {
+    let mut world = World::new(settings());
+    world.start("a");
+    let ready = Event::Ready { target: "ecs:a".to_owned() };
+    assert_eq!(world.events, [Event::Holding("a".to_owned()), ready]);
+}
+
+#[test]
+fn a_task_that_runs_already_is_used() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("b", Agent::Running)))));
+    world.expect(&probe("b"), Outcome::Probed(Ok(true)));
+    assert!(matches!(world.state(), State::Ready(_)));
+}
+
+#[test]
+fn all_requests_share_one_start() {
+    let mut world = World::new(settings());
+    (0..50).for_each(|_| world.request());
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    assert_eq!(world.action(), Action::Launch);
+    world.request();
+    assert_eq!(world.lifecycle.poll_action(), None);
+}
+
+#[test]
+fn looks_follow_the_schedule_that_one_bucket_for_a_whole_account_allows() {
+    let mut world = World::new(Settings { shared: false, ..settings() });
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
+    let launched = world.now;
+    let mut looks = Vec::new();
+    while world.now - launched < 150 * SECOND {
+        world.expect(&describe("a"), Outcome::Described(Ok(Some(coming("a")))));
+        looks.push((world.now - launched).as_secs_f64());
+    }
+    assert_eq!(looks[0], 5.0);
+    let in_range = |from: f64, to: f64| looks.iter().filter(|at| (from..to).contains(*at)).count();
+    assert_eq!(in_range(5.0, 12.0), 7);
+    assert!((38..=60).contains(&in_range(12.0, 45.0)), "{}", in_range(12.0, 45.0));
+    assert!((36..=39).contains(&in_range(45.0, 120.0)), "{}", in_range(45.0, 120.0));
+}
+
+#[test]
+fn of_two_tasks_run_at_once_the_later_laptop_stops_its_own() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("ours"))));
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(coming("theirs")))));
+    let stop = world.action();
+    assert!(is_stop(&stop, "ours"), "{stop:?}");
+    world.answer(Outcome::Stopped(Ok(())));
+    world.expect(&describe("theirs"), Outcome::Described(Ok(Some(up("theirs", Agent::Running)))));
+    world.expect(&probe("theirs"), Outcome::Probed(Ok(true)));
+    assert!(world.events.contains(&Event::LetGo("ours".to_owned())));
+    assert!(world.events.contains(&Event::Holding("theirs".to_owned())));
+}
+
+#[test]
+fn a_task_that_ecs_does_not_know_yet_is_asked_for_again() {
+    let mut world = World::new(Settings { shared: false, ..settings() });
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
+    world.expect(&describe("a"), Outcome::Described(Ok(None)));
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(coming("a")))));
+    assert!(matches!(world.state(), State::Coming(_)));
+}
+
+#[test]
+fn a_probe_that_may_not_be_made_leaves_the_rest_to_start_session() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("a", Agent::Running)))));
+    world.expect(&probe("a"), Outcome::Probed(Err(trouble(false))));
+    assert!(matches!(world.state(), State::Ready(_)));
+}
+
+#[test]
+fn an_agent_that_runs_but_does_not_report_is_tried_after_fifteen_seconds() {
+    let mut world = World::new(settings());
+    world.request();
+    let found = world.now;
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("a", Agent::Running)))));
+    while !matches!(world.state(), State::Ready(_)) {
+        match world.action() {
+            Action::Probe(_) => world.answer(Outcome::Probed(Ok(false))),
+            _ => world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running))))),
+        }
+    }
+    let waited = world.now - found;
+    assert!((15 * SECOND..17 * SECOND).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
+    let mut world = World::new(Settings { shared: false, ..settings() });
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    for arn in ["first", "second"] {
+        world.expect(&Action::Launch, Outcome::Launched(Ok(coming(arn))));
+        let stop = loop {
+            match world.action() {
+                Action::Probe(_) => world.answer(Outcome::Probed(Ok(false))),
+                Action::Describe(_) => world.answer(Outcome::Described(Ok(Some(up(arn, Agent::Pending))))),
+                other => break other,
+            }
+        };
+        assert!(is_stop(&stop, arn), "{stop:?}");
+        world.answer(Outcome::Stopped(Ok(())));
+        if arn == "first" {
+            world.expect(&Action::Find, Outcome::Found(Ok(None)));
+        }
+    }
+    assert!(matches!(world.state(), State::Cooling(..)));
+    assert!(matches!(world.events.last(), Some(Event::Failed(reason)) if reason.code == "target_not_connected"));
+}
+
+#[test]
+fn a_task_that_stops_while_starting_is_tried_once_more_if_that_may_help() {
+    for (retry, launches) in [(true, 2), (false, 1)] {
+        let mut world = World::new(Settings { shared: false, ..settings() });
+        world.request();
+        let mut launched = 0;
+        while !matches!(world.state(), State::Cooling(..)) {
+            match world.action() {
+                Action::Find => world.answer(Outcome::Found(Ok(None))),
+                Action::Launch => {
+                    launched += 1;
+                    world.answer(Outcome::Launched(Ok(coming("a"))));
+                }
+                _ => world.answer(Outcome::Described(Ok(Some(going("a", retry))))),
+            }
+        }
+        assert_eq!(launched, launches);
+    }
+}
+
+#[test]
+fn during_the_cool_down_requests_get_the_same_answer_without_a_call() {
+    let mut world = World::new(settings());
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        world.request();
+        world.expect(&Action::Find, Outcome::Found(Err(trouble(false))));
+        let State::Cooling(until, _) = *world.state() else { panic!("not cooling") };
+        pauses.push((until - world.now).as_secs());
+        world.events.clear();
+        world.request();
+        assert_eq!(world.events, [Event::Failed(reason("test"))]);
+        assert_eq!(world.lifecycle.poll_action(), None);
+        world.now = until;
+    }
+    assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+}
+
+#[test]
+fn signing_in_is_noticed_within_seconds_however_often_it_failed() {
+    let mut world = World::new(settings());
+    for _ in 0..9 {
+        world.request();
+        let login = Trouble { reason: reason("credentials_expired").for_login(true), retry: false };
+        world.expect(&Action::Find, Outcome::Found(Err(login)));
+        let State::Cooling(until, _) = *world.state() else { panic!("not cooling") };
+        assert_eq!(until - world.now, 5 * SECOND);
+        world.now = until;
+    }
+}
+
+#[test]
+fn a_reset_forgets_the_cool_down() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Err(trouble(false))));
+    world.lifecycle.handle_reset(world.now);
+    world.request();
+    assert_eq!(world.action(), Action::Find);
+}
+
+#[test]
+fn an_unused_task_is_stopped_after_its_idle_time_if_nobody_else_has_a_session() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.handle_unleased(world.now);
+    let rested = world.now;
+    let last = loop {
+        match world.action() {
+            Action::Describe(_) => world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running))))),
+            other => break other,
+        }
+    };
+    assert_eq!(last, count("a"));
+    assert_eq!(world.now - rested, 900 * SECOND);
+    world.answer(Outcome::Counted(Ok(0)));
+    let stop = world.action();
+    assert!(is_stop(&stop, "a"), "{stop:?}");
+    world.answer(Outcome::Stopped(Ok(())));
+    assert_eq!(*world.state(), State::Stopped);
+    assert_eq!(world.events.last(), Some(&Event::LetGo("a".to_owned())));
+}
+
+#[test]
+fn a_shared_task_is_not_stopped_under_others_nor_when_they_cannot_be_counted() {
+    for counted in [Ok(2), Err(trouble(false))] {
+        let mut world = World::new(settings());
+        world.start("a");
+        world.lifecycle.handle_unleased(world.now);
+        while world.action() != count("a") {
+            world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running)))));
+        }
+        let seen = counted.is_ok();
+        world.answer(Outcome::Counted(counted));
+        assert_eq!(matches!(world.state(), State::Resting(..)), seen);
+        assert_eq!(world.lifecycle.poll_action(), None);
+    }
+}
+
+#[test]
+fn a_request_while_sessions_are_counted_keeps_the_task() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.handle_unleased(world.now);
+    while world.action() != count("a") {
+        world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running)))));
+    }
+    world.request();
+    world.answer(Outcome::Counted(Ok(0)));
+    assert!(matches!(world.state(), State::Ready(_)));
+    assert_eq!(world.lifecycle.poll_action(), None);
+}
+
+#[test]
+fn a_task_that_goes_away_under_its_users_is_reported_and_the_next_request_starts_another() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", true)))));
+    let gone = Event::Going { reason: reason("task_stopped"), stopped: true };
+    assert_eq!(world.events.last(), Some(&gone));
+    world.request();
+    assert_eq!(world.action(), Action::Find);
+}
+
+#[test]
+fn a_doubted_task_is_looked_at_before_it_is_given_to_anybody_else() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.handle_doubt(world.now);
+    world.events.clear();
+    world.request();
+    assert!(world.events.is_empty());
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", true)))));
+    assert_eq!(world.action(), Action::Find);
+}
+
+#[test]
+fn a_doubted_task_that_is_well_stays() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.handle_doubt(world.now);
+    world.request();
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(up("a", Agent::Running)))));
+    world.events.clear();
+    world.expect(&probe("a"), Outcome::Probed(Ok(true)));
+    assert_eq!(world.events, [Event::Ready { target: "ecs:a".to_owned() }]);
+}
+
+#[test]
+fn a_task_of_an_earlier_run_is_adopted_rested_and_stopped() {
+    let mut world = World::adopting(settings(), Some("old"));
+    world.expect(&describe("old"), Outcome::Described(Ok(Some(up("old", Agent::Running)))));
+    assert!(matches!(world.state(), State::Resting(..)));
+    while world.action() != count("old") {
+        world.answer(Outcome::Described(Ok(Some(up("old", Agent::Running)))));
+    }
+    world.answer(Outcome::Counted(Ok(0)));
+    assert!(is_stop(&world.action(), "old"));
+}
+
+#[test]
+fn a_task_of_an_earlier_run_that_has_ended_is_forgotten() {
+    let mut world = World::adopting(settings(), Some("old"));
+    world.expect(&describe("old"), Outcome::Described(Ok(Some(going("old", true)))));
+    assert_eq!(world.events, [Event::LetGo("old".to_owned())]);
+    assert_eq!(*world.state(), State::Stopped);
+}
+
+#[test]
+fn shutting_down_during_a_launch_stops_what_was_launched() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    assert_eq!(world.action(), Action::Launch);
+    world.lifecycle.handle_shutdown(world.now);
+    assert!(!world.lifecycle.is_finished());
+    world.answer(Outcome::Launched(Ok(coming("a"))));
+    assert!(is_stop(&world.action(), "a"));
+    world.answer(Outcome::Stopped(Ok(())));
+    assert!(world.lifecycle.is_finished());
+}
+
+#[test]
+fn a_policy_to_leave_the_task_is_obeyed_and_remembered() {
+    let mut world = World::new(Settings { stop_on_shutdown: false, ..settings() });
+    world.start("a");
+    world.lifecycle.handle_shutdown(world.now);
+    world.drain();
+    assert!(world.lifecycle.is_finished());
+    assert!(!world.events.contains(&Event::LetGo("a".to_owned())));
+}
+
+/// However calls turn out, a bastion that nobody wants comes to rest, and shutting down ends.
+#[test]
+fn from_every_state_there_is_a_way_back_to_rest() {
+    for seed in 0..2000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let shared = rng.bool();
+        let mut world = World::new(Settings { shared, seed, ..settings() });
+        for _ in 0..rng.usize(1..40) {
+            random_step(&mut world, &mut rng);
+        }
+        world.lifecycle.handle_shutdown(world.now);
+        for _ in 0..200 {
+            if world.lifecycle.is_finished() {
+                break;
+            }
+            settle(&mut world);
+        }
+        assert!(world.lifecycle.is_finished(), "seed {seed}: {:?}", world.lifecycle.state());
+    }
+}
+
+fn random_step(world: &mut World, rng: &mut fastrand::Rng) {
+    match rng.u8(0..6) {
+        0 => world.request(),
+        1 => world.lifecycle.handle_unleased(world.now),
+        2 => world.lifecycle.handle_doubt(world.now),
+        _ => {
+            world.now += Duration::from_millis(rng.u64(0..20_000));
+            world.lifecycle.handle_timeout(world.now);
+            if let Some(action) = world.lifecycle.poll_action() {
+                let outcome = random_outcome(&action, rng);
+                world.answer(outcome);
+            }
+        }
+    }
+}
+
+fn random_outcome(action: &Action, rng: &mut fastrand::Rng) -> Outcome {
+    let retry = rng.bool();
+    let failed = rng.u8(0..4) == 0;
+    let sighting = match rng.u8(0..4) {
+        0 => going("a", retry),
+        1 => coming("a"),
+        2 => up("a", Agent::Pending),
+        _ => up("a", Agent::Running),
+    };
+    let seen = (rng.u8(0..5) > 0).then_some(sighting.clone());
+    match action {
+        _ if failed => failure(action, trouble(retry)),
+        Action::Find => Outcome::Found(Ok(seen)),
+        Action::Launch => Outcome::Launched(Ok(sighting)),
+        Action::Describe(_) => Outcome::Described(Ok(seen)),
+        Action::Probe(_) => Outcome::Probed(Ok(rng.bool())),
+        Action::CountSessions(_) => Outcome::Counted(Ok(rng.usize(0..2))),
+        Action::Stop { .. } => Outcome::Stopped(Ok(())),
+    }
+}
+
+fn failure(action: &Action, trouble: Trouble) -> Outcome {
+    match action {
+        Action::Find => Outcome::Found(Err(trouble)),
+        Action::Launch => Outcome::Launched(Err(trouble)),
+        Action::Describe(_) => Outcome::Described(Err(trouble)),
+        Action::Probe(_) => Outcome::Probed(Err(trouble)),
+        Action::CountSessions(_) => Outcome::Counted(Err(trouble)),
+        Action::Stop { .. } => Outcome::Stopped(Err(trouble)),
+    }
+}
+
+/// Let calls succeed and time pass.
+fn settle(world: &mut World) {
+    let outcome = match world.lifecycle.poll_action() {
+        Some(Action::Find) => Outcome::Found(Ok(None)),
+        Some(Action::Launch) => Outcome::Launched(Ok(coming("a"))),
+        Some(Action::Describe(arn)) => Outcome::Described(Ok(Some(up(&arn, Agent::Running)))),
+        Some(Action::Probe(_)) => Outcome::Probed(Ok(true)),
+        Some(Action::CountSessions(_)) => Outcome::Counted(Ok(0)),
+        Some(Action::Stop { .. }) => Outcome::Stopped(Ok(())),
+        None => {
+            if let Some(at) = world.lifecycle.poll_timeout() {
+                world.now = world.now.max(at);
+                world.lifecycle.handle_timeout(world.now);
+            }
+            return;
+        }
+    };
+    world.answer(outcome);
+}

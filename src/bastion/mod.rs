@@ -1,0 +1,331 @@
+//! A bastion: one ECS task, shared by the tunnels that hold a lease on it.
+//!
+//! One task with one loop and one call in flight. [`lifecycle`] decides, `calls` asks AWS, and
+//! this passes news on. A [`Lease`] is a claim that the task be running: while one is held the task
+//! is kept, and when the last is dropped it rests and is stopped.
+
+mod calls;
+mod choose;
+mod launch;
+pub mod lifecycle;
+mod shown;
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::aws::Aws;
+use crate::config;
+use crate::state::State as Records;
+use crate::status::{self, Reason};
+
+use calls::{Answer, Calls, Seen};
+use lifecycle::{Event, Lifecycle, Settings};
+
+/// What stopping the task may take at shutdown.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// A claim that the task be running.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    target: String,
+    /// `None` for a fixed target, which is nobody's to watch.
+    going: Option<watch::Receiver<Option<Going>>>,
+}
+
+/// The task behind a lease is going away.
+#[derive(Debug, Clone)]
+pub struct Going {
+    /// Why.
+    pub reason: Reason,
+    /// It has stopped already; before that, open connections may go on for a while.
+    pub stopped: bool,
+}
+
+impl Lease {
+    /// A lease on something that runs anyway.
+    pub fn fixed(target: &str) -> Self {
+        Self { target: target.to_owned(), going: None }
+    }
+
+    /// What StartSession is to be given.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Wait until the task is going away.
+    pub async fn going(&mut self) -> Going {
+        let Some(going) = &mut self.going else { return pending().await };
+        match going.wait_for(Option::is_some).await {
+            Ok(going) => going.clone().expect("waited for it"),
+            Err(_) => Going { reason: Reason::new("shutting_down", "the daemon is shutting down"), stopped: false },
+        }
+    }
+}
+
+/// A running bastion, as tunnels and the status see it.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<View>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Lease(oneshot::Sender<Result<Lease, Reason>>),
+    Doubt,
+    Reset,
+}
+
+/// What a bastion shows of itself.
+#[derive(Debug, Clone)]
+struct View {
+    name: String,
+    state: lifecycle::State,
+    since: Instant,
+    task: Option<Seen>,
+    last_error: Option<(Reason, Instant)>,
+    leases: usize,
+}
+
+impl Handle {
+    /// Wait for the task to be usable. Dropping the future withdraws the request.
+    pub async fn lease(&self) -> Result<Lease, Reason> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.commands.send(Command::Lease(reply)).await;
+        let gone = || Reason::new("shutting_down", "the daemon is shutting down");
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// A session could not be opened, or has fallen silent: have a look at the task.
+    pub fn doubt(&self) {
+        // With a full queue it is busy being asked already.
+        let _ = self.commands.try_send(Command::Doubt);
+    }
+
+    /// Forget earlier failures.
+    pub fn reset(&self) {
+        let _ = self.commands.try_send(Command::Reset);
+    }
+
+    /// What a start is waiting for, in words.
+    pub fn phase(&self) -> String {
+        shown::phase(&self.view.borrow().state)
+    }
+
+    /// What it is doing. Reads what was published; wakes nobody.
+    pub fn status(&self, now: Instant) -> status::Bastion {
+        shown::status(&self.view.borrow(), now)
+    }
+}
+
+/// What all bastions share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The calls.
+    pub aws: Aws,
+    /// Where tasks are remembered for the next start.
+    pub records: Records,
+    /// Whose bastion it is, in user mode.
+    pub owner: String,
+    /// See [`Settings::pace`].
+    pub pace: f64,
+}
+
+/// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
+/// task, when `cancel` is cancelled.
+pub fn spawn(
+    tasks: &mut JoinSet<()>,
+    config: config::Bastion,
+    adopt: Option<String>,
+    shared: Shared,
+    cancel: CancellationToken,
+) -> Handle {
+    let settings = Settings {
+        idle_stop: config.idle_stop,
+        shared: config.mode == config::Mode::Shared,
+        stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
+        pace: shared.pace,
+        seed: fastrand::u64(..),
+    };
+    let lifecycle = Lifecycle::new(settings, adopt, std::time::Instant::now());
+    let (state, since) = lifecycle.state();
+    let (commands, receiver) = mpsc::channel(64);
+    let (view, view_receiver) = watch::channel(View {
+        name: config.name.clone(),
+        state: state.clone(),
+        since: since.into(),
+        task: None,
+        last_error: None,
+        leases: 0,
+    });
+    let span = tracing::info_span!("bastion", name = config.name);
+    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let bastion = Bastion {
+        lifecycle,
+        calls,
+        records: shared.records,
+        commands: receiver,
+        view,
+        cancel,
+        call: None,
+        seen: None,
+        requests: Vec::new(),
+        leases: None,
+    };
+    tasks.spawn(bastion.run().instrument(span));
+    Handle { commands, view: view_receiver }
+}
+
+struct Bastion {
+    lifecycle: Lifecycle,
+    calls: Arc<Calls>,
+    records: Records,
+    commands: mpsc::Receiver<Command>,
+    view: watch::Sender<View>,
+    cancel: CancellationToken,
+    /// The one call in flight.
+    call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    /// The task as last seen.
+    seen: Option<Seen>,
+    requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
+    /// The leases on the present task; closed when the last is dropped.
+    leases: Option<watch::Sender<Option<Going>>>,
+}
+
+impl Bastion {
+    async fn run(mut self) {
+        let cancel = self.cancel.clone();
+        while !cancel.is_cancelled() {
+            self.turn(cancel.cancelled()).await;
+        }
+        self.lifecycle.handle_shutdown(std::time::Instant::now());
+        let deadline = Instant::now() + SHUTDOWN_LIMIT;
+        while !self.lifecycle.is_finished() {
+            if Instant::now() >= deadline {
+                tracing::warn!("the task could not be stopped in time; the next start looks after it");
+                return;
+            }
+            self.turn(sleep_until(deadline)).await;
+        }
+    }
+
+    /// Do what is to be done, then wait for one thing to happen.
+    async fn turn(&mut self, interrupted: impl Future<Output = ()>) {
+        self.follow_events();
+        if self.call.is_none()
+            && let Some(action) = self.lifecycle.poll_action()
+        {
+            let calls = Arc::clone(&self.calls);
+            self.call = Some(Box::pin(async move { calls.perform(action).await }));
+        }
+        self.publish();
+        let timeout = self.lifecycle.poll_timeout();
+        let call = async {
+            match &mut self.call {
+                Some(call) => call.await,
+                None => pending().await,
+            }
+        };
+        let unleased = async {
+            match &self.leases {
+                Some(leases) => leases.closed().await,
+                None => pending().await,
+            }
+        };
+        let timer = async {
+            match timeout {
+                Some(at) => sleep_until(at.into()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            answer = call => {
+                self.call = None;
+                self.seen = answer.seen.or(self.seen.take());
+                self.lifecycle.handle_outcome(answer.outcome, std::time::Instant::now());
+            }
+            Some(command) = self.commands.recv() => self.obey(command),
+            () = unleased => {
+                self.leases = None;
+                self.lifecycle.handle_unleased(std::time::Instant::now());
+            }
+            () = timer => self.lifecycle.handle_timeout(std::time::Instant::now()),
+            () = interrupted => {}
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = std::time::Instant::now();
+        match command {
+            Command::Lease(reply) => {
+                self.requests.push(reply);
+                self.lifecycle.handle_request(now);
+            }
+            Command::Doubt => self.lifecycle.handle_doubt(now),
+            Command::Reset => self.lifecycle.handle_reset(now),
+        }
+    }
+
+    fn follow_events(&mut self) {
+        while let Some(event) = self.lifecycle.poll_event() {
+            match event {
+                Event::Ready { target } => self.grant(&target),
+                Event::Failed(reason) => self.refuse(reason),
+                Event::Going { reason, stopped } => self.announce(Going { reason, stopped }),
+                Event::Holding(arn) => {
+                    tracing::info!(task = %arn, "using the task");
+                    self.records.record_task(self.calls.record(arn));
+                }
+                Event::LetGo(arn) => {
+                    tracing::info!(task = %arn, "done with the task");
+                    self.records.forget_task(&arn);
+                }
+            }
+        }
+    }
+
+    fn grant(&mut self, target: &str) {
+        let leases = self.leases.get_or_insert_with(|| watch::Sender::new(None));
+        for request in self.requests.drain(..) {
+            let lease = Lease { target: target.to_owned(), going: Some(leases.subscribe()) };
+            let _ = request.send(Ok(lease));
+        }
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        self.view.send_modify(|view| view.last_error = Some((reason.clone(), Instant::now())));
+        for request in self.requests.drain(..) {
+            let _ = request.send(Err(reason.clone()));
+        }
+    }
+
+    fn announce(&mut self, going: Going) {
+        tracing::warn!(reason = %going.reason.message, stopped = going.stopped, "the task is going away");
+        if let Some(leases) = self.leases.take() {
+            leases.send_replace(Some(going));
+        }
+    }
+
+    fn publish(&mut self) {
+        let (state, since) = self.lifecycle.state();
+        let task = self.seen.clone();
+        let leases = self.leases.as_ref().map_or(0, watch::Sender::receiver_count);
+        self.view.send_modify(|view| {
+            if view.state != *state {
+                tracing::debug!(state = %shown::phase(state), "bastion");
+            }
+            view.state = state.clone();
+            view.since = since.into();
+            view.task = task;
+            view.leases = leases;
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line as types, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Private databases on localhost, through an AWS task that runs only while it is needed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bastiond",
+    version,
+    about,
+    after_help = "Examples:\n  \
+        bastiond demo              try it without an AWS account\n  \
+        bastiond start             start the daemon in the background\n  \
+        bastiond ctl status        see how it is\n  \
+        psql -h localhost -p 55432 connect; the first connection starts the rest"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground, as a service manager wants it
+    #[command(after_help = "Example: bastiond run --config ./bastiond.toml")]
+    Run(Run),
+    /// Start the daemon in the background; returns when it is ready
+    #[command(after_help = "Example: bastiond start && bastiond ctl status")]
+    Start(Start),
+    /// Show a whole tunnel on this machine, without an AWS account
+    #[command(after_help = "Examples:\n  \
+        bastiond demo, then: curl localhost:55432\n  \
+        bastiond demo --target localhost:5432, then: psql -h localhost -p 55432")]
+    Demo(Demo),
+    /// Ask the running daemon
+    #[command(
+        subcommand,
+        after_help = "Example: bastiond ctl status --json | jq .healthy\n\n\
+        Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no daemon to be reached, 4 not healthy or not found"
+    )]
+    Ctl(Ctl),
+}
+
+/// `bastiond run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Talk to the `start` that runs this through stdout
+    #[arg(long, hide = true)]
+    pub detached: bool,
+}
+
+/// `bastiond start`
+#[derive(Debug, Args)]
+pub struct Start {
+    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+}
+
+/// `bastiond demo`
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// Where to listen, a port or an address:port
+    #[arg(long, value_name = "ADDR", default_value = "55432")]
+    pub listen: String,
+    /// Lead to this database instead of the built-in page
+    #[arg(long, value_name = "HOST:PORT")]
+    pub target: Option<String>,
+    /// Do the whole job once, print one line of JSON, and exit 0 or 1
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `bastiond ctl`
+#[derive(Debug, Subcommand)]
+pub enum Ctl {
+    /// Show every tunnel, and what mends what is wrong
+    Status {
+        /// Print the daemon's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring a tunnel up before the first connection does
+    Up {
+        /// Its name in the configuration
+        tunnel: String,
+    },
+    /// End a tunnel's sessions; it goes on listening
+    Down {
+        /// Its name in the configuration
+        tunnel: String,
+    },
+    /// Stop the daemon, and wait until it is gone
+    Shutdown,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

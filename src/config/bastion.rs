@@ -1,0 +1,131 @@
+//! `[bastion.NAME]`: an ECS task that may be run.
+
+use std::{collections::BTreeMap, ops::Range, time::Duration};
+
+use toml::Spanned;
+
+use super::{
+    Bastion, Mode, OnShutdown,
+    error::Complaint,
+    raw,
+    scope::{self, Report, Scope, Section},
+};
+
+/// A task costs about a cent an hour; a start costs its user half a minute.
+const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
+/// Bounds of `awsvpcConfiguration` (ECS API model).
+const MOST_SUBNETS: usize = 16;
+const MOST_SECURITY_GROUPS: usize = 5;
+
+pub(super) fn check(
+    raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
+    report: &mut Report,
+) -> BTreeMap<String, Bastion> {
+    raw.into_iter()
+        .map(|(name, bastion)| (name.get_ref().clone(), one(name, bastion, report)))
+        .collect()
+}
+
+fn one(name: Spanned<String>, raw: Spanned<raw::Bastion>, report: &mut Report) -> Bastion {
+    if let Err(complaint) = scope::name(name.get_ref()) {
+        report.add(
+            name.span().start,
+            &Section::top().table("bastion"),
+            name.get_ref(),
+            complaint,
+        );
+    }
+    let (name, header, raw) = (name.into_inner(), raw.span(), raw.into_inner());
+    let mut scope = report.scope(Section::top().table("bastion").table(&name));
+    let cluster = scope.required(
+        "cluster",
+        raw.cluster,
+        &header,
+        "name the ECS cluster to run the task in",
+    );
+    let task_definition = scope.required(
+        "task_definition",
+        raw.task_definition,
+        &header,
+        "name the task definition to run",
+    );
+    Bastion {
+        cluster,
+        task_definition,
+        subnets: subnets(&mut scope, raw.subnets, &header),
+        security_groups: ids(
+            &mut scope,
+            "security_groups",
+            "sg-",
+            MOST_SECURITY_GROUPS,
+            raw.security_groups,
+        ),
+        assign_public_ip: raw.assign_public_ip.unwrap_or(false),
+        container: scope.text("container", raw.container),
+        idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
+        mode: scope.word(
+            "mode",
+            raw.mode,
+            &[("shared", Mode::Shared), ("user", Mode::User)],
+        ),
+        on_shutdown: scope.word(
+            "on_shutdown",
+            raw.on_shutdown,
+            &[("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)],
+        ),
+        name,
+    }
+}
+
+fn subnets(
+    scope: &mut Scope,
+    raw: Option<Spanned<Vec<Spanned<String>>>>,
+    header: &Range<usize>,
+) -> Vec<String> {
+    match &raw {
+        None => scope.missing(
+            "subnets",
+            header.clone(),
+            "name one subnet that can reach the database",
+        ),
+        Some(list) if list.get_ref().is_empty() => {
+            scope.wrong(
+                "subnets",
+                list.span(),
+                Complaint::new("must name at least one subnet"),
+            );
+        }
+        Some(_) => {}
+    }
+    ids(scope, "subnets", "subnet-", MOST_SUBNETS, raw)
+}
+
+fn ids(
+    scope: &mut Scope,
+    key: &str,
+    prefix: &str,
+    most: usize,
+    raw: Option<Spanned<Vec<Spanned<String>>>>,
+) -> Vec<String> {
+    let Some(raw) = raw else { return Vec::new() };
+    if raw.get_ref().len() > most {
+        scope.wrong(
+            key,
+            raw.span(),
+            Complaint::new(format!(
+                "{} are too many: ECS takes {most}",
+                raw.get_ref().len()
+            )),
+        );
+    }
+    let well_formed = |id: &str| match id.strip_prefix(prefix) {
+        Some(rest) if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()) => Ok(()),
+        _ => Err(Complaint::new(format!(
+            "`{id}` is not an id that begins with `{prefix}`"
+        ))),
+    };
+    raw.into_inner()
+        .into_iter()
+        .filter_map(|id| scope.checked(key, Some(id), well_formed))
+        .collect()
+}

@@ -1,0 +1,180 @@
+//! The configuration file: TOML text in, a [`Config`] whose fields are already right out.
+//!
+//! It leaves finding and reading the file to its caller and knows no environment. Every mistake of a file is
+//! reported at once, each with its line, its key and, where there is one thing to do, a hint. Keys that do not
+//! exist are mistakes too: a setting that is silently ignored is worse than none.
+//!
+//! ```text
+//! text ─ syntax ─▶ raw::Root (typed, spans kept) ─ check ─▶ Config
+//!          └───────────────┴──────────────┴──────────────▶ Error, a list of Mistake
+//! ```
+
+mod aws;
+mod bastion;
+mod duration;
+mod error;
+mod host;
+mod listen;
+mod raw;
+mod scope;
+pub mod suggest;
+mod tunnel;
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+pub use error::{Error, Mistake};
+use scope::{Report, Section};
+
+/// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything a daemon needs to know, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// How to reach AWS.
+    pub aws: Aws,
+    /// The ECS tasks that may be run, by name.
+    pub bastions: BTreeMap<String, Bastion>,
+    /// The local ports and where they lead; never empty, names and addresses unique.
+    pub tunnels: Vec<Tunnel>,
+    /// How long open connections may go on after a request to stop; 5 s by default.
+    pub shutdown_timeout: Duration,
+}
+
+/// How to reach AWS; what is `None` is left to the SDK's own chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aws {
+    /// A profile of the shared AWS files.
+    pub profile: Option<String>,
+    /// A region such as `eu-central-1`.
+    pub region: Option<String>,
+    /// The role to assume before any other call.
+    pub role_arn: Option<String>,
+    /// An `https` URL, or an `http` one on a loopback address, that stands in for the AWS endpoints.
+    pub endpoint_url: Option<String>,
+    /// Whether the WebSocket's opening request is signed as well; true by default.
+    pub sign_websocket: bool,
+}
+
+/// An ECS task that the daemon runs when a tunnel needs it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bastion {
+    /// Its name in this file.
+    pub name: String,
+    /// Name or ARN of the ECS cluster.
+    pub cluster: String,
+    /// Family, `family:revision` or ARN.
+    pub task_definition: String,
+    /// Subnets for its network interface, 1 to 16.
+    pub subnets: Vec<String>,
+    /// Security groups, 0 to 5; none means the default group of the VPC.
+    pub security_groups: Vec<String>,
+    /// Whether the task gets a public address.
+    pub assign_public_ip: bool,
+    /// The container to go through; `None`: the only one with an exec agent.
+    pub container: Option<String>,
+    /// How long the task rests unused before it is stopped; 15 min by default.
+    pub idle_stop: Duration,
+    /// Whose tasks may be used.
+    pub mode: Mode,
+    /// What becomes of the task when the daemon stops.
+    pub on_shutdown: OnShutdown,
+}
+
+/// Whose task a bastion may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Any task of the bastion, whoever started it.
+    #[default]
+    Shared,
+    /// Only a task this user started.
+    User,
+}
+
+/// What becomes of a task the daemon started when the daemon stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// It is stopped.
+    #[default]
+    Stop,
+    /// It is left running, to be adopted at the next start.
+    Leave,
+}
+
+/// A local address and where connections to it lead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tunnel {
+    /// Its name, unique; letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// The local addresses; never empty. A port 0 is chosen by the system.
+    pub listen: Vec<SocketAddr>,
+    /// Whether `listen` may hold addresses that other machines can reach.
+    pub allow_non_loopback: bool,
+    /// What stands between.
+    pub via: Via,
+    /// The host as the far side knows it; `None`: a port of the target itself.
+    pub host: Option<String>,
+    /// The port on that host, never 0.
+    pub port: u16,
+    /// How long a connection is held while its bastion starts; 90 s by default.
+    pub hold_timeout: Duration,
+    /// How long a session is kept after its last connection; 2 min by default.
+    pub session_linger: Duration,
+    /// How long a connection of which one half is closed may go on; 60 s by default.
+    pub half_close_linger: Duration,
+    /// When the session is kept from being taken for idle.
+    pub keepalive: Keepalive,
+}
+
+/// What a tunnel goes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// A bastion of this file, by name.
+    Bastion(String),
+    /// A fixed SSM target: `ecs:…`, `i-…` or `mi-…`.
+    Target(String),
+}
+
+/// When a session is kept from being taken for idle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keepalive {
+    /// While a connection is open.
+    #[default]
+    WhileConnected,
+    /// Never: the idle limits of AWS apply.
+    Never,
+}
+
+impl Config {
+    /// Reads a configuration file's text.
+    ///
+    /// # Errors
+    /// Every mistake of the file, in the order of its lines.
+    pub fn parse(text: &str) -> Result<Config, Error> {
+        let mut report = Report::new(text);
+        let Some(root) = raw::read(text, &mut report) else {
+            return Err(report.into_error());
+        };
+        let config = check(root, &mut report);
+        if report.is_empty() {
+            Ok(config)
+        } else {
+            Err(report.into_error())
+        }
+    }
+}
+
+fn check(root: raw::Root, report: &mut Report) -> Config {
+    let mut top = report.scope(Section::top());
+    let shutdown_timeout =
+        top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let aws = aws::check(root.aws, report);
+    let bastions = bastion::check(root.bastion, report);
+    let tunnels = tunnel::check(root.tunnel, &bastions, report);
+    Config {
+        aws,
+        bastions,
+        tunnels,
+        shutdown_timeout,
+    }
+}

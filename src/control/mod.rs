@@ -1,0 +1,74 @@
+//! The daemon's door: HTTP/1.1 and JSON on a Unix socket that only its owner can open.
+//!
+//! [`socket`] claims the place, [`server`] answers there, [`client`] asks. What the daemon can do is handed to the
+//! server as a [`Door`]; nothing here knows tunnels or AWS.
+
+pub mod client;
+mod guard;
+mod refusal;
+mod routes;
+pub mod server;
+pub mod socket;
+
+use std::{fmt, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::status::{Problem, Status};
+pub use refusal::Refusal;
+
+/// What the daemon lets through its door.
+#[derive(Clone)]
+pub struct Door {
+    status: Arc<dyn Fn() -> Status + Send + Sync>,
+    commands: mpsc::Sender<Command>,
+    owner: u32,
+}
+
+impl Door {
+    /// A door for the user this process runs as. `status` is called once or twice a request and must not wait.
+    pub fn new(
+        status: impl Fn() -> Status + Send + Sync + 'static,
+        commands: mpsc::Sender<Command>,
+    ) -> Door {
+        Door {
+            status: Arc::new(status),
+            commands,
+            owner: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// The same door for another user, by uid.
+    pub fn owned_by(self, uid: u32) -> Door {
+        Door { owner: uid, ..self }
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a caller wants done. The caller waits for the reply; dropping it unanswered says that the daemon stops.
+#[derive(Debug)]
+pub enum Command {
+    /// Bring a tunnel's session up; replied to when it is ready or has failed.
+    Up {
+        /// The tunnel, which exists.
+        tunnel: String,
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// End a tunnel's sessions; the listener stays. Replied to when they are ended.
+    Down {
+        /// The tunnel, which exists.
+        tunnel: String,
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// Stop the daemon, as SIGTERM does.
+    Shutdown,
+}

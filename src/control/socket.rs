@@ -1,0 +1,261 @@
+//! The place of the door: who may stand there, and how it is taken and found again.
+//!
+//! Three guards, each enough alone: the folder is the owner's and closed to others (what counts on macOS, where a
+//! socket's own mode cannot be set before it exists), the socket's mode is 0600 from the moment it exists, and the
+//! server asks the system for every caller's uid.
+//!
+//! A [`Claim`] is a lock on a file beside the socket. Whoever holds it is the only daemon, so what stands at the
+//! socket's path is stale and may go; the path is dialled first all the same, since a lock file can be deleted.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use interprocess::{
+    local_socket::{
+        GenericFilePath, ListenerOptions, Name, Stream, ToFsName as _,
+        tokio::Listener,
+        traits::{Stream as _, StreamCommon as _},
+    },
+    os::unix::local_socket::ListenerOptionsExt as _,
+};
+use rustix::fs::OFlags;
+
+use crate::{paths::Paths, platform::System};
+
+/// Why the place cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another daemon is there.
+    #[error("bastiond is already running{}, socket {}", holder(.pid), .socket.display())]
+    AlreadyRunning {
+        /// Its process id, where it could be told.
+        pid: Option<u32>,
+        /// Where it answers.
+        socket: PathBuf,
+    },
+    /// The system has no room for such a path.
+    #[error("the control socket's path is too long: {length} bytes, this system takes {longest}: `{}`\n\
+             hint: set BASTIOND_SOCKET to a shorter one", .socket.display())]
+    PathTooLong {
+        /// The path.
+        socket: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest there may be.
+        longest: usize,
+    },
+    /// Others could get at the socket.
+    #[error("the control socket's folder `{}` {why}\nhint: {hint}", .folder.display())]
+    Unsafe {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Something that is no socket stands at its path.
+    #[error("`{}` is in the way of the control socket\nhint: move it away", .0.display())]
+    InTheWay(PathBuf),
+    /// The system refused.
+    #[error("cannot {action} `{}`: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+/// The right to be the daemon, until it is dropped. Drop it last, after the listener.
+#[derive(Debug)]
+pub struct Claim {
+    socket: PathBuf,
+    /// Held for its lock. The file itself stays: deleting it would let two daemons lock two files of one name.
+    _lock: File,
+}
+
+impl Claim {
+    /// Takes the place, unless a daemon has it. Makes the folder if need be.
+    ///
+    /// # Errors
+    /// When another daemon runs, or the place is not safe or not usable.
+    pub fn take(paths: &Paths) -> Result<Claim, Error> {
+        check_length(&paths.socket)?;
+        private_folder(paths.socket.parent().unwrap_or(Path::new("/")))?;
+        let lock = lock(paths)?;
+        Ok(Claim {
+            socket: paths.socket.clone(),
+            _lock: lock,
+        })
+    }
+
+    /// Listens at the place; a socket left by a dead daemon is replaced.
+    ///
+    /// # Errors
+    /// When a living process answers there after all, or the system refuses.
+    pub fn listen(&self) -> Result<Listener, Error> {
+        self.clear()?;
+        let failed = |source| Error::Io {
+            action: "listen on",
+            path: self.socket.clone(),
+            source,
+        };
+        let options = || Ok(ListenerOptions::new().name(name(&self.socket)?));
+        let bound = match options().and_then(|options| options.mode(0o600).create_tokio()) {
+            // No mode before the socket exists on this system: the folder keeps others out meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                options().and_then(ListenerOptions::create_tokio)
+            }
+            bound => bound,
+        };
+        let listener = bound.map_err(failed)?;
+        fs::set_permissions(&self.socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(listener)
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let failed = |action| {
+            move |source| Error::Io {
+                action,
+                path: self.socket.clone(),
+                source,
+            }
+        };
+        match fs::symlink_metadata(&self.socket) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed("look at")(error)),
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                return Err(Error::InTheWay(self.socket.clone()));
+            }
+            Ok(_) => {}
+        }
+        if let Ok(stream) = name(&self.socket).and_then(Stream::connect) {
+            let pid = stream
+                .peer_creds()
+                .ok()
+                .and_then(|peer| peer.pid())
+                .and_then(|pid| u32::try_from(pid).ok());
+            return Err(Error::AlreadyRunning {
+                pid,
+                socket: self.socket.clone(),
+            });
+        }
+        tracing::info!(socket = %self.socket.display(), "removing the socket of a daemon that is gone");
+        fs::remove_file(&self.socket).map_err(failed("remove"))
+    }
+}
+
+/// Whether a daemon holds the claim at these paths.
+pub fn is_claimed(paths: &Paths) -> bool {
+    let Ok(file) = File::open(&paths.lock) else {
+        return false;
+    };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+pub(super) fn name(socket: &Path) -> io::Result<Name<'_>> {
+    socket.to_fs_name::<GenericFilePath>()
+}
+
+pub(super) fn check_length(socket: &Path) -> Result<(), Error> {
+    let (length, longest) = (
+        socket.as_os_str().len(),
+        System::CURRENT.longest_socket_path(),
+    );
+    if length > longest {
+        return Err(Error::PathTooLong {
+            socket: socket.to_owned(),
+            length,
+            longest,
+        });
+    }
+    Ok(())
+}
+
+fn private_folder(folder: &Path) -> Result<(), Error> {
+    let failed = |action| {
+        move |source| Error::Io {
+            action,
+            path: folder.to_owned(),
+            source,
+        }
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed("make the folder"))?;
+    // Not followed: a link that someone else planted in /tmp is not our folder.
+    let metadata = fs::symlink_metadata(folder).map_err(failed("look at"))?;
+    let refuse = |why: &str, hint: String| Error::Unsafe {
+        folder: folder.to_owned(),
+        why: why.to_owned(),
+        hint,
+    };
+    let elsewhere = || "set BASTIOND_SOCKET to a path in a folder of your own".to_owned();
+    if !metadata.is_dir() {
+        return Err(refuse("is not a folder", elsewhere()));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refuse(
+            &format!("belongs to another user (uid {})", metadata.uid()),
+            elsewhere(),
+        ));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let why = format!("is open to others (mode {:04o})", metadata.mode() & 0o7777);
+        return Err(refuse(&why, format!("chmod 700 {}", folder.display())));
+    }
+    Ok(())
+}
+
+fn lock(paths: &Paths) -> Result<File, Error> {
+    let failed = |action| {
+        move |source| Error::Io {
+            action,
+            path: paths.lock.clone(),
+            source,
+        }
+    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&paths.lock)
+        .map_err(failed("open the lock file"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::AlreadyRunning {
+                pid: holder_of(&file),
+                socket: paths.socket.clone(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
+    }
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(failed("write"))?;
+    Ok(file)
+}
+
+/// The pid its holder wrote; nothing in the short while before that.
+fn holder_of(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

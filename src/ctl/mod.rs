@@ -1,0 +1,128 @@
+//! `bastiond ctl …`: asks the daemon, prints what it says, and makes an exit code of it.
+
+mod table;
+mod text;
+mod units;
+
+use std::{process::ExitCode, time::Duration};
+
+use anstream::{AutoStream, ColorChoice};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    cli::Ctl,
+    control::{
+        client::{Client, Error},
+        socket::is_claimed,
+    },
+    paths::Paths,
+    status::{ListenerState, Status, Tunnel, TunnelState},
+};
+use text::{Look, Palette};
+
+const FAILED: u8 = 1;
+const UNREACHABLE: u8 = 3;
+const UNWELL_OR_UNKNOWN: u8 = 4;
+
+/// Stopping takes the configured drain (5 s by default) and some calls to AWS.
+const SHUTDOWN: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(25);
+
+/// Runs one command. What went wrong is already printed when this returns.
+pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
+    let client = Client::new(&paths.socket);
+    let done = match command {
+        Ctl::Status { json } => status(&client, json).await,
+        Ctl::Up { tunnel } => client.up(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Shutdown => shutdown(&client, paths).await,
+    };
+    ExitCode::from(done.unwrap_or_else(|error| failed(&error)))
+}
+
+async fn status(client: &Client, json: bool) -> Result<u8, Error> {
+    let status = client.status().await?;
+    if json {
+        let text = serde_json::to_string_pretty(&status).expect("a status has only string keys");
+        print(&format!("{text}\n"));
+    } else {
+        print(&text::render(&status, &look()));
+    }
+    Ok(code_of(&status))
+}
+
+fn code_of(status: &Status) -> u8 {
+    if status.healthy { 0 } else { UNWELL_OR_UNKNOWN }
+}
+
+fn told(tunnel: &Tunnel) -> u8 {
+    let places = tunnel.places(ListenerState::Listening).join(", ");
+    let state = text::state(tunnel);
+    print(&format!("{}: {state}, {places}\n", tunnel.name));
+    match tunnel.state {
+        TunnelState::Failed | TunnelState::NeedsLogin | TunnelState::PortBusy => UNWELL_OR_UNKNOWN,
+        TunnelState::Idle
+        | TunnelState::Starting
+        | TunnelState::Ready
+        | TunnelState::Reconnecting
+        | TunnelState::Stopping => 0,
+    }
+}
+
+/// The lock outlives the socket: only when it is free can the next daemon start.
+async fn shutdown(client: &Client, paths: &Paths) -> Result<u8, Error> {
+    let pid = client.status().await?.daemon.pid;
+    client.shutdown().await?;
+    let gone = async {
+        while is_claimed(paths) {
+            sleep(POLL).await;
+        }
+    };
+    if timeout(SHUTDOWN, gone).await.is_err() {
+        eprintln!(
+            "error: bastiond (pid {pid}) is still stopping after {} s\nhint: kill {pid}",
+            SHUTDOWN.as_secs()
+        );
+        return Ok(FAILED);
+    }
+    print(&format!("bastiond (pid {pid}) has stopped\n"));
+    Ok(0)
+}
+
+fn failed(error: &Error) -> u8 {
+    eprintln!("error: {error}");
+    if let Some(hint) = error.hint() {
+        eprintln!("hint: {hint}");
+    }
+    match error {
+        Error::Unreachable { .. }
+        | Error::Gone { .. }
+        | Error::Impostor { .. }
+        | Error::Socket(_)
+        | Error::Timeout(_) => UNREACHABLE,
+        Error::Refused(refusal) if refusal.status == 404 => UNWELL_OR_UNKNOWN,
+        Error::Refused(_) | Error::Garbled(_) => FAILED,
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// As the terminal is; a pipe gets one line a row, without colour. NO_COLOR and its kin are honoured.
+fn look() -> Look {
+    let stdout = std::io::stdout();
+    let width = rustix::termios::tcgetwinsize(&stdout)
+        .ok()
+        .map(|size| usize::from(size.ws_col));
+    let palette = match AutoStream::choice(&stdout) {
+        ColorChoice::Never => Palette::plain(),
+        ColorChoice::Auto | ColorChoice::AlwaysAnsi | ColorChoice::Always => Palette::coloured(),
+    };
+    Look {
+        width: width.filter(|width| *width > 0),
+        palette,
+    }
+}

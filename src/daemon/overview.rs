@@ -1,0 +1,89 @@
+//! The status of the whole, put together from what each part has published.
+
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::{Daemon, Setup};
+use crate::aws::Aws;
+use crate::state::State;
+use crate::status::{self, Problem, Reason, Status};
+use crate::{bastion, tunnel};
+
+/// Reads what was published; wakes nobody and waits for nothing.
+pub struct Overview {
+    tunnels: Vec<tunnel::Handle>,
+    bastions: Vec<bastion::Handle>,
+    aws: Aws,
+    state: State,
+    started: Instant,
+    started_at: SystemTime,
+    config_path: Option<String>,
+    log_path: Option<String>,
+    socket: String,
+    /// What was wrong with the state file at the start.
+    state_warning: Option<String>,
+}
+
+impl Overview {
+    /// An overview of `daemon`.
+    pub fn new(setup: &Setup, daemon: &Daemon, aws: &Aws, state: State, state_warning: Option<String>) -> Self {
+        let shown = |path: &std::path::PathBuf| path.display().to_string();
+        Self {
+            tunnels: daemon.tunnels.clone(),
+            bastions: daemon.bastions.clone(),
+            aws: aws.clone(),
+            state,
+            started: Instant::now(),
+            started_at: SystemTime::now(),
+            config_path: setup.config_path.as_ref().map(shown),
+            log_path: setup.log_path.as_ref().map(shown),
+            socket: shown(&setup.paths.socket),
+            state_warning,
+        }
+    }
+
+    /// The status at this moment.
+    pub fn status(&self) -> Status {
+        let now = Instant::now();
+        let tunnels = self.tunnels.iter().map(|tunnel| tunnel.status(now)).collect();
+        let bastions = self.bastions.iter().map(|bastion| bastion.status(now)).collect();
+        Status::assemble(self.daemon(now), self.aws(), tunnels, bastions, self.own_problems())
+    }
+
+    fn daemon(&self, now: Instant) -> status::Daemon {
+        status::Daemon {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at: status::timestamp(self.started_at),
+            uptime_seconds: now.duration_since(self.started).as_secs(),
+            config_path: self.config_path.clone(),
+            log_path: self.log_path.clone(),
+            socket: self.socket.clone(),
+        }
+    }
+
+    fn aws(&self) -> status::Aws {
+        let identity = self.aws.last_identity();
+        let expiry = self.aws.credentials_expiry();
+        let left = expiry.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+        status::Aws {
+            region: Some(self.aws.region().to_owned()),
+            account: identity.as_ref().map(|identity| identity.account.clone()),
+            arn: identity.map(|identity| identity.arn),
+            credentials_expire_at: expiry.map(status::timestamp),
+            credentials_seconds_left: left.map(|left| left.as_secs()),
+            last_error: None,
+        }
+    }
+
+    fn own_problems(&self) -> Vec<Problem> {
+        let written = self.state.last_error().map(|error| error.to_string());
+        let problem = |message: String| {
+            let reason = Reason::new("state_unwritable", message)
+                .with_hint("make the state folder writable: until then a crash leaves tasks and sessions behind");
+            Problem::new("daemon", reason, SystemTime::now(), std::time::Duration::ZERO)
+        };
+        written.or_else(|| self.state_warning.clone()).into_iter().map(problem).collect()
+    }
+}

@@ -1,0 +1,117 @@
+//! Where events go: daily files kept for a week, and stderr while the daemon is in the foreground.
+//!
+//! `RUST_LOG` chooses what is written (syntax of `tracing_subscriber::EnvFilter`); by default everything of ours
+//! from INFO on, and the warnings of libraries. A log folder that cannot be written is a warning, never a reason not
+//! to run.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use tracing::{Level, Metadata};
+use tracing_appender::{
+    non_blocking::{NonBlocking, WorkerGuard},
+    rolling::{RollingFileAppender, Rotation},
+};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Files kept, one a day.
+const DAYS: usize = 7;
+const DEFAULT_FILTER: &str = "warn,bastiond=info";
+
+/// Whether events go to stderr as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stderr {
+    /// In the foreground: a person, or a service manager that keeps what it reads.
+    Talk,
+    /// Detached, or where stderr belongs to someone else.
+    Quiet,
+}
+
+/// Keeps the files' writer going; what is queued is written when this is dropped, so hold it until the end.
+#[derive(Debug)]
+pub struct Logs {
+    /// The folder of the files; `None` when it cannot be written.
+    pub folder: Option<PathBuf>,
+    _writer: Option<WorkerGuard>,
+}
+
+/// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
+pub fn start(folder: &Path, stderr: Stderr) -> Logs {
+    let filter = EnvFilter::builder()
+        .try_from_env()
+        .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let (file, writer, trouble) = match open(folder) {
+        Ok((file, writer)) => (Some(file), Some(writer), None),
+        Err(error) => (None, None, Some(error)),
+    };
+    let to_file = file.map(|file| fmt::layer().with_ansi(false).with_writer(file).boxed());
+    let talks = stderr == Stderr::Talk;
+    let to_stderr = talks.then(|| {
+        fmt::layer()
+            .with_ansi(is_coloured())
+            .with_writer(io::stderr)
+            .boxed()
+    });
+    // A second call, in a test, keeps what the first one set up.
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(keeps_secrets))
+        .with(to_file)
+        .with(to_stderr)
+        .try_init();
+    if let Some(error) = trouble {
+        warn_of(folder, &error);
+    }
+    Logs {
+        folder: writer.as_ref().map(|_| folder.to_owned()),
+        _writer: writer,
+    }
+}
+
+/// Below INFO, these libraries write down what they send, tokens and signatures included: whatever
+/// `RUST_LOG` says, that stays out.
+fn keeps_secrets(event: &Metadata<'_>) -> bool {
+    const TALKATIVE: [&str; 6] = [
+        "tungstenite",
+        "tokio_tungstenite",
+        "aws_",
+        "hyper",
+        "h2",
+        "rustls",
+    ];
+    let is_talkative = TALKATIVE.iter().any(|library| event.target().starts_with(library));
+    !is_talkative || *event.level() <= Level::INFO
+}
+
+/// Said to stderr in any case: detached, it is the only one to hear of it.
+fn warn_of(folder: &Path, error: &io::Error) {
+    tracing::warn!(folder = %folder.display(), %error, "cannot write logs");
+    eprintln!(
+        "warning: cannot write logs in `{}`: {error}",
+        folder.display()
+    );
+}
+
+/// The umask of the daemon, 077, makes the files private.
+fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let files = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("bastiond")
+        .filename_suffix("log")
+        .max_log_files(DAYS)
+        .build(folder)
+        .map_err(io::Error::other)?;
+    Ok(tracing_appender::non_blocking(files))
+}
+
+fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}

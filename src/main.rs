@@ -1,0 +1,115 @@
+//! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
+#![forbid(unsafe_code)]
+
+use std::{fs, io, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, bail};
+use bastiond::{
+    aws::Source,
+    cli::{Cli, Command, Demo},
+    config::Config,
+    ctl, daemon, demo,
+    logs::{self, Stderr},
+    paths::Paths,
+    signals, start,
+};
+use clap::Parser;
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    dispatch(Cli::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// No thread exists before this decides: `start` forks.
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Start(args) => start::start(&places(args.config)?),
+        Command::Run(args) => run(&places(args.config)?, args.detached),
+        Command::Demo(args) => run_demo(args),
+        Command::Ctl(command) => {
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            Ok(runtime.block_on(ctl::run(command, &places(None)?)))
+        }
+    }
+}
+
+fn places(config: Option<PathBuf>) -> anyhow::Result<Paths> {
+    let paths = Paths::from_env()?;
+    match config {
+        Some(config) => Ok(Paths {
+            config: std::path::absolute(config)?,
+            ..paths
+        }),
+        None => Ok(paths),
+    }
+}
+
+fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
+    start::private_umask();
+
+    let config = read_config(paths)?;
+    let logs = logs::start(
+        &paths.logs,
+        if is_detached {
+            Stderr::Quiet
+        } else {
+            Stderr::Talk
+        },
+    );
+    let setup = daemon::Setup {
+        config,
+        config_path: Some(paths.config.clone()),
+        paths: paths.clone(),
+        log_path: logs.folder.clone(),
+        source: Source::Machine,
+        pace: 1.0,
+    };
+    let ready = |line: &str| match is_detached {
+        true => start::announce(line).context("whoever started this daemon is gone"),
+        false => {
+            eprintln!("bastiond is ready; {line}");
+            Ok(())
+        }
+    };
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let cancel = CancellationToken::new();
+    let ended = runtime.block_on(async {
+        signals::cancel_on_signal(cancel.clone())?;
+        daemon::run(setup, ready, cancel).await
+    });
+    if let Err(error) = &ended
+        && is_detached
+    {
+        // By now nobody reads stderr.
+        tracing::error!("{error:#}");
+    }
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let cancel = CancellationToken::new();
+    runtime.block_on(async {
+        signals::cancel_on_signal(cancel.clone())?;
+        demo::run(args, cancel).await
+    })
+}
+
+fn read_config(paths: &Paths) -> anyhow::Result<Config> {
+    let shown = paths.config.display();
+    let text = match fs::read_to_string(&paths.config) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no configuration at `{shown}`\nhint: write one, or try `bastiond demo`")
+        }
+        Err(error) => bail!("cannot read the configuration `{shown}`: {error}"),
+    };
+    Config::parse(&text)
+        .map_err(|error| anyhow::anyhow!("the configuration `{shown}` has mistakes\n{error}"))
+}

@@ -1,0 +1,30 @@
+//! Where systems differ. Nothing else in the crate asks which one it runs on.
+
+pub mod port_holder;
+
+/// The systems whose conventions are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Linux and other systems that follow the XDG base directories.
+    Linux,
+    /// macOS.
+    MacOs,
+}
+
+impl System {
+    /// The system this was built for.
+    pub const CURRENT: System = if cfg!(target_os = "macos") {
+        System::MacOs
+    } else {
+        System::Linux
+    };
+
+    /// How many bytes the path of a Unix socket may have, without the closing zero (`sun_path` in `sys/un.h`:
+    /// 108 bytes on Linux, 104 on macOS and the BSDs).
+    pub const fn longest_socket_path(self) -> usize {
+        match self {
+            System::Linux => 107,
+            System::MacOs => 103,
+        }
+    }
+}

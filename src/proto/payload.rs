@@ -1,0 +1,212 @@
+//! What stands inside payloads: the open message, the handshake, acknowledgements, flags, the closing notice.
+//!
+//! Types only, with their JSON. Unknown fields are ignored throughout, as new agents add some.
+
+use bytes::{BufMut, BytesMut};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use uuid::Uuid;
+
+/// The first frame of a link, and the only one that is text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Open {
+    /// Always `1.0`.
+    pub message_schema_version: String,
+    /// Fresh for each link.
+    pub request_id: String,
+    /// Issued for this link by StartSession or ResumeSession.
+    pub token_value: String,
+    /// The same for all links of a session.
+    #[serde(default)]
+    pub client_id: String,
+    /// A numeric four-part version; the agent's side sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_version: Option<String>,
+}
+
+/// The token is a secret.
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open")
+            .field("request_id", &self.request_id)
+            .field("client_id", &self.client_id)
+            .field("client_version", &self.client_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The agent's first message: who it is and what the client must do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HandshakeRequest {
+    /// The agent's version.
+    pub agent_version: String,
+    /// In the order in which they are to be answered.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub requested_client_actions: Vec<RequestedAction>,
+}
+
+/// One thing the agent wants of the client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RequestedAction {
+    /// `SessionType`, `KMSEncryption`, or what later agents invent.
+    pub action_type: String,
+    /// Of a shape that depends on the type.
+    #[serde(default)]
+    pub action_parameters: Value,
+}
+
+/// The parameters of the `SessionType` action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SessionType {
+    /// `Port` for a tunnel.
+    pub session_type: String,
+    /// The document's properties, after substitution.
+    #[serde(default)]
+    pub properties: Value,
+}
+
+/// The client's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HandshakeResponse {
+    /// Selects how the agent behaves.
+    pub client_version: String,
+    /// One for each requested action.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub processed_client_actions: Vec<ProcessedAction>,
+    /// A summary of what failed; the agent does not read it.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub errors: Vec<String>,
+}
+
+/// What became of one requested action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ProcessedAction {
+    /// Echoes the request.
+    pub action_type: String,
+    /// One of [`SUCCESS`], [`FAILED`], [`UNSUPPORTED`]. All but the first end the session.
+    #[serde(default)]
+    pub action_status: u32,
+    /// Only encryption has one.
+    #[serde(default)]
+    pub action_result: Value,
+    /// Why, if not a success.
+    #[serde(default)]
+    pub error: String,
+}
+
+/// [`ProcessedAction::action_status`]: done.
+pub const SUCCESS: u32 = 1;
+/// [`ProcessedAction::action_status`]: understood, and not done.
+pub const FAILED: u32 = 2;
+/// [`ProcessedAction::action_status`]: not understood, or not implemented.
+pub const UNSUPPORTED: u32 = 3;
+
+/// The agent's word that the session may carry data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HandshakeComplete {
+    /// Nanoseconds.
+    #[serde(default)]
+    pub handshake_time_to_complete: i64,
+    /// To be shown to the user, if not empty.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub customer_message: String,
+}
+
+/// The service's word that the session has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ChannelClosed {
+    /// The id of the message that carries it.
+    #[serde(default)]
+    pub message_id: String,
+    /// Milliseconds since the epoch, as text.
+    #[serde(default)]
+    pub created_date: String,
+    /// Who is told.
+    #[serde(default)]
+    pub destination_id: String,
+    /// The session that ended.
+    #[serde(default)]
+    pub session_id: String,
+    /// `channel_closed`.
+    #[serde(default)]
+    pub message_type: String,
+    /// 1.
+    #[serde(default)]
+    pub schema_version: i64,
+    /// Why, in words; may be empty.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub output: String,
+}
+
+/// The only part of an acknowledgement that either side reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Acknowledge {
+    /// The number that has arrived.
+    #[serde(rename = "AcknowledgedMessageSequenceNumber")]
+    pub sequence: i64,
+}
+
+impl Acknowledge {
+    /// Appends the JSON that acknowledges stream data; `kind` is the acknowledged message's type.
+    pub fn write(buffer: &mut BytesMut, kind: &str, id: Uuid, sequence: i64) {
+        use fmt::Write;
+        buffer.put_slice(b"{\"AcknowledgedMessageType\":\"");
+        buffer.put_slice(kind.as_bytes());
+        buffer.put_slice(b"\",\"AcknowledgedMessageId\":\"");
+        buffer.put_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        buffer.put_slice(b"\",\"AcknowledgedMessageSequenceNumber\":");
+        write!(buffer, "{sequence}").expect("a growing buffer takes all");
+        buffer.put_slice(b",\"IsSequentialMessage\":true}");
+    }
+}
+
+/// The four bytes of a flag payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// The client's only local connection closed; without meaning in a mux.
+    DisconnectToPort,
+    /// The client ends the session.
+    TerminateSession,
+    /// The agent could not reach the destination for some stream.
+    ConnectToPortError,
+}
+
+impl Flag {
+    /// `None` for a value nobody knows, or a payload that is not four bytes.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        match u32::from_be_bytes(payload.try_into().ok()?) {
+            1 => Some(Self::DisconnectToPort),
+            2 => Some(Self::TerminateSession),
+            3 => Some(Self::ConnectToPortError),
+            _ => None,
+        }
+    }
+
+    /// The payload.
+    pub fn bytes(self) -> [u8; 4] {
+        let value: u32 = match self {
+            Self::DisconnectToPort => 1,
+            Self::TerminateSession => 2,
+            Self::ConnectToPortError => 3,
+        };
+        value.to_be_bytes()
+    }
+}
+
+/// Go writes an empty list or string as `null`.
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,202 @@
+//! AWS's API on one HTTP port: takes calls, lets faults strike, and hands the rest to the service's own file.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
+
+use super::{
+    ecs,
+    faults::ApiFault,
+    ssm, sts,
+    wire::{ApiCall, ApiError, Service, respond},
+    world::{Call, World},
+};
+
+/// Accepts API connections for as long as the simulator lives.
+pub(super) async fn serve(world: World, listener: TcpListener) {
+    loop {
+        // An accept error is the process's own (out of descriptors): the next one may work.
+        if let Ok((stream, _)) = listener.accept().await {
+            world.core.spawn(serve_connection(world.clone(), stream));
+        }
+    }
+}
+
+async fn serve_connection(world: World, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer_request(&world, request));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if (&mut connection).await.is_err() {
+        // The one error of our service means: reset the connection.
+        let _ = connection.into_parts().io.into_inner().set_zero_linger();
+    }
+}
+
+/// The answer's connection is to be reset instead of used.
+#[derive(Debug)]
+struct Reset;
+
+async fn answer_request(
+    world: &World,
+    request: Request<Incoming>,
+) -> io::Result<Response<Full<Bytes>>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let call = match ApiCall::parse(&parts.method, &parts.headers, parts.uri.query(), &body) {
+        Ok(call) => call,
+        Err(error) => return Ok(respond(Service::Ecs, "", &Err(error))),
+    };
+    let index = log_call(world, &call);
+    tracing::debug!(operation = call.operation, "api call");
+    let Ok(answer) = answer(world, &call).await else {
+        return Err(io::ErrorKind::ConnectionReset.into());
+    };
+    let response = respond(call.service, &call.operation, &answer);
+    let status = response.status().as_u16();
+    world
+        .core
+        .change(|state| state.calls[index].status = Some(status));
+    Ok(response)
+}
+
+fn log_call(world: &World, call: &ApiCall) -> usize {
+    let entry = Call {
+        operation: call.operation.clone(),
+        at: Instant::now(),
+        body: call.body.clone(),
+        signed_for: call.signed_for.clone(),
+        status: None,
+    };
+    world.core.change(|state| {
+        state.calls.push(entry);
+        state.calls.len() - 1
+    })
+}
+
+/// The call's own result, unless a fault strikes.
+async fn answer(world: &World, call: &ApiCall) -> Result<Result<Value, ApiError>, Reset> {
+    let Some(fault) = next_fault(world, &call.operation) else {
+        return Ok(perform(world, call));
+    };
+    let error = |code: &str, message: &str| Ok(Err(ApiError::new(code, message)));
+    match fault {
+        ApiFault::Throttle => error("ThrottlingException", "Rate exceeded"),
+        ApiFault::Internal => Ok(Err(internal_error(call.service))),
+        ApiFault::AccessDenied => Ok(Err(access_denied(world, call))),
+        ApiFault::ExpiredToken => error(
+            expired_code(call.service),
+            "The security token included in the request is expired",
+        ),
+        ApiFault::Error(status, code, message) => {
+            Ok(Err(ApiError::new(&code, message).with_status(status)))
+        }
+        ApiFault::Answer(value) => Ok(Ok(value)),
+        ApiFault::Rewrite(alter) => Ok(perform(world, call).map(|mut value| {
+            alter(&mut value);
+            value
+        })),
+        ApiFault::LoseAnswer => {
+            let _ = perform(world, call);
+            Err(Reset)
+        }
+        ApiFault::Reset => Err(Reset),
+        // Only the client, or the simulator's end, breaks it off.
+        ApiFault::Hang => std::future::pending().await,
+        ApiFault::Delay(time) => {
+            tokio::time::sleep(time).await;
+            Ok(perform(world, call))
+        }
+    }
+}
+
+fn next_fault(world: &World, operation: &str) -> Option<ApiFault> {
+    world.core.change(|state| {
+        let faults = state.api_faults.get_mut(operation)?;
+        faults.next.pop_front().or_else(|| faults.standing.clone())
+    })
+}
+
+fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
+    check_signature(call)?;
+    match call.service {
+        Service::Ecs => ecs::perform(&world.core, &call.operation, &call.body),
+        Service::Ssm => ssm::perform(world, &call.operation, &call.body),
+        Service::Sts => sts::perform(&world.core, &call.operation, &call.body),
+    }
+}
+
+/// The signature must be there and name the service; it is not verified.
+fn check_signature(call: &ApiCall) -> Result<(), ApiError> {
+    match call.signed_for.as_deref() {
+        Some(service) if service == call.service.name() => Ok(()),
+        Some(_) => {
+            let name = call.service.name();
+            let message = format!("Credential should be scoped to correct service: '{name}'.");
+            Err(ApiError::new("InvalidSignatureException", message))
+        }
+        None => Err(ApiError::new(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        )),
+    }
+}
+
+fn internal_error(service: Service) -> ApiError {
+    let code = match service {
+        Service::Ecs => "ServerException",
+        Service::Ssm => "InternalServerError",
+        Service::Sts => "InternalFailure",
+    };
+    ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
+}
+
+fn expired_code(service: Service) -> &'static str {
+    match service {
+        Service::Ecs | Service::Ssm => "ExpiredTokenException",
+        Service::Sts => "ExpiredToken",
+    }
+}
+
+/// IAM's words for a missing permission.
+fn access_denied(world: &World, call: &ApiCall) -> ApiError {
+    let caller = world.core.caller_arn();
+    let action = format!("{}:{}", call.service.name(), call.operation);
+    let resource = denied_resource(world, call);
+    let message = format!(
+        "User: {caller} is not authorized to perform: {action} on resource: {resource} \
+         because no identity-based policy allows the {action} action"
+    );
+    let code = match call.service {
+        Service::Ecs | Service::Ssm => "AccessDeniedException",
+        Service::Sts => "AccessDenied",
+    };
+    ApiError::new(code, message)
+}
+
+fn denied_resource(world: &World, call: &ApiCall) -> String {
+    let member = |name: &str| call.body[name].as_str().unwrap_or("*").to_owned();
+    match call.operation.as_str() {
+        "RunTask" => world.core.arn(
+            "ecs",
+            &format!("task-definition/{}", member("taskDefinition")),
+        ),
+        "StartSession" => world
+            .core
+            .arn("ssm", &format!("document/{}", member("DocumentName"))),
+        "ResumeSession" | "TerminateSession" => {
+            let session = format!("session/{}", member("SessionId"));
+            world.core.arn("ssm", &session)
+        }
+        "AssumeRole" => member("RoleArn"),
+        _ => "*".to_owned(),
+    }
+}

@@ -1,0 +1,132 @@
+//! Trouble on demand: the part of [`World`] that changes things.
+
+use tokio::time::Instant;
+
+use crate::proto::AgentProfile;
+
+use super::{
+    faults::{ApiFault, Command, Cut, Faults},
+    script::Plan,
+    session::ToAgent,
+    timeline::Ending,
+    world::World,
+};
+
+impl World {
+    /// The next `times` calls of `operation` meet `fault`, after those already queued.
+    pub fn fail_next(&self, operation: &str, times: usize, fault: ApiFault) {
+        self.core.change(|state| {
+            let faults = state.api_faults.entry(operation.to_owned()).or_default();
+            faults.next.extend(std::iter::repeat_n(fault, times));
+        });
+    }
+
+    /// Every call of `operation` meets `fault` until [`heal`](Self::heal).
+    pub fn fail_always(&self, operation: &str, fault: ApiFault) {
+        self.core.change(|state| {
+            let faults = state.api_faults.entry(operation.to_owned()).or_default();
+            faults.standing = Some(fault);
+        });
+    }
+
+    /// Takes back every fault of `operation`.
+    pub fn heal(&self, operation: &str) {
+        self.core.change(|state| state.api_faults.remove(operation));
+    }
+
+    /// What is different about the next task that RunTask makes; several calls make a queue.
+    pub fn plan_next_task(&self, plan: Plan) {
+        self.core.change(|state| state.plans.push_back(plan));
+    }
+
+    /// Ends a task as if AWS or a person had: `code` as in `UserInitiated` or `InfrastructureHealth`. A task that
+    /// is ending already keeps its end.
+    pub fn stop_task(&self, arn: &str, code: &str, reason: &str) {
+        let ending = Ending {
+            at: Instant::now(),
+            notice: std::time::Duration::ZERO,
+            code: code.into(),
+            reason: reason.into(),
+            exit_code: Some(143),
+            container_reason: None,
+        };
+        self.core.change(|state| {
+            if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == arn) {
+                task.end(ending);
+            }
+        });
+    }
+
+    /// Conditions from now on, for every session and those to come.
+    pub fn set_faults(&self, faults: Faults) {
+        self.core.change(|state| {
+            for entry in &state.sessions {
+                entry.faults.send_replace(faults.clone());
+            }
+            state.faults = faults;
+        });
+    }
+
+    /// Conditions from now on, for one session only.
+    pub fn set_faults_of(&self, session: &str, faults: Faults) {
+        let state = self.core.state();
+        if let Some(entry) = state
+            .sessions
+            .iter()
+            .find(|entry| entry.public.id == session)
+        {
+            entry.faults.send_replace(faults);
+        }
+    }
+
+    /// Sessions started from now on have this agent.
+    pub fn set_agent(&self, agent: AgentProfile) {
+        self.core.change(|state| state.agent = agent);
+    }
+
+    /// The next `times` WebSocket requests are answered with this status.
+    pub fn refuse_upgrades(&self, times: usize, status: u16) {
+        self.core.change(|state| {
+            let statuses = std::iter::repeat_n(status, times);
+            state.refuse_upgrades.extend(statuses);
+        });
+    }
+
+    /// Makes something happen to one session. Nothing happens to an ended one.
+    pub fn command(&self, session: &str, command: Command) {
+        let state = self.core.state();
+        if let Some(entry) = state
+            .sessions
+            .iter()
+            .find(|entry| entry.public.id == session)
+        {
+            // A full queue or a gone agent means the session is past being commanded.
+            let _ = entry.agent.try_send(ToAgent::Command(command));
+        }
+    }
+
+    /// Ends the link of every active session in this way.
+    pub fn cut_links(&self, cut: &Cut) {
+        for session in self.active_sessions() {
+            self.command(&session.id, Command::Cut(cut.clone()));
+        }
+    }
+
+    /// The service ends every active session with this text.
+    pub fn end_sessions(&self, output: Option<&str>) {
+        for session in self.active_sessions() {
+            let output = output.map(str::to_owned);
+            self.command(&session.id, Command::End(output));
+        }
+    }
+
+    /// Connects or disconnects a managed node's agent, for StartSession and GetConnectionStatus.
+    pub fn set_node_connected(&self, id: &str, connected: bool) {
+        self.core.change(|state| {
+            state.disconnected_nodes.retain(|node| node != id);
+            if !connected {
+                state.disconnected_nodes.push(id.to_owned());
+            }
+        });
+    }
+}

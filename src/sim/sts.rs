@@ -1,0 +1,54 @@
+//! STS: who the caller is, and other credentials for it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::Instant;
+
+use super::{wire::ApiError, world::Core};
+
+/// Answers one call.
+pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Value, ApiError> {
+    match operation {
+        "GetCallerIdentity" => Ok(json!({
+            "Arn": core.caller_arn(),
+            "UserId": format!("AROASIMULATED:{}", core.script.caller),
+            "Account": core.script.account,
+        })),
+        "AssumeRole" => assume_role(core, body),
+        _ => Err(ApiError::new(
+            "InvalidAction",
+            format!("Could not find operation {operation}"),
+        )),
+    }
+}
+
+/// A role session lasts 12 hours at most.
+const LONGEST: u64 = 12 * 3600;
+
+fn assume_role(core: &Core, body: &Value) -> Result<Value, ApiError> {
+    let member = |name: &str| {
+        let value = body[name].as_str().filter(|value| !value.is_empty());
+        value.ok_or_else(|| ApiError::new("ValidationError", format!("{name} must not be empty")))
+    };
+    let (role, session) = (member("RoleArn")?, member("RoleSessionName")?);
+    let name = role.rsplit('/').next().unwrap_or_default();
+    let seconds = body["DurationSeconds"]
+        .as_str()
+        .and_then(|text| text.parse().ok());
+    let lifetime = Duration::from_secs(seconds.unwrap_or(3600).min(LONGEST));
+    let expiration = OffsetDateTime::from(core.wall(Instant::now()) + lifetime);
+    Ok(json!({
+        "AssumedRoleUser": {
+            "AssumedRoleId": format!("AROAASSUMED:{session}"),
+            "Arn": format!("arn:aws:sts::{}:assumed-role/{name}/{session}", core.script.account),
+        },
+        "Credentials": {
+            "AccessKeyId": "ASIASIMULATED0000000",
+            "SecretAccessKey": "simulated-secret",
+            "SessionToken": "simulated-session-token",
+            "Expiration": expiration.format(&Rfc3339).expect("a year of four digits"),
+        },
+    }))
+}

@@ -1,0 +1,150 @@
+//! `bastiond start`: the daemon in the background, and the news of how its start went.
+//!
+//! ```text
+//! start ── fork, setsid, fork ──▶ child ── exec ──▶ run --detached
+//!   │                                                  │ errors, then READY …, on the pipe that is its stdout
+//!   ◀──────────────────────────────────────────────────┘ and stderr; both are /dev/null from then on
+//! ```
+//!
+//! The fork happens before any thread exists, and the program is executed anew after it, so that nothing from before
+//! (locks, handles of system frameworks, which macOS forbids to use after a fork) lives on in the daemon.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write},
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use daemonize::{Daemonize, Outcome};
+
+use crate::{control::client::Client, paths::Paths};
+
+/// Binding ports and a socket takes milliseconds; this is for a machine that is busy with its own start.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// Opens the line by which a daemon says that it is ready.
+const READY: &str = "READY ";
+/// Nobody else reads or writes what the daemon creates.
+const UMASK: u32 = 0o077;
+
+/// Starts the daemon and waits until it is ready. Call it before any thread exists.
+///
+/// # Errors
+/// When the daemon cannot be started or does not get ready; its own words are on stderr by then.
+pub fn start(paths: &Paths) -> anyhow::Result<ExitCode> {
+    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    let (reader, writer) = io::pipe().context("cannot make a pipe")?;
+    match detach(writer)? {
+        Outcome::Child(Ok(_)) => Err(become_daemon(&program, &paths.config).into()),
+        Outcome::Child(Err(error)) => bail!("cannot detach: {error}"),
+        Outcome::Parent(Err(error)) => bail!("cannot detach: {error}"),
+        Outcome::Parent(Ok(_)) => wait(reader, paths),
+    }
+}
+
+/// Tells the `start` that waits that the daemon is ready, and lets go of its terminal.
+///
+/// # Errors
+/// When nobody waits any more: a start that was given up must not leave a daemon behind.
+pub fn announce(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{READY}{line}")?;
+    stdout.flush()?;
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+/// Makes what this process creates private to its user.
+pub fn private_umask() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(
+        UMASK as rustix::fs::RawMode,
+    ));
+}
+
+/// The current folder stays: relative paths in `AWS_CONFIG_FILE` and the like must mean the same in the daemon.
+fn detach(writer: PipeWriter) -> anyhow::Result<Outcome<()>> {
+    let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let stdout = File::from(OwnedFd::from(writer));
+    let stderr = stdout.try_clone().context("cannot share a pipe")?;
+    Ok(Daemonize::new()
+        .working_directory(folder)
+        .umask(UMASK)
+        .stdout(stdout)
+        .stderr(stderr)
+        .execute())
+}
+
+/// Comes back only to say why it failed.
+fn become_daemon(program: &Path, config: &Path) -> io::Error {
+    Command::new(program)
+        .args(["run", "--detached", "--config"])
+        .arg(config)
+        .exec()
+}
+
+fn wait(reader: PipeReader, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let lines = read_lines(reader);
+    let deadline = Instant::now() + DEADLINE;
+    let mut has_spoken = false;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => match line.strip_prefix(READY) {
+                Some(news) => return confirm(news, paths),
+                None => {
+                    eprintln!("{line}");
+                    has_spoken = true;
+                }
+            },
+            Err(mpsc::RecvTimeoutError::Disconnected) if has_spoken => {
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                bail!("the daemon ended without a word{}", look_at(paths))
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                bail!(
+                    "the daemon is not ready after {} s{}",
+                    DEADLINE.as_secs(),
+                    look_at(paths)
+                )
+            }
+        }
+    }
+}
+
+fn look_at(paths: &Paths) -> String {
+    format!("\nhint: look at its logs in `{}`", paths.logs.display())
+}
+
+/// A thread, since a pipe cannot be read with a deadline. It ends with the pipe, or with this process.
+fn read_lines(reader: PipeReader) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// Ready is what answers: the daemon's word is checked at its door.
+fn confirm(news: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let status = runtime.block_on(Client::new(&paths.socket).patient().status())?;
+    println!("bastiond is running (pid {}); {news}", status.daemon.pid);
+    Ok(ExitCode::SUCCESS)
+}

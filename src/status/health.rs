@@ -1,0 +1,135 @@
+//! What is wrong, worked out from what is known.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{
+    Aws, Bastion, BastionState, Daemon, Listener, ListenerState, Problem, Tunnel, TunnelState,
+};
+
+const PORT_BUSY: &str = "port_busy";
+
+/// The problems of AWS, then of bastions, then of tunnels, after the daemon's `own`.
+pub(super) fn problems(
+    daemon: &Daemon,
+    aws: &Aws,
+    tunnels: &[Tunnel],
+    bastions: &[Bastion],
+    own: Vec<Problem>,
+) -> Vec<Problem> {
+    let now = daemon.started_at + Duration::from_secs(daemon.uptime_seconds);
+    let mut problems = own;
+    let found = aws
+        .last_error
+        .iter()
+        .cloned()
+        .chain(
+            bastions
+                .iter()
+                .filter_map(|bastion| bastion_problem(bastion, now)),
+        )
+        .chain(
+            tunnels
+                .iter()
+                .flat_map(|tunnel| tunnel_problems(tunnel, now)),
+        );
+    for problem in found {
+        add_once(&mut problems, problem);
+    }
+    problems
+}
+
+/// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause.
+fn add_once(problems: &mut Vec<Problem>, problem: Problem) {
+    let is_known = |known: &Problem| known.code == problem.code && known.message == problem.message;
+    if !problems.iter().any(is_known) {
+        problems.push(problem);
+    }
+}
+
+fn bastion_problem(bastion: &Bastion, now: OffsetDateTime) -> Option<Problem> {
+    let failed = match bastion.state {
+        BastionState::Failed => true,
+        BastionState::Stopped
+        | BastionState::Starting
+        | BastionState::Ready
+        | BastionState::Resting
+        | BastionState::Stopping => false,
+    };
+    let unsaid = || {
+        unexplained(
+            "bastion_failed",
+            format!("bastion {}", bastion.name),
+            bastion.state_seconds,
+            now,
+        )
+    };
+    bastion.last_error.clone().or_else(|| failed.then(unsaid))
+}
+
+fn tunnel_problems(tunnel: &Tunnel, now: OffsetDateTime) -> Vec<Problem> {
+    let busy = tunnel
+        .listeners
+        .iter()
+        .filter(|listener| listener.state == ListenerState::Busy);
+    let mut problems: Vec<Problem> = busy
+        .map(|listener| port_busy(tunnel, listener, now))
+        .collect();
+    let port_is_told = !problems.is_empty();
+    problems.extend(
+        tunnel
+            .last_error
+            .clone()
+            .filter(|error| !(port_is_told && error.code == PORT_BUSY)),
+    );
+    if problems.is_empty() {
+        problems.extend(unsaid_problem(tunnel, now));
+    }
+    problems
+}
+
+fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Problem {
+    let holder = listener.holder.as_deref().unwrap_or("another program");
+    Problem {
+        code: PORT_BUSY.to_owned(),
+        subject: format!("tunnel {}", tunnel.name),
+        message: format!("{} is taken by {holder}", listener.address),
+        hint: Some("stop that program, or give the tunnel another `listen`".to_owned()),
+        at: now,
+        seconds_ago: 0,
+    }
+}
+
+/// A state that is a problem by its name, though nobody said why: the exit code must not be 0.
+fn unsaid_problem(tunnel: &Tunnel, now: OffsetDateTime) -> Option<Problem> {
+    let code = match tunnel.state {
+        TunnelState::NeedsLogin => "needs_login",
+        TunnelState::PortBusy => PORT_BUSY,
+        TunnelState::Failed => "tunnel_failed",
+        TunnelState::Idle
+        | TunnelState::Starting
+        | TunnelState::Ready
+        | TunnelState::Reconnecting
+        | TunnelState::Stopping => return None,
+    };
+    Some(unexplained(
+        code,
+        format!("tunnel {}", tunnel.name),
+        tunnel.state_seconds,
+        now,
+    ))
+}
+
+fn unexplained(code: &str, subject: String, seconds_ago: u64, now: OffsetDateTime) -> Problem {
+    let message = format!("{}, reason unknown", code.replace('_', " "));
+    let at = now - Duration::from_secs(seconds_ago);
+    Problem {
+        code: code.to_owned(),
+        subject,
+        message,
+        hint: None,
+        at,
+        seconds_ago,
+    }
+}

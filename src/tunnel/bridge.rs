@@ -1,0 +1,246 @@
+//! What outlives a link: the protocol session, its connections, and the queues between them.
+//!
+//! A link borrows it for as long as one WebSocket lives. Between links nothing moves: connections
+//! wait at their queues, and the session keeps what is unacknowledged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::conn::{Accepted, Conn, Counters, FromConn};
+use super::pipe::{self, Item};
+use super::view::{Phase, Publisher};
+use crate::proto::{Event, Session, StreamId};
+
+/// What one connection may leave unread before it has to wait, or is reset when others wait with
+/// it. At the agent's pace this is about twenty seconds of a full-rate download.
+const MAX_QUEUED: usize = 16 * 1024 * 1024;
+/// The same for all connections of a session together.
+const MAX_QUEUED_IN_ALL: usize = 64 * 1024 * 1024;
+/// Chunks between connections and link; with 32 KiB each this bounds what waits to be sent.
+const CHUNKS: usize = 8;
+/// What connections are given to notice that their session is over.
+const JOIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct Bridge {
+    /// The protocol.
+    pub session: Session,
+    /// What connections want to send.
+    pub chunks: mpsc::Receiver<FromConn>,
+    /// The connections' tasks.
+    pub conns: JoinSet<StreamId>,
+    /// Notified when a connection has written all that was queued for it.
+    pub drained: Arc<Notify>,
+    up: mpsc::Sender<FromConn>,
+    streams: HashMap<StreamId, Open>,
+    counters: Arc<Counters>,
+    half_close_linger: Duration,
+    view: Publisher,
+    changed: bool,
+}
+
+/// A stream and the way to its connection.
+struct Open {
+    down: pipe::Sender,
+    opened_at: Instant,
+    /// Something came from the far side, so its dial is over.
+    resolved: bool,
+}
+
+impl Bridge {
+    /// A bridge without connections.
+    pub fn new(
+        session: Session,
+        counters: Arc<Counters>,
+        half_close_linger: Duration,
+        view: Publisher,
+    ) -> Self {
+        let (up, chunks) = mpsc::channel(CHUNKS);
+        Self {
+            session,
+            chunks,
+            conns: JoinSet::new(),
+            drained: Arc::default(),
+            up,
+            streams: HashMap::new(),
+            counters,
+            half_close_linger,
+            view,
+            changed: true,
+        }
+    }
+
+    /// Give a connection its stream.
+    pub fn attach(&mut self, accepted: Accepted) {
+        let stream = self.session.open();
+        let (down, receiver) = pipe::pipe(Arc::clone(&self.drained));
+        let open = Open { down, opened_at: Instant::now(), resolved: false };
+        self.streams.insert(stream, open);
+        let conn = Conn {
+            stream,
+            up: self.up.clone(),
+            down: receiver,
+            counters: Arc::clone(&self.counters),
+            linger: self.half_close_linger,
+        };
+        tracing::debug!(%stream, peer = %accepted.peer, "connection placed");
+        self.conns.spawn(conn.run(accepted.socket));
+        self.changed = true;
+    }
+
+    /// Pass on what a connection has to say.
+    pub fn take(&mut self, chunk: FromConn) {
+        match chunk {
+            FromConn::Data(stream, data) => {
+                if self.streams.contains_key(&stream) {
+                    self.session.write(stream, data);
+                }
+            }
+            FromConn::Finished(stream) => {
+                self.remove(stream);
+            }
+        }
+    }
+
+    /// Pass on what the session has to say about a stream.
+    pub fn follow(&mut self, event: Event) {
+        match event {
+            Event::Ready { agent_version, customer_message } => {
+                self.ready(agent_version, customer_message);
+            }
+            Event::Readable(stream) => self.deliver(stream),
+            Event::Finished(stream) => self.finish(stream),
+            Event::Refused(stream) => {
+                self.view.update(|view| view.refused += 1);
+                self.reset(stream);
+            }
+            // The agent's own news, and those that the link has dealt with.
+            Event::Opened(_)
+            | Event::TerminateRequested
+            | Event::Unresponsive
+            | Event::Closed { .. }
+            | Event::Failed(_) => {}
+        }
+    }
+
+    /// Whether the only connection there is must read before more is taken for it.
+    pub fn is_stalled(&self) -> bool {
+        let mut streams = self.streams.values();
+        match (streams.next(), streams.next()) {
+            (Some(only), None) => only.down.queued() >= MAX_QUEUED,
+            _ => false,
+        }
+    }
+
+    /// End every stream, and reset its client.
+    pub fn end_all(&mut self) {
+        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
+        for stream in streams {
+            self.reset(stream);
+        }
+    }
+
+    /// The session is over: reset what is left and wait for the connections' tasks.
+    pub async fn close_all(&mut self) {
+        self.end_all();
+        self.publish();
+        self.chunks.close();
+        let joined = async { while self.conns.join_next().await.is_some() {} };
+        if timeout(JOIN_PATIENCE, joined).await.is_err() {
+            self.conns.shutdown().await;
+        }
+    }
+
+    /// Tell the tunnel what has changed.
+    pub fn publish(&mut self) {
+        let stalled = self.is_stalled();
+        if !std::mem::take(&mut self.changed) && self.view.current().stalled == stalled {
+            return;
+        }
+        let now = Instant::now();
+        let connections = self.streams.len();
+        let unresolved = self.streams.values().filter(|open| !open.resolved);
+        let (count, since) = unresolved.fold((0, None), |(count, oldest), open| {
+            let since: Instant = oldest.unwrap_or(open.opened_at);
+            (count + 1, Some(since.min(open.opened_at)))
+        });
+        let rtt = self.session.stats(now.into_std()).rtt;
+        self.view.update(|view| {
+            view.idle_since = (connections == 0).then(|| view.idle_since.unwrap_or(now));
+            view.connections = connections;
+            view.unresolved = count;
+            view.unresolved_since = since;
+            view.stalled = stalled;
+            view.rtt = rtt;
+        });
+    }
+
+    fn ready(&mut self, agent_version: String, customer_message: Option<String>) {
+        tracing::info!(%agent_version, "session connected");
+        if let Some(message) = customer_message {
+            tracing::info!(%message, "message from the account's administrator");
+        }
+        self.view.update(|view| {
+            view.agent_version = Some(agent_version);
+            view.enter(Phase::Connected, Instant::now());
+        });
+        self.changed = true;
+    }
+
+    fn deliver(&mut self, stream: StreamId) {
+        let Some(open) = self.streams.get_mut(&stream) else { return };
+        self.changed |= !std::mem::replace(&mut open.resolved, true);
+        while let Some(data) = self.session.read(stream) {
+            open.down.push(Item::Data(data));
+        }
+        if open.down.queued() > MAX_QUEUED / 16 {
+            self.enforce_bounds(stream);
+        }
+    }
+
+    /// One slow reader must not hold up the others, nor fill the memory: beside others it is reset.
+    fn enforce_bounds(&mut self, stream: StreamId) {
+        if self.streams.len() < 2 {
+            return;
+        }
+        let queued = |open: &Open| open.down.queued();
+        let in_all: usize = self.streams.values().map(queued).sum();
+        let slowest = self.streams.iter().max_by_key(|(_, open)| queued(open)).map(|(id, _)| *id);
+        let own = self.streams.get(&stream).map_or(0, queued);
+        let offender = match own > MAX_QUEUED {
+            true => Some(stream),
+            false if in_all > MAX_QUEUED_IN_ALL => slowest,
+            false => None,
+        };
+        if let Some(offender) = offender {
+            tracing::warn!(stream = %offender, "connection reset: its client does not read");
+            self.reset(offender);
+        }
+    }
+
+    /// The far side has closed: the client gets what is queued, then the end.
+    fn finish(&mut self, stream: StreamId) {
+        if let Some(open) = self.remove(stream) {
+            open.down.push(Item::End);
+        }
+    }
+
+    /// The connection failed: its client sees a reset.
+    fn reset(&mut self, stream: StreamId) {
+        if let Some(open) = self.remove(stream) {
+            open.down.reset();
+        }
+    }
+
+    fn remove(&mut self, stream: StreamId) -> Option<Open> {
+        let open = self.streams.remove(&stream)?;
+        self.session.finish(stream);
+        self.changed = true;
+        Some(open)
+    }
+}

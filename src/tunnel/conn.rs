@@ -1,0 +1,244 @@
+//! One local TCP connection ↔ one stream.
+//!
+//! Reads from the client go to the link in chunks; what the link pushes is written to the client.
+//! This is the one place that decides what a local end-of-file means: the agent takes a stream's
+//! FIN for a full close and drops replies in flight, so the FIN is held back until the far side
+//! has closed, or has been silent for the linger time.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::pipe::{self, Item};
+use crate::proto::StreamId;
+
+/// The most that is read at once; also the largest frame the reference multiplexer sends.
+const CHUNK: usize = 32 * 1024;
+/// How many items are taken from the link at once.
+const BATCH: usize = 64;
+/// How long a client may take to close after the far side has.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An accepted connection that has not been given to a session.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub socket: TcpStream,
+    /// Who connected.
+    pub peer: SocketAddr,
+    /// When.
+    pub at: Instant,
+}
+
+impl Accepted {
+    /// Close it so that the client sees a reset at once instead of an end.
+    pub fn reset(self) {
+        reset(&self.socket);
+    }
+}
+
+/// From a connection to its link.
+#[derive(Debug)]
+pub enum FromConn {
+    /// Bytes the client sent.
+    Data(StreamId, Bytes),
+    /// The connection is over: close the stream.
+    Finished(StreamId),
+}
+
+/// Bytes carried, for the status.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// From clients to the far side.
+    pub sent: AtomicU64,
+    /// From the far side to clients.
+    pub received: AtomicU64,
+}
+
+/// What a connection is given when it is placed.
+pub struct Conn {
+    /// Its stream.
+    pub stream: StreamId,
+    /// To the link; shared by all connections of the session, so that each gets its turn.
+    pub up: mpsc::Sender<FromConn>,
+    /// From the link.
+    pub down: pipe::Receiver,
+    /// Where carried bytes are counted.
+    pub counters: Arc<Counters>,
+    /// How long a half-closed connection may be silent.
+    pub linger: Duration,
+}
+
+impl Conn {
+    /// Carry bytes until either side is done. Always ends by telling the link.
+    pub async fn run(mut self, mut socket: TcpStream) -> StreamId {
+        let reset_requested = self.down.reset_requested();
+        let end = tokio::select! {
+            end = self.carry(&mut socket) => end,
+            () = reset_requested.cancelled() => Err(io::ErrorKind::ConnectionReset.into()),
+        };
+        if let Err(error) = end {
+            tracing::debug!(stream = %self.stream, %error, "connection reset");
+            reset(&socket);
+        }
+        drop(socket);
+        // The link may be gone for good, and then nobody waits for this.
+        let _ = self.up.send(FromConn::Finished(self.stream)).await;
+        self.stream
+    }
+
+    async fn carry(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+        let Conn { stream, up, down, counters, linger } = self;
+        let (read, write) = socket.split();
+        let progress = Progress::new();
+        let uploads = upload(*stream, &read, up, counters);
+        let downloads = download(write, down, counters, &progress);
+        tokio::pin!(uploads, downloads);
+        tokio::select! {
+            ended = &mut downloads => {
+                ended?;
+                let _ = timeout(CLOSE_PATIENCE, discard(&read)).await;
+                return Ok(());
+            }
+            uploaded = &mut uploads => uploaded?,
+        }
+        // The client has closed its half. Replies may still be on their way.
+        progress.mark();
+        loop {
+            tokio::select! {
+                ended = &mut downloads => return ended,
+                () = sleep_until(progress.last() + *linger) => {}
+            }
+            if progress.last() + *linger <= Instant::now() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Client → link, until the client closes its half. Waits for the link while its window is full,
+/// which stops the reading and so, by TCP, the client.
+async fn upload(
+    stream: StreamId,
+    read: &ReadHalf<'_>,
+    up: &mpsc::Sender<FromConn>,
+    counters: &Counters,
+) -> io::Result<()> {
+    loop {
+        read.readable().await?;
+        // Taken only when there is something to read, so that idle connections hold no buffer.
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        match read.try_read_buf(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(n) => {
+                counters.sent.fetch_add(n as u64, Ordering::Relaxed);
+                let data = FromConn::Data(stream, chunk.freeze());
+                up.send(data).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Link → client, until the far side closes; then the client sees the end.
+async fn download(
+    mut write: WriteHalf<'_>,
+    down: &mut pipe::Receiver,
+    counters: &Counters,
+    progress: &Progress,
+) -> io::Result<()> {
+    let mut items = Vec::with_capacity(BATCH);
+    let mut chunks = Vec::with_capacity(BATCH);
+    loop {
+        // The link has let go without a word: the session is over.
+        if down.pop(&mut items, BATCH).await == 0 {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        progress.mark();
+        let mut ended = false;
+        for item in items.drain(..) {
+            match item {
+                Item::Data(data) => chunks.push(data),
+                Item::End => ended = true,
+            }
+        }
+        let written = write_chunks(&mut write, &mut chunks).await?;
+        counters.received.fetch_add(written as u64, Ordering::Relaxed);
+        down.consumed(written);
+        if ended {
+            return write.shutdown().await;
+        }
+    }
+}
+
+/// Write all chunks with as few calls as the system allows.
+async fn write_chunks(write: &mut WriteHalf<'_>, chunks: &mut Vec<Bytes>) -> io::Result<usize> {
+    let total = chunks.iter().map(Bytes::len).sum();
+    let mut first = 0;
+    while first < chunks.len() {
+        let slices: Vec<IoSlice<'_>> = chunks[first..].iter().map(|c| IoSlice::new(c)).collect();
+        let mut written = write.write_vectored(&slices).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        while first < chunks.len() && written >= chunks[first].len() {
+            written -= chunks[first].len();
+            first += 1;
+        }
+        if written > 0 {
+            chunks[first].advance(written);
+        }
+    }
+    chunks.clear();
+    Ok(total)
+}
+
+/// The far side has closed. Closing a socket with unread bytes would reset it, and the client
+/// could lose what was just written: so what it still sends is read and dropped.
+async fn discard(read: &ReadHalf<'_>) -> io::Result<()> {
+    let mut scrap = vec![0; 4096];
+    loop {
+        read.readable().await?;
+        match read.try_read(&mut scrap) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// When the far side was last heard, shared by the two directions of one task.
+struct Progress {
+    start: Instant,
+    millis: AtomicU64,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { start: Instant::now(), millis: AtomicU64::new(0) }
+    }
+
+    fn mark(&self) {
+        self.millis.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+}
+
+/// Make the coming close a reset. Without effect on a socket that is closed already.
+fn reset(socket: &TcpStream) {
+    let _ = socket.set_zero_linger();
+}

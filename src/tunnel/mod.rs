@@ -1,0 +1,147 @@
+//! A tunnel: one local address, and the sessions behind it.
+//!
+//! One task with one loop. It holds accepted connections until a session can take them, asks the
+//! bastion for a lease when it needs one, and lets sessions and lease go when nobody is connected.
+//! Which session a connection goes to is `placement`'s decision; a session's own life is in
+//! `lifecycle` and `session`. The listener outlives everything that happens here.
+
+mod board;
+mod bridge;
+mod claim;
+mod conn;
+mod desk;
+mod lifecycle;
+pub mod link;
+mod listener;
+mod pipe;
+mod placement;
+mod reason;
+mod session;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::aws::Aws;
+use crate::bastion;
+use crate::config;
+use crate::net::Net;
+use crate::state::State;
+use crate::status::{self, Problem};
+
+use board::{Board, Surroundings};
+use conn::Counters;
+use desk::{Inbox, Tunnel};
+use listener::Binding;
+
+/// Connections accepted and not yet looked at.
+const ACCEPTED: usize = 64;
+
+/// What all tunnels share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The calls.
+    pub aws: Aws,
+    /// The way out.
+    pub net: Net,
+    /// Where sessions are remembered for the next start.
+    pub state: State,
+    /// Who asks, for the account's session list.
+    pub user: String,
+    /// What open connections are given to end by themselves at shutdown.
+    pub drain: Duration,
+}
+
+/// A request to a tunnel. The answer comes when it is done.
+#[derive(Debug)]
+pub enum Command {
+    /// Have a session ready, as if somebody had connected.
+    Up(oneshot::Sender<Result<(), Problem>>),
+    /// End its sessions and let the bastion go; the next connection starts again.
+    Down(oneshot::Sender<Result<(), Problem>>),
+}
+
+/// A running tunnel, as others see it.
+#[derive(Clone)]
+pub struct Handle {
+    config: Arc<config::Tunnel>,
+    commands: mpsc::Sender<Command>,
+    board: watch::Receiver<Board>,
+    bindings: Vec<(SocketAddr, watch::Receiver<Binding>)>,
+    counters: Arc<Counters>,
+    bastion: Option<bastion::Handle>,
+}
+
+impl Handle {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// What it is doing. Reads what was published; wakes nobody.
+    pub fn status(&self, now: Instant) -> status::Tunnel {
+        let around = Surroundings {
+            config: &self.config,
+            bindings: &self.bindings,
+            counters: &self.counters,
+            bastion: self.bastion.as_ref(),
+        };
+        board::status(&self.board.borrow(), &around, now)
+    }
+
+    /// Wait until each of its addresses was bound, or was found taken.
+    pub async fn listening(&mut self) {
+        for (_, binding) in &mut self.bindings {
+            let _ = binding.wait_for(|binding| *binding != Binding::Unbound).await;
+        }
+    }
+
+    /// Ask it to do something. The channel in the command is dropped if the tunnel has ended.
+    pub async fn command(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Start a tunnel on `tasks`. It listens at once and ends when `cancel` is cancelled.
+pub fn spawn(
+    tasks: &mut JoinSet<()>,
+    config: config::Tunnel,
+    bastion: Option<bastion::Handle>,
+    shared: Shared,
+    cancel: CancellationToken,
+) -> Handle {
+    let now = Instant::now();
+    let (commands, command_receiver) = mpsc::channel(8);
+    let (board, board_receiver) = watch::channel(Board::new(now));
+    let (accepted, incoming) = mpsc::channel(ACCEPTED);
+    let mut listeners = JoinSet::new();
+    let mut bindings = Vec::new();
+    for &address in &config.listen {
+        let (binding, receiver) = watch::channel(Binding::Unbound);
+        listeners.spawn(listener::run(address, binding, accepted.clone(), cancel.clone()));
+        bindings.push((address, receiver));
+    }
+    let config = Arc::new(config);
+    let counters = Arc::new(Counters::default());
+    let handle = Handle {
+        config: Arc::clone(&config),
+        commands,
+        board: board_receiver,
+        bindings,
+        counters: Arc::clone(&counters),
+        bastion: bastion.clone(),
+    };
+    let inbox = Inbox { incoming, commands: command_receiver, listeners, cancel };
+    let tunnel = Tunnel::new(config, bastion, shared, counters, board, inbox);
+    let span = tracing::info_span!("tunnel", name = handle.name());
+    tasks.spawn(tunnel.run().instrument(span));
+    handle
+}
+

@@ -1,0 +1,178 @@
+//! Which session a new connection goes to, when to open another, and when to let one go.
+//!
+//! Pure functions of what is known of each session. A connection stays where it was put.
+
+use std::time::{Duration, Instant};
+
+/// The agent dials one stream at a time, so more than this would only queue behind a slow dial.
+const MAX_UNRESOLVED: usize = 64;
+/// A dial that has shown nothing for so long is likely to be dropped packets; those behind it wait
+/// for the kernel of the task to give up, which takes about two minutes.
+const SUSPECT_AFTER: Duration = Duration::from_secs(10);
+/// Each session is a process in the container, and the container bears few.
+const MAX_SESSIONS: usize = 4;
+
+/// What is known of one session.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Its number in the tunnel.
+    pub key: u64,
+    /// How far it is.
+    pub stage: Stage,
+    /// Open connections.
+    pub connections: usize,
+    /// Connections of which nothing was heard from the far side.
+    pub unresolved: usize,
+    /// Since when the oldest of them has been waiting.
+    pub unresolved_since: Option<Instant>,
+    /// It has stopped reading, because its only reader is slow.
+    pub stalled: bool,
+    /// Since when it has had no connection.
+    pub idle_since: Option<Instant>,
+}
+
+/// How far a session is, as placement sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It will be usable.
+    Coming,
+    /// It is.
+    Usable,
+    /// It takes nothing new.
+    Leaving,
+}
+
+/// Where a new connection goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// To this session.
+    Use(u64),
+    /// To one that has to be opened.
+    Open,
+    /// Nowhere yet.
+    Wait,
+}
+
+/// Choose for one new connection.
+pub fn place(sessions: &[Candidate], now: Instant) -> Choice {
+    let usable = |s: &&Candidate| s.stage == Stage::Usable && s.takes_more(now);
+    if let Some(best) = sessions.iter().filter(usable).min_by_key(|s| (s.connections, s.key)) {
+        return Choice::Use(best.key);
+    }
+    let coming = sessions.iter().any(|s| s.stage == Stage::Coming);
+    if coming || sessions.len() >= MAX_SESSIONS {
+        return Choice::Wait;
+    }
+    Choice::Open
+}
+
+/// The sessions that have been without a connection for `linger`.
+pub fn expired(sessions: &[Candidate], linger: Duration, now: Instant) -> Vec<u64> {
+    let is_expired = |s: &&Candidate| s.ends_at(linger).is_some_and(|at| at <= now);
+    sessions.iter().filter(is_expired).map(|s| s.key).collect()
+}
+
+/// When to look at placement again, if nothing else happens before.
+pub fn next_deadline(sessions: &[Candidate], linger: Duration) -> Option<Instant> {
+    sessions.iter().filter_map(|s| s.ends_at(linger)).min()
+}
+
+impl Candidate {
+    fn takes_more(&self, now: Instant) -> bool {
+        !self.stalled && self.unresolved < MAX_UNRESOLVED && !self.is_suspect(now)
+    }
+
+    /// Whether its dials seem to hang.
+    pub fn is_suspect(&self, now: Instant) -> bool {
+        self.unresolved_since.is_some_and(|since| now.duration_since(since) >= SUSPECT_AFTER)
+    }
+
+    /// When it is let go, unless a connection comes.
+    pub fn ends_at(&self, linger: Duration) -> Option<Instant> {
+        match self.stage {
+            Stage::Usable => self.idle_since.map(|since| since + linger),
+            Stage::Coming | Stage::Leaving => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usable(key: u64, connections: usize) -> Candidate {
+        Candidate {
+            key,
+            stage: Stage::Usable,
+            connections,
+            unresolved: 0,
+            unresolved_since: None,
+            stalled: false,
+            idle_since: None,
+        }
+    }
+
+    #[test]
+    fn without_a_session_one_is_opened() {
+        assert_eq!(place(&[], Instant::now()), Choice::Open);
+    }
+
+    #[test]
+    fn a_session_on_its_way_is_waited_for() {
+        let coming = Candidate { stage: Stage::Coming, ..usable(1, 0) };
+        assert_eq!(place(&[coming], Instant::now()), Choice::Wait);
+    }
+
+    #[test]
+    fn the_session_with_fewest_connections_is_used() {
+        assert_eq!(place(&[usable(1, 5), usable(2, 3)], Instant::now()), Choice::Use(2));
+    }
+
+    #[test]
+    fn one_session_carries_many_connections() {
+        assert_eq!(place(&[usable(1, 500)], Instant::now()), Choice::Use(1));
+    }
+
+    #[test]
+    fn sixty_four_unresolved_dials_are_enough_for_one_session() {
+        let full = Candidate { unresolved: 64, ..usable(1, 64) };
+        assert_eq!(place(&[full], Instant::now()), Choice::Open);
+    }
+
+    #[test]
+    fn a_dial_silent_for_ten_seconds_sends_new_connections_elsewhere() {
+        let now = Instant::now() + Duration::from_secs(60);
+        let since = |s| Candidate {
+            unresolved: 1,
+            unresolved_since: Some(now - Duration::from_secs(s)),
+            ..usable(1, 1)
+        };
+        assert_eq!(place(&[since(9)], now), Choice::Use(1));
+        assert_eq!(place(&[since(10)], now), Choice::Open);
+    }
+
+    #[test]
+    fn a_stalled_or_leaving_session_takes_nothing_new() {
+        let stalled = Candidate { stalled: true, ..usable(1, 1) };
+        let leaving = Candidate { stage: Stage::Leaving, ..usable(2, 0) };
+        assert_eq!(place(&[stalled, leaving], Instant::now()), Choice::Open);
+    }
+
+    #[test]
+    fn no_more_than_four_sessions_are_open_at_once() {
+        let stalled = |key| Candidate { stalled: true, ..usable(key, 1) };
+        let four: Vec<_> = (0..4).map(stalled).collect();
+        assert_eq!(place(&four, Instant::now()), Choice::Wait);
+    }
+
+    #[test]
+    fn a_session_is_let_go_only_after_its_linger_without_connections() {
+        let now = Instant::now() + Duration::from_secs(600);
+        let linger = Duration::from_secs(120);
+        let idle = |s| Candidate { idle_since: Some(now - Duration::from_secs(s)), ..usable(7, 0) };
+        assert!(expired(&[idle(119)], linger, now).is_empty());
+        assert_eq!(expired(&[idle(120)], linger, now), [7]);
+        assert!(expired(&[usable(7, 1)], linger, now).is_empty());
+        assert_eq!(next_deadline(&[idle(100)], linger), Some(now + Duration::from_secs(20)));
+    }
+}

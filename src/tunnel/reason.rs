@@ -1,0 +1,60 @@
+//! What ended a session, in words for the person at the database client.
+
+use crate::config::Tunnel;
+use crate::proto::Failure;
+use crate::status::Reason;
+
+/// The service ended the session and gave this text, which is often the agent's.
+pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
+    let host = tunnel.host.as_deref().unwrap_or("localhost");
+    let port = tunnel.port;
+    let text = output.to_lowercase();
+    if text.contains("no such host") || text.contains("lookup ") {
+        let message = format!("the bastion cannot resolve `{host}`: {output}");
+        return Reason::new("host_not_resolved", message)
+            .with_hint("check `host` in the configuration, and that the bastion's VPC resolves it");
+    }
+    if text.contains("is forbidden") {
+        let message = format!("the agent refuses to forward to `{host}`: {output}");
+        return Reason::new("host_refused_by_agent", message)
+            .with_hint("the agent never forwards to link-local or VPC service addresses: set `host` to the database");
+    }
+    if text.contains("inactivity") || text.contains("timed out due to") {
+        return Reason::new("session_idle_timeout", format!("AWS ended the idle session: {output}"));
+    }
+    if text.contains("unable to connect") {
+        return refused(host, port);
+    }
+    let said = if output.is_empty() { "no reason was given" } else { output };
+    Reason::new("session_closed", format!("AWS ended the session: {said}"))
+}
+
+/// The agent could not connect a stream: the port is closed, or the packets are dropped.
+pub fn refused(host: &str, port: u16) -> Reason {
+    let message = format!("the bastion cannot connect to {host}:{port}: refused or timed out");
+    Reason::new("connect_failed", message)
+        .with_hint("check the port, and that the database's security group admits the bastion's")
+}
+
+/// The protocol cannot go on.
+pub fn failed(failure: &Failure) -> Reason {
+    let code = match failure {
+        Failure::HandshakeTimeout => "handshake_timeout",
+        Failure::AgentTooOld(_) => "agent_too_old",
+        Failure::EncryptionRequested => "encryption_requested",
+        Failure::Unresponsive => "session_unresponsive",
+        Failure::Handshake(_)
+        | Failure::NotAPortSession
+        | Failure::SessionType(_)
+        | Failure::Mux(_)
+        | Failure::ActionFailed { .. }
+        | Failure::MuxSilent => "protocol_error",
+    };
+    let reason = Reason::new(code, failure.to_string());
+    match failure {
+        Failure::AgentTooOld(_) => {
+            reason.with_hint("update the agent: aws ssm send-command --document-name AWS-UpdateSSMAgent --targets Key=InstanceIds,Values=INSTANCE")
+        }
+        _ => reason,
+    }
+}

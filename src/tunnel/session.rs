@@ -1,0 +1,295 @@
+//! The task of one SSM session, over one link after another.
+//!
+//! Thin: [`Lifecycle`] says what to do, this does it and reports. The session is known to the
+//! state file from before its first byte until AWS knows that it is over.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
+
+use super::bridge::Bridge;
+use super::conn::{Accepted, Counters};
+use super::lifecycle::{Lifecycle, Outcome, Step, Trouble, TroubleKind};
+use super::link::{self, Inbox, LinkEnd};
+use super::reason;
+use super::view::{Phase, Publisher};
+use crate::aws::{self, Aws, Kind, Opened};
+use crate::config;
+use crate::net::Net;
+use crate::proto::{self, Options};
+use crate::state::{SessionRecord, State};
+use crate::status::Reason;
+
+/// What opening a WebSocket may take.
+const DIAL_LIMIT: Duration = Duration::from_secs(15);
+/// What telling AWS about the end of a session may take.
+const TERMINATE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a session is made from.
+#[derive(Clone)]
+pub struct Context {
+    /// The calls.
+    pub aws: Aws,
+    /// The way out.
+    pub net: Net,
+    /// Where sessions are remembered for the next start.
+    pub state: State,
+    /// The tunnel's configuration.
+    pub tunnel: Arc<config::Tunnel>,
+    /// What StartSession is given.
+    pub target: String,
+    /// The tunnel's counters.
+    pub counters: Arc<Counters>,
+    /// Shown in the account's session list: who, for what.
+    pub reason: String,
+}
+
+/// What comes to a session from its tunnel.
+pub struct Mailbox {
+    /// Connections to carry.
+    pub placed: mpsc::Receiver<Accepted>,
+    /// Cancelled when the session is to end.
+    pub end: CancellationToken,
+    /// Where it shows itself.
+    pub view: Publisher,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, unless it was let go.
+    pub reason: Option<Reason>,
+    /// It never became usable, because AWS could not reach the target.
+    pub unreachable: bool,
+    /// It was usable at some time.
+    pub was_connected: bool,
+    /// Connections it was given but never took up.
+    pub unplaced: Vec<Accepted>,
+}
+
+/// Run one session from StartSession to its end.
+pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
+    let seed = fastrand::u64(..);
+    let mut options = Options::client(seed, SystemTime::now());
+    options.remote_host = context.tunnel.host.is_some();
+    if context.tunnel.keepalive == config::Keepalive::Never {
+        options.keepalive = None;
+    }
+    let protocol = proto::Session::new(options, std::time::Instant::now());
+    let linger = context.tunnel.half_close_linger;
+    let counters = Arc::clone(&context.counters);
+    let bridge = Bridge::new(protocol, counters, linger, mailbox.view.clone());
+    let lifecycle = Lifecycle::new(seed, std::time::Instant::now());
+    Session { context, mailbox, bridge, lifecycle, opened: None, left_behind: false }.run().await
+}
+
+struct Session {
+    context: Context,
+    mailbox: Mailbox,
+    bridge: Bridge,
+    lifecycle: Lifecycle,
+    /// The token and URL for the next link.
+    opened: Option<Opened>,
+    /// AWS could not be told of the end: the next start will.
+    left_behind: bool,
+}
+
+impl Session {
+    async fn run(mut self) -> Ended {
+        loop {
+            let outcome = match self.lifecycle.step() {
+                Step::Start => self.start().await,
+                Step::Link => self.link().await,
+                Step::Resume => self.resume().await,
+                Step::Wait(until) => self.wait(until.into()).await,
+                Step::Terminate => self.terminate().await,
+                Step::End => break,
+            };
+            if let Some(outcome) = outcome {
+                self.lifecycle.handle_outcome(outcome, std::time::Instant::now());
+            }
+        }
+        self.end().await
+    }
+
+    /// Costs one of the few StartSession calls an account has, so it is awaited even when the
+    /// session is no longer wanted, and then undone.
+    async fn start(&mut self) -> Option<Outcome> {
+        let Context { aws, tunnel, target, reason, .. } = &self.context;
+        let started = aws.start_session(target, tunnel.host.as_deref(), tunnel.port, reason).await;
+        let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
+        self.note_end();
+        Some(Outcome::Started(outcome))
+    }
+
+    fn started(&mut self, opened: Opened) {
+        tracing::info!(session = %opened.id, target = %self.context.target, "session started");
+        self.context.state.record_session(SessionRecord {
+            tunnel: self.context.tunnel.name.clone(),
+            id: opened.id.to_string(),
+            target: self.context.target.clone(),
+            started_at: SystemTime::now().into(),
+        });
+        self.mailbox.view.update(|view| view.id = Some(opened.id.clone()));
+        self.opened = Some(opened);
+    }
+
+    async fn link(&mut self) -> Option<Outcome> {
+        let known = self.mailbox.view.current().agent_version.is_some();
+        self.enter(if known { Phase::Connected } else { Phase::Linking });
+        // A token opens one link.
+        let Some(opened) = self.opened.take() else {
+            return Some(Outcome::LinkLost("no token at hand".to_owned()));
+        };
+        let socket = match self.dial(&opened).await {
+            Ok(socket) => socket,
+            Err(trouble) => {
+                self.enter_resuming(&trouble.reason.message);
+                return Some(Outcome::NotLinked(trouble));
+            }
+        };
+        let open_frame = self.bridge.session.open_frame(opened.token.expose());
+        let Mailbox { placed, end, .. } = &mut self.mailbox;
+        let inbox = Inbox { placed, end };
+        let ended = link::run(&mut self.bridge, socket, open_frame, inbox).await;
+        if self.mailbox.view.current().agent_version.is_some() {
+            self.lifecycle.handle_connected();
+        }
+        self.note_end();
+        Some(self.link_ended(ended))
+    }
+
+    /// Signed when possible. A service that refuses the signature may still take the token alone.
+    async fn dial(&self, opened: &Opened) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Trouble> {
+        let headers = self.context.aws.sign(&opened.url).await;
+        let is_signed = !headers.is_empty();
+        let dialled = self.context.net.websocket(&opened.url, headers, DIAL_LIMIT).await;
+        let dialled = match dialled {
+            Err(error) if is_signed && error.is_unauthorized() => {
+                tracing::warn!(%error, "signed WebSocket refused; trying without a signature");
+                self.context.net.websocket(&opened.url, HeaderMap::new(), DIAL_LIMIT).await
+            }
+            other => other,
+        };
+        dialled.map_err(|error| Trouble {
+            reason: Reason::new("link_failed", format!("cannot open the WebSocket: {error}")),
+            kind: TroubleKind::Transient,
+        })
+    }
+
+    fn link_ended(&mut self, end: LinkEnd) -> Outcome {
+        match end {
+            LinkEnd::Lost(why) => {
+                tracing::info!(%why, "link lost; resuming");
+                self.enter_resuming(&why);
+                Outcome::LinkLost(why)
+            }
+            LinkEnd::Closed(output) => {
+                tracing::info!(%output, "session closed by AWS");
+                Outcome::Closed(reason::closed(&output, &self.context.tunnel))
+            }
+            LinkEnd::Failed(failure) => {
+                tracing::warn!(%failure, "session failed");
+                Outcome::Failed(reason::failed(&failure))
+            }
+            LinkEnd::Terminated { acked } => Outcome::Terminated(acked),
+        }
+    }
+
+    async fn resume(&mut self) -> Option<Outcome> {
+        let Some(id) = self.mailbox.view.current().id else {
+            return Some(Outcome::Resumed(Ok(false)));
+        };
+        let resumed = tokio::select! {
+            resumed = self.context.aws.resume_session(&id) => resumed,
+            () = self.mailbox.end.cancelled() => {
+                self.lifecycle.handle_end();
+                return Some(Outcome::LinkLost("asked to end".to_owned()));
+            }
+        };
+        let outcome = resumed.map_err(trouble).map(|opened| {
+            self.opened = opened;
+            self.opened.is_some()
+        });
+        if let Err(trouble) = &outcome {
+            tracing::warn!(error = %trouble.reason.message, "cannot resume the session");
+            self.enter_resuming(&trouble.reason.message);
+        }
+        Some(Outcome::Resumed(outcome))
+    }
+
+    async fn wait(&mut self, until: Instant) -> Option<Outcome> {
+        tokio::select! {
+            () = sleep_until(until) => Some(Outcome::Done),
+            () = self.mailbox.end.cancelled() => {
+                self.lifecycle.handle_end();
+                None
+            }
+        }
+    }
+
+    async fn terminate(&mut self) -> Option<Outcome> {
+        self.enter(Phase::Ending);
+        let Some(id) = self.mailbox.view.current().id else { return Some(Outcome::Done) };
+        let terminated = timeout(TERMINATE_LIMIT, self.context.aws.terminate_session(&id)).await;
+        self.left_behind = !matches!(terminated, Ok(Ok(())));
+        match terminated {
+            Ok(Ok(())) => tracing::debug!(session = %id, "session terminated"),
+            Ok(Err(error)) => tracing::warn!(session = %id, %error, "cannot terminate the session"),
+            Err(_) => tracing::warn!(session = %id, "cannot terminate the session in time"),
+        }
+        Some(Outcome::Done)
+    }
+
+    async fn end(mut self) -> Ended {
+        self.enter(Phase::Ending);
+        self.bridge.close_all().await;
+        let view = self.mailbox.view.current();
+        if let Some(id) = view.id.filter(|_| !self.left_behind) {
+            self.context.state.forget_session(id.as_str());
+        }
+        self.mailbox.placed.close();
+        let mut unplaced = Vec::new();
+        while let Ok(accepted) = self.mailbox.placed.try_recv() {
+            unplaced.push(accepted);
+        }
+        Ended {
+            reason: self.lifecycle.reason().cloned(),
+            unreachable: self.lifecycle.is_unreachable(),
+            was_connected: view.agent_version.is_some(),
+            unplaced,
+        }
+    }
+
+    /// An end that was asked for while a step could not be interrupted.
+    fn note_end(&mut self) {
+        if self.mailbox.end.is_cancelled() {
+            self.lifecycle.handle_end();
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.mailbox.view.update(|view| view.enter(phase, Instant::now()));
+    }
+
+    fn enter_resuming(&self, why: &str) {
+        self.enter(Phase::Resuming(why.to_owned()));
+    }
+}
+
+fn trouble(error: aws::Error) -> Trouble {
+    let kind = match &error.kind {
+        Kind::TargetNotConnected => TroubleKind::NotConnected,
+        Kind::Throttled => TroubleKind::Throttled,
+        Kind::Login(_) => TroubleKind::Login,
+        _ if error.is_retryable() => TroubleKind::Transient,
+        _ => TroubleKind::Final,
+    };
+    Trouble { kind, reason: error.into() }
+}

@@ -1,0 +1,150 @@
+//! What a session shows of itself: to placement, and to the status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::placement::{Candidate, Stage};
+use crate::aws::SessionId;
+use crate::status;
+
+/// Published by the session's task at each change.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Instant,
+    /// When its task began.
+    pub started: Instant,
+    /// The SSM session's id, once there is one.
+    pub id: Option<SessionId>,
+    /// The agent's version, once it has introduced itself.
+    pub agent_version: Option<String>,
+    /// Open connections.
+    pub connections: usize,
+    /// Those of which nothing was heard from the far side.
+    pub unresolved: usize,
+    /// Since when the oldest of these waits.
+    pub unresolved_since: Option<Instant>,
+    /// Not reading, because its only reader is slow.
+    pub stalled: bool,
+    /// Since when there has been no connection.
+    pub idle_since: Option<Instant>,
+    /// Round trip to the agent.
+    pub rtt: Option<Duration>,
+    /// Connections that the far side could not dial, so far.
+    pub refused: u64,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// StartSession is under way, or will be tried again.
+    Starting,
+    /// The WebSocket is being opened, or the handshake is under way.
+    Linking,
+    /// Usable.
+    Connected,
+    /// The link was lost, for this reason.
+    Resuming(String),
+    /// Ending, or over.
+    Ending,
+}
+
+impl View {
+    /// A session that is about to start.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Starting,
+            since: now,
+            started: now,
+            id: None,
+            agent_version: None,
+            connections: 0,
+            unresolved: 0,
+            unresolved_since: None,
+            stalled: false,
+            idle_since: None,
+            rtt: None,
+            refused: 0,
+        }
+    }
+
+    /// Enter a phase; staying in one keeps its age.
+    pub fn enter(&mut self, phase: Phase, now: Instant) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.since = now;
+        }
+    }
+
+    /// As placement sees it.
+    pub fn candidate(&self, key: u64) -> Candidate {
+        let stage = match self.phase {
+            Phase::Starting | Phase::Linking | Phase::Resuming(_) => Stage::Coming,
+            Phase::Connected => Stage::Usable,
+            Phase::Ending => Stage::Leaving,
+        };
+        Candidate {
+            key,
+            stage,
+            connections: self.connections,
+            unresolved: self.unresolved,
+            unresolved_since: self.unresolved_since.map(Instant::into_std),
+            stalled: self.stalled,
+            idle_since: self.idle_since.map(Instant::into_std),
+        }
+    }
+
+    /// As the status shows it.
+    pub fn status(&self, now: Instant) -> status::Session {
+        status::Session {
+            id: self.id.as_ref().map(ToString::to_string),
+            state: match self.phase {
+                Phase::Starting => status::SessionState::Starting,
+                Phase::Linking => status::SessionState::Linking,
+                Phase::Connected => status::SessionState::Connected,
+                Phase::Resuming(_) => status::SessionState::Resuming,
+                Phase::Ending => status::SessionState::Draining,
+            },
+            state_seconds: now.duration_since(self.since).as_secs(),
+            age_seconds: now.duration_since(self.started).as_secs(),
+            connections: self.connections,
+            agent_version: self.agent_version.clone(),
+            rtt_ms: self.rtt.map(|rtt| rtt.as_millis() as u64),
+        }
+    }
+}
+
+/// Where a session shows itself. Each change wakes the tunnel.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    view: watch::Sender<View>,
+    changed: Arc<Notify>,
+}
+
+impl Publisher {
+    /// A session that is about to start; `changed` is notified from now on.
+    pub fn new(changed: Arc<Notify>) -> Self {
+        Self { view: watch::Sender::new(View::new(Instant::now())), changed }
+    }
+
+    /// The reading end.
+    pub fn subscribe(&self) -> watch::Receiver<View> {
+        self.view.subscribe()
+    }
+
+    /// What is shown now.
+    pub fn current(&self) -> View {
+        self.view.borrow().clone()
+    }
+
+    /// Show something else.
+    pub fn update(&self, change: impl FnOnce(&mut View)) {
+        self.view.send_modify(change);
+        self.changed.notify_one();
+    }
+}

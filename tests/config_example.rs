@@ -1,0 +1,114 @@
+//! The example is what newcomers copy: it must be right, and show every key there is.
+
+use std::time::Duration;
+
+use bastiond::config::{Config, Keepalive, Mode, OnShutdown, Via};
+
+const EXAMPLE: &str = include_str!("../examples/bastiond.toml");
+
+#[test]
+fn the_example_says_what_it_seems_to_say() {
+    let config = Config::parse(EXAMPLE).unwrap();
+    assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
+    assert_eq!(config.aws.profile.as_deref(), Some("dev"));
+    assert_eq!(
+        config.aws.endpoint_url.as_deref(),
+        Some("http://127.0.0.1:4566")
+    );
+
+    let bastion = &config.bastions["dev"];
+    assert_eq!(
+        (bastion.cluster.as_str(), bastion.task_definition.as_str()),
+        ("backend", "bastion")
+    );
+    assert_eq!(bastion.idle_stop, Duration::from_secs(900));
+    assert_eq!(
+        (bastion.mode, bastion.on_shutdown),
+        (Mode::Shared, OnShutdown::Stop)
+    );
+
+    let [db, cache, metrics] = &config.tunnels[..] else {
+        panic!("three tunnels: {:?}", config.tunnels)
+    };
+    assert_eq!(addresses(db), ["127.0.0.1:55432", "[::1]:55432"]);
+    assert_eq!(db.via, Via::Bastion("dev".into()));
+    assert_eq!(db.port, 5432);
+    assert_eq!(db.keepalive, Keepalive::WhileConnected);
+    assert_eq!(addresses(cache), ["127.0.0.1:56379", "192.168.64.1:56379"]);
+    assert_eq!(cache.via, Via::Target("i-0123456789abcdef0".into()));
+    assert_eq!(metrics.host, None);
+}
+
+#[test]
+fn what_the_example_calls_default_is_the_default() {
+    let least = r#"
+        [bastion.dev]
+        cluster = "backend"
+        task_definition = "bastion"
+        subnets = ["subnet-0a1b2c3d"]
+        [[tunnel]]
+        name = "app-db"
+        host = "app.cluster-x.ap-northeast-1.rds.amazonaws.com"
+        port = 5432
+    "#;
+    let (least, example) = (
+        Config::parse(least).unwrap(),
+        Config::parse(EXAMPLE).unwrap(),
+    );
+    assert_eq!(least.tunnels[0], example.tunnels[0]);
+    assert_eq!(least.shutdown_timeout, example.shutdown_timeout);
+    assert_eq!(least.aws.sign_websocket, example.aws.sign_websocket);
+    let mut shown = example.bastions["dev"].clone();
+    assert!(least.bastions["dev"].security_groups.is_empty());
+    (shown.security_groups, shown.container) = (vec![], None);
+    assert_eq!(least.bastions["dev"], shown);
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    for table in ["", "[aws]", "[bastion.x]", "[[tunnel]]"] {
+        for key in known_keys(table) {
+            let shown = EXAMPLE.lines().any(|line| {
+                line.starts_with(&format!("{key} =")) || line.contains(&format!("[{key}"))
+            });
+            assert!(shown, "`{key}` of {table:?} is not in the example");
+        }
+    }
+}
+
+#[test]
+fn no_damage_to_the_text_makes_the_parser_panic() {
+    for (at, _) in EXAMPLE.char_indices().step_by(3) {
+        let _ = Config::parse(&EXAMPLE[..at]);
+    }
+    for (at, found) in EXAMPLE.char_indices().step_by(31) {
+        let rest = &EXAMPLE[at + found.len_utf8()..];
+        for other in ["é", "\"", "[", "\n", "\0"] {
+            let _ = Config::parse(&format!("{}{other}{rest}", &EXAMPLE[..at]));
+        }
+    }
+}
+
+/// The keys of a table, from the hint for one that does not exist.
+fn known_keys(table: &str) -> Vec<String> {
+    let error = Config::parse(&format!("{table}\nqqqqqqqqqq = 1")).unwrap_err();
+    let hint = error.mistakes().iter().find_map(|mistake| {
+        mistake
+            .hint
+            .clone()
+            .filter(|hint| hint.starts_with("known:"))
+    });
+    let keys: Vec<String> = hint
+        .expect("a list")
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    assert!(keys.len() > 3, "{keys:?}");
+    keys
+}
+
+fn addresses(tunnel: &bastiond::config::Tunnel) -> Vec<String> {
+    tunnel.listen.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,81 @@
+//! What several tests of the door use.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod door;
+
+use std::path::Path;
+
+use bastiond::{
+    paths::Paths,
+    status::{Aws, Daemon, Listener, ListenerState, Problem, Status, Tunnel, TunnelState},
+};
+use time::macros::datetime;
+
+/// Places in a folder of one's own.
+pub fn paths_in(folder: &Path) -> Paths {
+    Paths {
+        config: folder.join("config.toml"),
+        socket: folder.join("run/b.sock"),
+        lock: folder.join("run/b.lock"),
+        state: folder.join("state"),
+        logs: folder.join("state/logs"),
+    }
+}
+
+/// A status with the tunnels `app-db`, `cache` and `broken`.
+pub fn status() -> Status {
+    let daemon = Daemon {
+        version: "0.1.0".into(),
+        pid: 4321,
+        started_at: datetime!(2026-11-22 20:00 UTC),
+        uptime_seconds: 7380,
+        config_path: None,
+        log_path: None,
+        socket: "/run/b.sock".into(),
+    };
+    Status::assemble(
+        daemon,
+        Aws::default(),
+        vec![tunnel("app-db"), tunnel("cache"), tunnel("broken")],
+        vec![],
+        vec![],
+    )
+}
+
+/// An idle tunnel.
+pub fn tunnel(name: &str) -> Tunnel {
+    let listener = |address: &str| Listener {
+        address: address.into(),
+        state: ListenerState::Listening,
+        holder: None,
+    };
+    Tunnel {
+        name: name.into(),
+        listeners: vec![listener("127.0.0.1:55432"), listener("[::1]:55432")],
+        remote: "db.example:5432".into(),
+        bastion: None,
+        target: Some("i-0123456789abcdef0".into()),
+        state: TunnelState::Idle,
+        state_seconds: 0,
+        detail: None,
+        sessions: vec![],
+        connections: 0,
+        waiting: 0,
+        bytes_sent: 0,
+        bytes_received: 0,
+        ends_in_seconds: None,
+        last_error: None,
+    }
+}
+
+/// A failed start.
+pub fn problem() -> Problem {
+    Problem {
+        code: "task_start_failed".into(),
+        subject: "bastion dev".into(),
+        message: "no capacity".into(),
+        hint: Some("try again later".into()),
+        at: datetime!(2026-11-22 22:02 UTC),
+        seconds_ago: 60,
+    }
+}
