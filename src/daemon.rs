@@ -71,7 +71,13 @@ pub async fn run(
     let claim = Claim::take(&setup.paths)?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = local_user();
-    let aws = Aws::with(&setup.config.aws, &user, &net, setup.source.clone(), Timeouts::default());
+    let aws = Aws::with(
+        &setup.config.aws,
+        &user,
+        &net,
+        setup.source.clone(),
+        Timeouts::default(),
+    );
     let aws = aws.await.map_err(explained)?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
@@ -85,7 +91,11 @@ pub async fn run(
     let (commands, mut requests) = mpsc::channel(16);
     let door = Door::new(move || overview.status(), commands);
     let closing = CancellationToken::new();
-    let server = tokio::spawn(control::server::serve(claim.listen()?, door, closing.clone()));
+    let server = tokio::spawn(control::server::serve(
+        claim.listen()?,
+        door,
+        closing.clone(),
+    ));
     let cleaning = leftovers::spawn(aws, state.clone(), loaded.contents, cancel.child_token());
 
     let announced = ready(&line);
@@ -134,18 +144,37 @@ impl Daemon {
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
         };
-        let shared = bastion::Shared { aws: aws.clone(), records: state.clone(), owner: user.clone(), pace: setup.pace };
+        let shared = bastion::Shared {
+            aws: aws.clone(),
+            records: state.clone(),
+            owner: user.clone(),
+            pace: setup.pace,
+        };
         let adopted = state.contents().tasks;
         let mut names = Vec::new();
         for bastion in config.bastions.into_values() {
-            let is_its = |task: &&state::TaskRecord| task.bastion == bastion.name && task.cluster == bastion.cluster;
+            let is_its = |task: &&state::TaskRecord| {
+                task.bastion == bastion.name && task.cluster == bastion.cluster
+            };
             let adopt = adopted.iter().find(is_its).map(|task| task.arn.clone());
             names.push(bastion.name.clone());
             let end = daemon.end_bastions.clone();
-            let handle = bastion::spawn(&mut daemon.bastion_tasks, bastion, adopt, shared.clone(), end);
+            let handle = bastion::spawn(
+                &mut daemon.bastion_tasks,
+                bastion,
+                adopt,
+                shared.clone(),
+                end,
+            );
             daemon.bastions.push(handle);
         }
-        let shared = tunnel::Shared { aws: aws.clone(), net, state, user, drain: config.shutdown_timeout };
+        let shared = tunnel::Shared {
+            aws: aws.clone(),
+            net,
+            state,
+            user,
+            drain: config.shutdown_timeout,
+        };
         for tunnel in config.tunnels {
             let bastion = match &tunnel.via {
                 Via::Bastion(name) => names.iter().position(|known| known == name),
@@ -153,7 +182,13 @@ impl Daemon {
             };
             let bastion = bastion.map(|at| daemon.bastions[at].clone());
             let end = daemon.end_tunnels.clone();
-            let handle = tunnel::spawn(&mut daemon.tunnel_tasks, tunnel, bastion, shared.clone(), end);
+            let handle = tunnel::spawn(
+                &mut daemon.tunnel_tasks,
+                tunnel,
+                bastion,
+                shared.clone(),
+                end,
+            );
             daemon.tunnels.push(handle);
         }
         daemon
@@ -170,7 +205,11 @@ impl Daemon {
     }
 
     /// Obey requests until the end.
-    async fn serve(&self, requests: &mut mpsc::Receiver<control::Command>, cancel: &CancellationToken) {
+    async fn serve(
+        &self,
+        requests: &mut mpsc::Receiver<control::Command>,
+        cancel: &CancellationToken,
+    ) {
         loop {
             let request = tokio::select! {
                 () = cancel.cancelled() => return,
@@ -206,7 +245,9 @@ impl Daemon {
 
 /// The name shown to AWS for an assumed role's session, and in session lists.
 fn local_user() -> String {
-    let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let name = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
     name.filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()))
 }

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::Source;
 use crate::cli;
 use crate::config::Config;
-use crate::daemon::{self, Setup};
 use crate::control::client::Client;
+use crate::daemon::{self, Setup};
 use crate::paths::Paths;
 use crate::sim::{self, Destination, Script, Sim, Timing};
 use crate::status::ListenerState;
@@ -44,7 +44,9 @@ impl Stage<'_> {
         let status = self.client.status().await?;
         let listeners = status.tunnels.iter().flat_map(|tunnel| &tunnel.listeners);
         let mut listening = listeners.filter(|listener| listener.state == ListenerState::Listening);
-        let first = listening.next().with_context(|| format!("nothing is listening: {}", self.line))?;
+        let first = listening
+            .next()
+            .with_context(|| format!("nothing is listening: {}", self.line))?;
         Ok(first.address.clone())
     }
 }
@@ -55,13 +57,21 @@ impl Stage<'_> {
 /// When the simulator or the daemon cannot be started.
 pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot make a folder for the demo")?;
-    let page = page::serve().await.context("cannot start the private page")?;
+    let page = page::serve()
+        .await
+        .context("cannot start the private page")?;
     let private = match &options.target {
         Some(target) => resolve(target).await?,
         None => page.address,
     };
-    let sim = sim::start(script(private)).await.context("cannot start the simulator")?;
-    let listen = if options.check { "127.0.0.1:0" } else { &options.listen };
+    let sim = sim::start(script(private))
+        .await
+        .context("cannot start the simulator")?;
+    let listen = if options.check {
+        "127.0.0.1:0"
+    } else {
+        &options.listen
+    };
     let config = configuration(&sim, listen, options.check)?;
     let mut paths = Paths::from_env()?;
     paths.state = folder.path().join("state");
@@ -92,7 +102,12 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
             anyhow::bail!("the daemon ended at its start");
         }
     };
-    let stage = Stage { sim: &sim, client: Client::new(&paths.socket), line, cancel: &cancel };
+    let stage = Stage {
+        sim: &sim,
+        client: Client::new(&paths.socket),
+        line,
+        cancel: &cancel,
+    };
     let code = match options.check {
         true => check::run(&stage).await,
         false => story::tell(&stage, options.target.as_deref()).await,
@@ -150,5 +165,7 @@ async fn resolve(target: &str) -> anyhow::Result<SocketAddr> {
     let mut found = tokio::net::lookup_host(target)
         .await
         .with_context(|| format!("cannot use `--target {target}`: it has to be HOST:PORT"))?;
-    found.next().with_context(|| format!("`{target}` has no address"))
+    found
+        .next()
+        .with_context(|| format!("`{target}` has no address"))
 }

@@ -16,7 +16,9 @@ use tracing_appender::{
     non_blocking::{NonBlocking, WorkerGuard},
     rolling::{RollingFileAppender, Rotation},
 };
-use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
@@ -83,7 +85,9 @@ fn keeps_secrets(event: &Metadata<'_>) -> bool {
         "h2",
         "rustls",
     ];
-    let is_talkative = TALKATIVE.iter().any(|library| event.target().starts_with(library));
+    let is_talkative = TALKATIVE
+        .iter()
+        .any(|library| event.target().starts_with(library));
     !is_talkative || *event.level() <= Level::INFO
 }
 

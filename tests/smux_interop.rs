@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 async fn their_server_echoes_our_streams() {
     for_each_seed(|seed| async move {
         let (ours, theirs) = duplex(4096);
-        let (_connector, mut acceptor, worker) = MuxBuilder::server().with_connection(theirs).build();
+        let (_connector, mut acceptor, worker) =
+            MuxBuilder::server().with_connection(theirs).build();
         let worker = tokio::spawn(worker);
         let echoes = tokio::spawn(async move {
             while let Some(stream) = acceptor.accept().await {
@@ -23,7 +24,9 @@ async fn their_server_echoes_our_streams() {
         });
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut end = End::new(true, seed);
-        let plans: Vec<Vec<u8>> = (0..rng.usize(1..12)).map(|_| random_bytes(&mut rng)).collect();
+        let plans: Vec<Vec<u8>> = (0..rng.usize(1..12))
+            .map(|_| random_bytes(&mut rng))
+            .collect();
         for plan in &plans {
             end.open(plan.clone());
         }
@@ -62,7 +65,9 @@ async fn our_server_echoes_their_streams() {
 
 /// Each with a limit of time and the seed in the message.
 async fn for_each_seed<F: Future<Output = ()> + Send + 'static>(run: impl Fn(u64) -> F) {
-    let one = std::env::var("BASTIOND_SEED").ok().and_then(|text| text.parse::<u64>().ok());
+    let one = std::env::var("BASTIOND_SEED")
+        .ok()
+        .and_then(|text| text.parse::<u64>().ok());
     let seeds = one.map_or(0..40, |seed| seed..seed + 1);
     for seed in seeds {
         let task = tokio::time::timeout(Duration::from_secs(60), tokio::spawn(run(seed)));
@@ -145,7 +150,10 @@ impl End {
     fn read(&mut self, id: StreamId) {
         while let Some(data) = self.mux.read(id) {
             if self.opener {
-                self.received.entry(id).or_default().extend_from_slice(&data);
+                self.received
+                    .entry(id)
+                    .or_default()
+                    .extend_from_slice(&data);
             } else {
                 self.mux.write(id, data, &mut self.pipe);
             }
@@ -183,7 +191,10 @@ impl End {
 async fn echo(mut stream: MuxStream<DuplexStream>) {
     let mut buffer = vec![0; 5000];
     while let Ok(count) = stream.read(&mut buffer).await {
-        if count == 0 || stream.write_all(&buffer[..count]).await.is_err() || stream.flush().await.is_err() {
+        if count == 0
+            || stream.write_all(&buffer[..count]).await.is_err()
+            || stream.flush().await.is_err()
+        {
             return;
         }
     }
@@ -207,6 +218,10 @@ async fn send_and_compare(stream: MuxStream<DuplexStream>, bytes: Vec<u8>, mut r
 }
 
 fn random_bytes(rng: &mut fastrand::Rng) -> Vec<u8> {
-    let length = if rng.u8(..) < 32 { rng.usize(100_000..300_000) } else { rng.usize(1..20_000) };
+    let length = if rng.u8(..) < 32 {
+        rng.usize(100_000..300_000)
+    } else {
+        rng.usize(1..20_000)
+    };
     std::iter::repeat_with(|| rng.u8(..)).take(length).collect()
 }

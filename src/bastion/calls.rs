@@ -77,7 +77,10 @@ impl Calls {
                 Outcome::Counted(sessions.map(|ids| ids.len()).map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
-                let stopped = self.aws.stop_task(&self.config.cluster, &arn, &reason).await;
+                let stopped = self
+                    .aws
+                    .stop_task(&self.config.cluster, &arn, &reason)
+                    .await;
                 Outcome::Stopped(stopped.map_err(trouble)).into()
             }
         }
@@ -89,8 +92,13 @@ impl Calls {
         outcome: impl FnOnce(Result<Option<Sighting>, Trouble>) -> Outcome,
     ) -> Answer {
         let seen = task.as_ref().ok().and_then(Option::as_ref).map(Seen::from);
-        let sighting = task.map(|task| task.map(|task| self.sighting(&task))).map_err(trouble);
-        Answer { outcome: outcome(sighting), seen }
+        let sighting = task
+            .map(|task| task.map(|task| self.sighting(&task)))
+            .map_err(trouble);
+        Answer {
+            outcome: outcome(sighting),
+            seen,
+        }
     }
 
     async fn find(&self) -> Result<Option<Task>, aws::Error> {
@@ -127,13 +135,19 @@ impl Calls {
     }
 
     async fn describe(&self, arn: &str) -> Result<Option<Task>, aws::Error> {
-        let tasks = self.aws.describe_tasks(&self.config.cluster, &[arn.to_owned()]).await?;
+        let tasks = self
+            .aws
+            .describe_tasks(&self.config.cluster, &[arn.to_owned()])
+            .await?;
         Ok(tasks.into_iter().next())
     }
 
     async fn tasks(&self, desired: Desired) -> Result<Vec<Task>, aws::Error> {
         let family = launch::family(&self.config);
-        let arns = self.aws.list_tasks(&self.config.cluster, family, desired).await?;
+        let arns = self
+            .aws
+            .list_tasks(&self.config.cluster, family, desired)
+            .await?;
         if arns.is_empty() {
             return Ok(Vec::new());
         }
@@ -141,13 +155,19 @@ impl Calls {
     }
 
     fn sighting(&self, task: &Task) -> Sighting {
-        Sighting { arn: task.arn.clone(), phase: phase(task, self.config.container.as_deref()) }
+        Sighting {
+            arn: task.arn.clone(),
+            phase: phase(task, self.config.container.as_deref()),
+        }
     }
 }
 
 impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, seen: None }
+        Self {
+            outcome,
+            seen: None,
+        }
     }
 }
 
@@ -164,36 +184,62 @@ impl From<&Task> for Seen {
 
 /// What the lifecycle needs to know of a task.
 fn phase(task: &Task, container: Option<&str>) -> Phase {
-    let serves = matches!(task.last_status.as_str(), "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING");
+    let serves = matches!(
+        task.last_status.as_str(),
+        "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING"
+    );
     if !serves || task.desired_status == "STOPPED" {
         let diagnosis = aws::diagnose(task);
         let mut reason = Reason::new("task_stopped", diagnosis.summary);
         reason.hint = diagnosis.hint;
         let retry = matches!(diagnosis.retry, Retry::Times(_) | Retry::OnDemand);
-        return Phase::Going { reason, retry, stopped: !serves };
+        return Phase::Going {
+            reason,
+            retry,
+            stopped: !serves,
+        };
     }
     if task.last_status != "RUNNING" {
         return Phase::Coming(task.phase());
     }
     match task.target(container) {
-        Ok(target) => Phase::Up { target, agent: agent(task, container) },
+        Ok(target) => Phase::Up {
+            target,
+            agent: agent(task, container),
+        },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
-        Err(error @ (NoTarget::ExecDisabled | NoTarget::UnknownContainer { .. } | NoTarget::Ambiguous { .. })) => {
+        Err(
+            error @ (NoTarget::ExecDisabled
+            | NoTarget::UnknownContainer { .. }
+            | NoTarget::Ambiguous { .. }),
+        ) => {
             let reason = Reason::new("no_target", error.to_string());
-            Phase::Going { reason, retry: false, stopped: false }
+            Phase::Going {
+                reason,
+                retry: false,
+                stopped: false,
+            }
         }
     }
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {
-    let agent = task.container(container).ok().and_then(|container| container.exec_agent.as_ref());
+    let agent = task
+        .container(container)
+        .ok()
+        .and_then(|container| container.exec_agent.as_ref());
     match agent.map(|agent| (agent.status.as_str(), &agent.reason)) {
         Some(("RUNNING", _)) => Agent::Running,
-        Some(("STOPPED", why)) => Agent::Stopped(why.clone().unwrap_or_else(|| "no reason given".to_owned())),
+        Some(("STOPPED", why)) => {
+            Agent::Stopped(why.clone().unwrap_or_else(|| "no reason given".to_owned()))
+        }
         _ => Agent::Pending,
     }
 }
 
 fn trouble(error: aws::Error) -> Trouble {
-    Trouble { retry: error.is_retryable(), reason: error.into() }
+    Trouble {
+        retry: error.is_retryable(),
+        reason: error.into(),
+    }
 }

@@ -9,15 +9,20 @@ use crate::aws::Task;
 
 /// The task to use, if any will do: one whose agent runs, then the oldest, then the lowest ARN.
 pub fn choose<'a>(tasks: &'a [Task], wanted: &Wanted) -> Option<&'a Task> {
-    tasks.iter().filter(|task| is_acceptable(task, wanted)).min_by_key(|task| {
-        let ready = task.last_status == "RUNNING" && has_running_agent(task);
-        (!ready, task.created_at, task.arn.as_str())
-    })
+    tasks
+        .iter()
+        .filter(|task| is_acceptable(task, wanted))
+        .min_by_key(|task| {
+            let ready = task.last_status == "RUNNING" && has_running_agent(task);
+            (!ready, task.created_at, task.arn.as_str())
+        })
 }
 
 fn is_acceptable(task: &Task, wanted: &Wanted) -> bool {
-    let comes_or_runs =
-        matches!(task.last_status.as_str(), "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING");
+    let comes_or_runs = matches!(
+        task.last_status.as_str(),
+        "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING"
+    );
     comes_or_runs
         && task.desired_status == "RUNNING"
         && task.enable_execute_command
@@ -37,11 +42,17 @@ fn has_tags(tags: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) 
 }
 
 fn has_running_agent(task: &Task) -> bool {
-    task.containers.iter().any(|c| c.exec_agent.as_ref().is_some_and(|a| a.status == "RUNNING"))
+    task.containers
+        .iter()
+        .any(|c| c.exec_agent.as_ref().is_some_and(|a| a.status == "RUNNING"))
 }
 
 fn has_stopped_agent(task: &Task) -> bool {
-    let agents: Vec<_> = task.containers.iter().filter_map(|c| c.exec_agent.as_ref()).collect();
+    let agents: Vec<_> = task
+        .containers
+        .iter()
+        .filter_map(|c| c.exec_agent.as_ref())
+        .collect();
     !agents.is_empty() && agents.iter().all(|agent| agent.status == "STOPPED")
 }
 
@@ -53,8 +64,14 @@ mod tests {
     use crate::aws::{AgentStatus, Container};
 
     fn wanted() -> Wanted {
-        let tags = [("bastiond:mode", "shared"), ("bastiond:params", "abc"), ("bastiond:version", "2")];
-        Wanted { tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into() }
+        let tags = [
+            ("bastiond:mode", "shared"),
+            ("bastiond:params", "abc"),
+            ("bastiond:version", "2"),
+        ];
+        Wanted {
+            tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        }
     }
 
     fn task(arn: &str, created: u64) -> Task {
@@ -73,8 +90,14 @@ mod tests {
     }
 
     fn agent(status: &str) -> Container {
-        let agent = AgentStatus { status: status.to_owned(), reason: None };
-        Container { exec_agent: Some(agent), ..Container::default() }
+        let agent = AgentStatus {
+            status: status.to_owned(),
+            reason: None,
+        };
+        Container {
+            exec_agent: Some(agent),
+            ..Container::default()
+        }
     }
 
     fn chosen(tasks: &[Task]) -> Option<&str> {
@@ -88,7 +111,10 @@ mod tests {
 
     #[test]
     fn a_running_agent_goes_before_age_and_age_before_the_name() {
-        let pending = Task { containers: vec![agent("PENDING")], ..task("a", 1) };
+        let pending = Task {
+            containers: vec![agent("PENDING")],
+            ..task("a", 1)
+        };
         assert_eq!(chosen(&[pending, task("c", 3), task("b", 2)]), Some("b"));
         assert_eq!(chosen(&[task("c", 2), task("b", 2)]), Some("b"));
     }
@@ -102,7 +128,12 @@ mod tests {
             |task| task.stopping_at = Some(SystemTime::UNIX_EPOCH),
             |task| task.connectivity = Some("DISCONNECTED".to_owned()),
             |task| task.containers = vec![agent("STOPPED")],
-            |task| drop(task.tags.insert("bastiond:params".to_owned(), "other".to_owned())),
+            |task| {
+                drop(
+                    task.tags
+                        .insert("bastiond:params".to_owned(), "other".to_owned()),
+                )
+            },
         ];
         for (row, spoil) in unfit.iter().enumerate() {
             let mut task = task("a", 1);

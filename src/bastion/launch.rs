@@ -34,10 +34,16 @@ pub enum Epoch {
 impl Epoch {
     /// By the stopped tasks of the family.
     pub fn of(stopped: &[Task], now: SystemTime) -> Self {
-        match stopped.iter().max_by_key(|task| (task.created_at, task.arn.as_str())) {
+        match stopped
+            .iter()
+            .max_by_key(|task| (task.created_at, task.arn.as_str()))
+        {
             Some(newest) => Self::After(newest.arn.clone()),
             None => {
-                let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                let seconds = now
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap_or_default()
+                    .as_secs();
                 Self::Minute(seconds / 60)
             }
         }
@@ -55,7 +61,12 @@ pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
     if bastion.mode == Mode::User {
         tags.insert("bastiond:owner", owner.to_owned());
     }
-    Wanted { tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+    Wanted {
+        tags: tags
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    }
 }
 
 /// The request that runs it.
@@ -75,7 +86,11 @@ pub fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
 /// The family, without which tasks cannot be listed: the last part of a name or ARN, less the
 /// revision.
 pub fn family(bastion: &Bastion) -> &str {
-    let name = bastion.task_definition.rsplit('/').next().unwrap_or_default();
+    let name = bastion
+        .task_definition
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     name.split(':').next().unwrap_or(name)
 }
 
@@ -88,12 +103,24 @@ fn started_by(bastion: &Bastion, owner: &str) -> String {
 }
 
 fn client_token(bastion: &Bastion, owner: &str, epoch: &Epoch) -> String {
-    let owner = if bastion.mode == Mode::User { owner } else { "-" };
+    let owner = if bastion.mode == Mode::User {
+        owner
+    } else {
+        "-"
+    };
     let epoch = match epoch {
         Epoch::After(arn) => arn.clone(),
         Epoch::Minute(minute) => minute.to_string(),
     };
-    let parts = ["v1", &bastion.cluster, family(bastion), mode(bastion), owner, &params(bastion), &epoch];
+    let parts = [
+        "v1",
+        &bastion.cluster,
+        family(bastion),
+        mode(bastion),
+        owner,
+        &params(bastion),
+        &epoch,
+    ];
     hex(&Sha256::digest(parts.join("|")))[..52].to_owned()
 }
 
@@ -133,20 +160,29 @@ mod tests {
             "[bastion.dev]\ncluster = 'c'\ntask_definition = 'bastion:3'\nsubnets = ['subnet-0a1b2c3d']\n\
              security_groups = ['sg-0a1b2c3d']\n{extra}\n[[tunnel]]\nname = 'db'\nhost = 'db.internal'\nport = 5432\n"
         );
-        Config::parse(&text).expect("a valid configuration").bastions["dev"].clone()
+        Config::parse(&text)
+            .expect("a valid configuration")
+            .bastions["dev"]
+            .clone()
     }
 
     #[test]
     fn two_laptops_send_the_same_request_in_shared_mode() {
         let epoch = Epoch::Minute(7);
-        let (ana, kim) = (request(&bastion(""), "ana", &epoch), request(&bastion(""), "kim", &epoch));
+        let (ana, kim) = (
+            request(&bastion(""), "ana", &epoch),
+            request(&bastion(""), "kim", &epoch),
+        );
         assert_eq!(format!("{ana:?}"), format!("{kim:?}"));
     }
 
     #[test]
     fn two_users_never_get_each_others_task_in_user_mode() {
         let own = bastion("mode = 'user'");
-        let (ana, kim) = (request(&own, "ana", &Epoch::Minute(7)), request(&own, "kim", &Epoch::Minute(7)));
+        let (ana, kim) = (
+            request(&own, "ana", &Epoch::Minute(7)),
+            request(&own, "kim", &Epoch::Minute(7)),
+        );
         assert_ne!(ana.client_token, kim.client_token);
         assert_ne!(ana.tags["bastiond:owner"], kim.tags["bastiond:owner"]);
         assert_ne!(ana.started_by, kim.started_by);
@@ -155,23 +191,36 @@ mod tests {
     #[test]
     fn a_token_is_new_when_the_task_it_made_has_stopped() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(120);
-        let stopped = Task { arn: "arn:1".to_owned(), ..Task::default() };
+        let stopped = Task {
+            arn: "arn:1".to_owned(),
+            ..Task::default()
+        };
         assert_eq!(Epoch::of(&[], now), Epoch::Minute(2));
         assert_eq!(Epoch::of(&[stopped], now), Epoch::After("arn:1".to_owned()));
         let token = |epoch| request(&bastion(""), "ana", &epoch).client_token;
-        assert_ne!(token(Epoch::Minute(2)), token(Epoch::After("arn:1".to_owned())));
+        assert_ne!(
+            token(Epoch::Minute(2)),
+            token(Epoch::After("arn:1".to_owned()))
+        );
     }
 
     #[test]
     fn what_does_not_change_the_task_does_not_change_its_digest() {
         assert_eq!(params(&bastion("")), params(&bastion("idle_stop = '1h'")));
-        assert_ne!(params(&bastion("")), params(&bastion("assign_public_ip = true")));
+        assert_ne!(
+            params(&bastion("")),
+            params(&bastion("assign_public_ip = true"))
+        );
         assert_eq!(bastion("").on_shutdown, OnShutdown::Stop);
     }
 
     #[test]
     fn ecs_accepts_what_is_sent() {
-        let run = request(&bastion("mode = 'user'"), "ana@example.com", &Epoch::Minute(1));
+        let run = request(
+            &bastion("mode = 'user'"),
+            "ana@example.com",
+            &Epoch::Minute(1),
+        );
         assert!(run.client_token.len() <= 64);
         assert!(run.started_by.len() <= 36);
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_/-".contains(c);

@@ -52,7 +52,10 @@ pub struct Going {
 impl Lease {
     /// A lease on something that runs anyway.
     pub fn fixed(target: &str) -> Self {
-        Self { target: target.to_owned(), going: None }
+        Self {
+            target: target.to_owned(),
+            going: None,
+        }
     }
 
     /// What StartSession is to be given.
@@ -62,10 +65,15 @@ impl Lease {
 
     /// Wait until the task is going away.
     pub async fn going(&mut self) -> Going {
-        let Some(going) = &mut self.going else { return pending().await };
+        let Some(going) = &mut self.going else {
+            return pending().await;
+        };
         match going.wait_for(Option::is_some).await {
             Ok(going) => going.clone().expect("waited for it"),
-            Err(_) => Going { reason: Reason::new("shutting_down", "the daemon is shutting down"), stopped: false },
+            Err(_) => Going {
+                reason: Reason::new("shutting_down", "the daemon is shutting down"),
+                stopped: false,
+            },
         }
     }
 }
@@ -181,7 +189,10 @@ pub fn spawn(
         leases: None,
     };
     tasks.spawn(bastion.run().instrument(span));
-    Handle { commands, view: view_receiver }
+    Handle {
+        commands,
+        view: view_receiver,
+    }
 }
 
 struct Bastion {
@@ -210,7 +221,9 @@ impl Bastion {
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while !self.lifecycle.is_finished() {
             if Instant::now() >= deadline {
-                tracing::warn!("the task could not be stopped in time; the next start looks after it");
+                tracing::warn!(
+                    "the task could not be stopped in time; the next start looks after it"
+                );
                 return;
             }
             self.turn(sleep_until(deadline)).await;
@@ -295,13 +308,17 @@ impl Bastion {
     fn grant(&mut self, target: &str) {
         let leases = self.leases.get_or_insert_with(|| watch::Sender::new(None));
         for request in self.requests.drain(..) {
-            let lease = Lease { target: target.to_owned(), going: Some(leases.subscribe()) };
+            let lease = Lease {
+                target: target.to_owned(),
+                going: Some(leases.subscribe()),
+            };
             let _ = request.send(Ok(lease));
         }
     }
 
     fn refuse(&mut self, reason: Reason) {
-        self.view.send_modify(|view| view.last_error = Some((reason.clone(), Instant::now())));
+        self.view
+            .send_modify(|view| view.last_error = Some((reason.clone(), Instant::now())));
         for request in self.requests.drain(..) {
             let _ = request.send(Err(reason.clone()));
         }
@@ -317,7 +334,10 @@ impl Bastion {
     fn publish(&mut self) {
         let (state, since) = self.lifecycle.state();
         let task = self.seen.clone();
-        let leases = self.leases.as_ref().map_or(0, watch::Sender::receiver_count);
+        let leases = self
+            .leases
+            .as_ref()
+            .map_or(0, watch::Sender::receiver_count);
         self.view.send_modify(|view| {
             if view.state != *state {
                 tracing::debug!(state = %shown::phase(state), "bastion");

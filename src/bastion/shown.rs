@@ -40,7 +40,12 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
         last_error: view.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
-            Problem::new(format!("bastion {}", view.name), reason.clone(), SystemTime::now(), ago)
+            Problem::new(
+                format!("bastion {}", view.name),
+                reason.clone(),
+                SystemTime::now(),
+                ago,
+            )
         }),
     }
 }
@@ -48,7 +53,9 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
 fn state(state: &State) -> BastionState {
     match state {
         State::Stopped => BastionState::Stopped,
-        State::Finding | State::Launching | State::Coming(_) | State::Probing(_) => BastionState::Starting,
+        State::Finding | State::Launching | State::Coming(_) | State::Probing(_) => {
+            BastionState::Starting
+        }
         State::Ready(_) => BastionState::Ready,
         State::Resting(..) => BastionState::Resting,
         State::Leaving(..) => BastionState::Stopping,
@@ -69,7 +76,9 @@ fn task(view: &View) -> Option<status::Task> {
     Some(status::Task {
         id: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
         arn: arn.clone(),
-        last_status: seen.map(|seen| seen.last_status.clone()).unwrap_or_default(),
+        last_status: seen
+            .map(|seen| seen.last_status.clone())
+            .unwrap_or_default(),
         started_at: seen.and_then(|seen| seen.started_at).map(status::timestamp),
         age_seconds: age.unwrap_or_default().as_secs(),
         target,
@@ -77,5 +86,8 @@ fn task(view: &View) -> Option<status::Task> {
 }
 
 fn shown(held: &Held) -> (&String, Option<String>) {
-    (&held.arn, Some(held.target.clone()).filter(|target| !target.is_empty()))
+    (
+        &held.arn,
+        Some(held.target.clone()).filter(|target| !target.is_empty()),
+    )
 }

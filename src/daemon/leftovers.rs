@@ -14,7 +14,12 @@ use crate::state::{Contents, State};
 const PACE: Duration = Duration::from_millis(500);
 
 /// End the sessions in `contents`. What cannot be ended stays in the state file.
-pub fn spawn(aws: Aws, state: State, contents: Contents, cancel: CancellationToken) -> JoinHandle<()> {
+pub fn spawn(
+    aws: Aws,
+    state: State,
+    contents: Contents,
+    cancel: CancellationToken,
+) -> JoinHandle<()> {
     let ending = async move {
         for session in contents.sessions {
             let id = SessionId::new(&session.id);

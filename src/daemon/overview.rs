@@ -27,7 +27,13 @@ pub struct Overview {
 
 impl Overview {
     /// An overview of `daemon`.
-    pub fn new(setup: &Setup, daemon: &Daemon, aws: &Aws, state: State, state_warning: Option<String>) -> Self {
+    pub fn new(
+        setup: &Setup,
+        daemon: &Daemon,
+        aws: &Aws,
+        state: State,
+        state_warning: Option<String>,
+    ) -> Self {
         let shown = |path: &std::path::PathBuf| path.display().to_string();
         Self {
             tunnels: daemon.tunnels.clone(),
@@ -46,9 +52,23 @@ impl Overview {
     /// The status at this moment.
     pub fn status(&self) -> Status {
         let now = Instant::now();
-        let tunnels = self.tunnels.iter().map(|tunnel| tunnel.status(now)).collect();
-        let bastions = self.bastions.iter().map(|bastion| bastion.status(now)).collect();
-        Status::assemble(self.daemon(now), self.aws(), tunnels, bastions, self.own_problems())
+        let tunnels = self
+            .tunnels
+            .iter()
+            .map(|tunnel| tunnel.status(now))
+            .collect();
+        let bastions = self
+            .bastions
+            .iter()
+            .map(|bastion| bastion.status(now))
+            .collect();
+        Status::assemble(
+            self.daemon(now),
+            self.aws(),
+            tunnels,
+            bastions,
+            self.own_problems(),
+        )
     }
 
     fn daemon(&self, now: Instant) -> status::Daemon {
@@ -82,8 +102,17 @@ impl Overview {
         let problem = |message: String| {
             let reason = Reason::new("state_unwritable", message)
                 .with_hint("make the state folder writable: until then a crash leaves tasks and sessions behind");
-            Problem::new("daemon", reason, SystemTime::now(), std::time::Duration::ZERO)
+            Problem::new(
+                "daemon",
+                reason,
+                SystemTime::now(),
+                std::time::Duration::ZERO,
+            )
         };
-        written.or_else(|| self.state_warning.clone()).into_iter().map(problem).collect()
+        written
+            .or_else(|| self.state_warning.clone())
+            .into_iter()
+            .map(problem)
+            .collect()
     }
 }

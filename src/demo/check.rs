@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::page::{hex, pattern};
 use super::Stage;
+use super::page::{hex, pattern};
 use crate::sim::{Cut, Sim};
 
 /// What is carried each way.
@@ -27,7 +27,10 @@ pub async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
     let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("not done within {LIMIT:?}")));
     let (line, code) = match outcome {
         Ok(times) => (times, ExitCode::SUCCESS),
-        Err(error) => (json!({ "ok": false, "error": format!("{error:#}") }), ExitCode::FAILURE),
+        Err(error) => (
+            json!({ "ok": false, "error": format!("{error:#}") }),
+            ExitCode::FAILURE,
+        ),
     };
     println!("{line}");
     Ok(code)
@@ -36,30 +39,52 @@ pub async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
 async fn job(stage: &Stage<'_>) -> anyhow::Result<Value> {
     let sim = stage.sim;
     let address = &stage.address().await?;
-    ensure!(sim.world().count("RunTask") == 0, "a task was run before anybody connected");
+    ensure!(
+        sim.world().count("RunTask") == 0,
+        "a task was run before anybody connected"
+    );
 
     let start = Instant::now();
-    let greeting = request(address, "GET / HTTP/1.1", &[]).await.context("the first request")?;
-    ensure!(greeting.starts_with(b"<!doctype html>"), "the page is not the page");
+    let greeting = request(address, "GET / HTTP/1.1", &[])
+        .await
+        .context("the first request")?;
+    ensure!(
+        greeting.starts_with(b"<!doctype html>"),
+        "the page is not the page"
+    );
     let cold_start = start.elapsed();
 
     let start = Instant::now();
-    let hash = request(address, "POST /hash HTTP/1.1", &pattern(SIZE)).await.context("the upload")?;
-    ensure!(hash == hex(&Sha256::digest(pattern(SIZE))).as_bytes(), "the upload was damaged");
+    let hash = request(address, "POST /hash HTTP/1.1", &pattern(SIZE))
+        .await
+        .context("the upload")?;
+    ensure!(
+        hash == hex(&Sha256::digest(pattern(SIZE))).as_bytes(),
+        "the upload was damaged"
+    );
     let upload = start.elapsed();
 
     let start = Instant::now();
     let bytes = download(address, sim).await.context("the download")?;
     ensure!(bytes == pattern(SIZE), "the download was damaged");
     let download = start.elapsed();
-    ensure!(sim.world().count("ResumeSession") > 0, "the cut link was not resumed");
+    ensure!(
+        sim.world().count("ResumeSession") > 0,
+        "the cut link was not resumed"
+    );
 
     let start = Instant::now();
-    let stopped = sim.world().until(|world| !world.tasks().is_empty() && world.count("StopTask") > 0);
+    let stopped = sim
+        .world()
+        .until(|world| !world.tasks().is_empty() && world.count("StopTask") > 0);
     stopped.await;
     let task_stopped = start.elapsed();
     let status = stage.client.status().await.context("the status")?;
-    ensure!(status.healthy, "the daemon reports problems: {:?}", status.problems);
+    ensure!(
+        status.healthy,
+        "the daemon reports problems: {:?}",
+        status.problems
+    );
     Ok(json!({
         "ok": true,
         "cold_start_seconds": cold_start.as_secs_f64(),
@@ -74,7 +99,10 @@ async fn job(stage: &Stage<'_>) -> anyhow::Result<Value> {
 /// A request on a connection of its own; gives the body of the answer.
 async fn request(address: &str, line: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut socket = TcpStream::connect(address).await?;
-    let head = format!("{line}\r\nHost: demo\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{line}\r\nHost: demo\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     socket.write_all(head.as_bytes()).await?;
     socket.write_all(body).await?;
     let mut answer = Vec::new();
@@ -99,6 +127,9 @@ async fn download(address: &str, sim: &Sim) -> anyhow::Result<Vec<u8>> {
 }
 
 fn body_of(answer: &[u8]) -> anyhow::Result<&[u8]> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("no answer came")?;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .context("no answer came")?;
     Ok(&answer[end + 4..])
 }

@@ -60,13 +60,17 @@ pub async fn serve() -> io::Result<Page> {
         }
         requests.shutdown().await;
     });
-    Ok(Page { address, cancel, task })
+    Ok(Page {
+        address,
+        cancel,
+        task,
+    })
 }
 
 async fn attend(socket: TcpStream, peer: SocketAddr) {
     let service = service_fn(move |request| answer(request, peer));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(socket), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "demo page");
     }
@@ -84,7 +88,10 @@ async fn answer(
             _ => text(StatusCode::NOT_FOUND, "nothing here; try /\n".to_owned()),
         },
         (&Method::POST, "/hash") => hash(request.into_body()).await,
-        _ => text(StatusCode::METHOD_NOT_ALLOWED, "GET / or POST /hash\n".to_owned()),
+        _ => text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "GET / or POST /hash\n".to_owned(),
+        ),
     };
     Ok(body)
 }
@@ -93,7 +100,10 @@ async fn hash(mut body: Incoming) -> Response<Full<Bytes>> {
     let mut digest = Sha256::new();
     while let Some(frame) = body.frame().await {
         match frame {
-            Ok(frame) => frame.data_ref().into_iter().for_each(|data| digest.update(data)),
+            Ok(frame) => frame
+                .data_ref()
+                .into_iter()
+                .for_each(|data| digest.update(data)),
             Err(error) => return text(StatusCode::BAD_REQUEST, format!("{error}\n")),
         }
     }
@@ -101,10 +111,16 @@ async fn hash(mut body: Incoming) -> Response<Full<Bytes>> {
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let kind = if body.starts_with('<') { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+    let kind = if body.starts_with('<') {
+        "text/html; charset=utf-8"
+    } else {
+        "text/plain; charset=utf-8"
+    };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     response
 }
 
@@ -126,7 +142,10 @@ fn page(peer: SocketAddr) -> String {
 
 /// `count` bytes that repeat after a number of bytes that no buffer has.
 pub fn pattern(count: usize) -> Bytes {
-    (0..count).map(|at| (at % 65_521 % 251) as u8).collect::<Vec<u8>>().into()
+    (0..count)
+        .map(|at| (at % 65_521 % 251) as u8)
+        .collect::<Vec<u8>>()
+        .into()
 }
 
 /// Lower-case hexadecimal.

@@ -16,8 +16,14 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// Make the first connection, tell what happens, then wait for the end.
 pub async fn tell(stage: &Stage<'_>, target: Option<&str>) -> anyhow::Result<ExitCode> {
-    let address = &stage.address().await.context("hint: bastiond demo --listen PORT")?;
-    println!("AWS is simulated on {}. No task runs there yet.", stage.sim.endpoint());
+    let address = &stage
+        .address()
+        .await
+        .context("hint: bastiond demo --listen PORT")?;
+    println!(
+        "AWS is simulated on {}. No task runs there yet.",
+        stage.sim.endpoint()
+    );
     println!("bastiond is {}.", stage.line);
     println!("A first connection comes now:\n");
     let start = Instant::now();
@@ -57,8 +63,12 @@ fn step(status: &Status) -> String {
     let detail = bastion.detail.clone().unwrap_or_default();
     match (bastion.state, tunnel.sessions.first()) {
         (BastionState::Starting, _) => detail,
-        (_, Some(session)) if session.state == SessionState::Connected => "session connected".to_owned(),
-        (_, Some(session)) if session.state == SessionState::Linking => "opening the session".to_owned(),
+        (_, Some(session)) if session.state == SessionState::Connected => {
+            "session connected".to_owned()
+        }
+        (_, Some(session)) if session.state == SessionState::Linking => {
+            "opening the session".to_owned()
+        }
         (BastionState::Ready, Some(_)) => "agent connected; starting the session".to_owned(),
         (BastionState::Failed, _) => format!("failed: {detail}"),
         _ => String::new(),
@@ -78,7 +88,9 @@ fn arrival(reached: bool, target: Option<&str>) -> String {
 async fn first_byte(address: String, speak: bool) -> std::io::Result<()> {
     let mut socket = TcpStream::connect(&address).await?;
     if speak {
-        socket.write_all(b"GET / HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n").await?;
+        socket
+            .write_all(b"GET / HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n")
+            .await?;
         socket.read_u8().await?;
         return Ok(());
     }
@@ -94,10 +106,16 @@ fn what_to_try(address: &str, target: Option<&str>) {
     let port = address.rsplit(':').next().unwrap_or("55432");
     println!("\nNow try, in another terminal:\n");
     match target {
-        None => println!("  curl localhost:{port}                 the private page (or open it in a browser)"),
-        Some(_) => println!("  psql -h localhost -p {port}            the database, through the tunnel"),
+        None => println!(
+            "  curl localhost:{port}                 the private page (or open it in a browser)"
+        ),
+        Some(_) => {
+            println!("  psql -h localhost -p {port}            the database, through the tunnel")
+        }
     }
     println!("  bastiond ctl status                  what runs, and when it will stop");
-    println!("  bastiond ctl down demo-db            end the session; the next connection starts another");
+    println!(
+        "  bastiond ctl down demo-db            end the session; the next connection starts another"
+    );
     println!("\nCtrl-C ends the demo.");
 }

@@ -54,7 +54,10 @@ impl Message {
         let payload = frame.slice(header + 4..);
         let said = u32::from_be_bytes(read(&frame, header));
         if usize::try_from(said) != Ok(payload.len()) {
-            return Err(Error::PayloadLength { said, actual: payload.len() });
+            return Err(Error::PayloadLength {
+                said,
+                actual: payload.len(),
+            });
         }
         let created = u64::from_be_bytes(read(&frame, 40));
         if created == 0 {
@@ -97,8 +100,14 @@ impl Message {
             payload_type: self.payload_type.unwrap_or(PayloadType::Unset),
         };
         let mut buffer = BytesMut::with_capacity(OVERHEAD + self.payload.len());
-        let header = if self.payload_type.is_some() { HEADER } else { SHORT_HEADER };
-        write(&mut buffer, &head, header, |buffer| buffer.put_slice(&self.payload));
+        let header = if self.payload_type.is_some() {
+            HEADER
+        } else {
+            SHORT_HEADER
+        };
+        write(&mut buffer, &head, header, |buffer| {
+            buffer.put_slice(&self.payload)
+        });
         buffer.freeze()
     }
 
@@ -162,7 +171,10 @@ pub fn encode(buffer: &mut BytesMut, head: &Head, payload: impl FnOnce(&mut Byte
 }
 
 fn write(buffer: &mut BytesMut, head: &Head, header: usize, payload: impl FnOnce(&mut BytesMut)) {
-    debug_assert!(buffer.is_empty(), "a message begins where the last one was split off");
+    debug_assert!(
+        buffer.is_empty(),
+        "a message begins where the last one was split off"
+    );
     let mut kind = [b' '; KIND.end - KIND.start];
     let name = head.kind.name().as_bytes();
     kind[..name.len()].copy_from_slice(name);
@@ -330,7 +342,9 @@ pub enum Error {
 fn read_kind(frame: &[u8]) -> Result<Kind, Error> {
     let field = frame.get(KIND).ok_or(Error::Truncated(frame.len()))?;
     let name = trim(field);
-    let known = Kind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name);
+    let known = Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name().as_bytes() == name);
     known.ok_or_else(|| Error::UnknownKind(name.escape_ascii().to_string()))
 }
 
@@ -338,7 +352,10 @@ fn read_kind(frame: &[u8]) -> Result<Kind, Error> {
 fn trim(field: &[u8]) -> &[u8] {
     let start = field.iter().take_while(|&&byte| byte == 0).count();
     let end = field.iter().rev().take_while(|&&byte| byte == 0).count();
-    field.get(start..field.len() - end).unwrap_or_default().trim_ascii()
+    field
+        .get(start..field.len() - end)
+        .unwrap_or_default()
+        .trim_ascii()
 }
 
 /// Where the payload's length stands, known to lie inside the frame.
@@ -362,5 +379,7 @@ fn read_id(frame: &[u8]) -> Uuid {
 
 /// `N` bytes at `offset`, which the caller has checked to lie inside the frame.
 fn read<const N: usize>(frame: &[u8], offset: usize) -> [u8; N] {
-    frame[offset..offset + N].try_into().expect("a slice of N bytes")
+    frame[offset..offset + N]
+        .try_into()
+        .expect("a slice of N bytes")
 }

@@ -14,7 +14,9 @@ pub mod session;
 pub mod smux;
 pub mod version;
 
-pub use session::{AgentProfile, Event, Failure, Notice, Options, Resend, Role, Session, Stats, StreamId, Timer};
+pub use session::{
+    AgentProfile, Event, Failure, Notice, Options, Resend, Role, Session, Stats, StreamId, Timer,
+};
 
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,11 @@ impl Acknowledge {
         buffer.put_slice(b"{\"AcknowledgedMessageType\":\"");
         buffer.put_slice(kind.as_bytes());
         buffer.put_slice(b"\",\"AcknowledgedMessageId\":\"");
-        buffer.put_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+        buffer.put_slice(
+            id.hyphenated()
+                .encode_lower(&mut Uuid::encode_buffer())
+                .as_bytes(),
+        );
         buffer.put_slice(b"\",\"AcknowledgedMessageSequenceNumber\":");
         write!(buffer, "{sequence}").expect("a growing buffer takes all");
         buffer.put_slice(b",\"IsSequentialMessage\":true}");

@@ -38,7 +38,11 @@ pub struct Traits {
 
 impl Traits {
     /// Those of a current agent; also assumed of one whose version is not a version.
-    pub const MODERN: Self = Self { needs_frames: false, acks_duplicates: true, keeps_early_data: true };
+    pub const MODERN: Self = Self {
+        needs_frames: false,
+        acks_duplicates: true,
+        keeps_early_data: true,
+    };
 
     /// Those of the agent that says it is `text`.
     pub fn of(text: &str) -> Self {
@@ -55,7 +59,9 @@ impl Traits {
 
 /// An agent that cannot serve a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the agent is version {version}, and {why} needs {needed} or later: update the SSM agent of the target")]
+#[error(
+    "the agent is version {version}, and {why} needs {needed} or later: update the SSM agent of the target"
+)]
 pub struct TooOld {
     /// What the agent said it is.
     pub version: String,
@@ -77,7 +83,13 @@ pub fn check(agent: &str, remote_host: bool) -> Result<(), TooOld> {
     let Some(version) = Version::parse(agent) else {
         return Ok(());
     };
-    let refuse = |needed, why| Err(TooOld { version: agent.to_owned(), needed, why });
+    let refuse = |needed, why| {
+        Err(TooOld {
+            version: agent.to_owned(),
+            needed,
+            why,
+        })
+    };
     if version <= LAST_WITHOUT_MUX {
         return refuse("3.0.222.0", "more than one connection at a time");
     }
@@ -109,7 +121,15 @@ mod tests {
         let parse = |text| Version::parse(text).expect("a version");
         assert!(parse("3.10.0.0") > parse("3.9.9.9"));
         assert_eq!(parse("3.3"), parse("3.3.0.0"));
-        for bad in ["", "3.", "3.x", "1.2.3.4.5", "-1", "99999999999", "bastiond/1"] {
+        for bad in [
+            "",
+            "3.",
+            "3.x",
+            "1.2.3.4.5",
+            "-1",
+            "99999999999",
+            "bastiond/1",
+        ] {
             assert_eq!(Version::parse(bad), None, "{bad}");
         }
     }
@@ -124,7 +144,11 @@ mod tests {
     #[test]
     fn an_agent_that_ignores_the_host_is_refused_only_when_there_is_one() {
         let refused = check("3.1.1187.0", true).expect_err("would dial itself");
-        assert!(refused.to_string().contains("3.1.1187.0, and forwarding to a remote host needs 3.1.1188.0"));
+        assert!(
+            refused
+                .to_string()
+                .contains("3.1.1187.0, and forwarding to a remote host needs 3.1.1188.0")
+        );
         assert!(check("3.1.1187.0", false).is_ok());
         assert!(check("3.1.1188.0", true).is_ok());
     }

@@ -48,12 +48,7 @@ impl Reason {
 
 impl Problem {
     /// A reason that concerns `subject` and was seen `ago` before `now`.
-    pub fn new(
-        subject: impl Into<String>,
-        reason: Reason,
-        now: SystemTime,
-        ago: Duration,
-    ) -> Self {
+    pub fn new(subject: impl Into<String>, reason: Reason, now: SystemTime, ago: Duration) -> Self {
         Self {
             code: reason.code,
             subject: subject.into(),

@@ -67,10 +67,16 @@ pub struct Surroundings<'a> {
 
 /// The tunnel as `GET /v1/status` shows it.
 pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status::Tunnel {
-    let views: Vec<View> = board.sessions.values().map(|view| view.borrow().clone()).collect();
+    let views: Vec<View> = board
+        .sessions
+        .values()
+        .map(|view| view.borrow().clone())
+        .collect();
     let (state, since, detail) = state(board, &views, around);
     let linger = around.config.session_linger;
-    let ends_at = views.iter().map(|v| v.idle_since.map(|since| since + linger));
+    let ends_at = views
+        .iter()
+        .map(|v| v.idle_since.map(|since| since + linger));
     let bastion = match &around.config.via {
         Via::Bastion(name) => Some(name.clone()),
         Via::Target(_) => None,
@@ -96,7 +102,12 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
             .map(|at| at.saturating_duration_since(now).as_secs()),
         last_error: board.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
-            Problem::new(format!("tunnel {}", around.config.name), reason.clone(), SystemTime::now(), ago)
+            Problem::new(
+                format!("tunnel {}", around.config.name),
+                reason.clone(),
+                SystemTime::now(),
+                ago,
+            )
         }),
     }
 }
@@ -119,12 +130,20 @@ fn state(
     if let Some(since) = board.starting_since {
         return (TunnelState::Starting, since, Some(starting(views, around)));
     }
-    if around.bindings.iter().all(|(_, binding)| matches!(*binding.borrow(), Binding::Busy { .. })) {
+    if around
+        .bindings
+        .iter()
+        .all(|(_, binding)| matches!(*binding.borrow(), Binding::Busy { .. }))
+    {
         return (TunnelState::PortBusy, board.since, None);
     }
     match &board.last_error {
         Some((reason, at)) if at.elapsed() < RECENT => {
-            let state = if reason.is_login() { TunnelState::NeedsLogin } else { TunnelState::Failed };
+            let state = if reason.is_login() {
+                TunnelState::NeedsLogin
+            } else {
+                TunnelState::Failed
+            };
             (state, *at, Some(reason.message.clone()))
         }
         _ => (TunnelState::Idle, board.since, None),
@@ -168,5 +187,9 @@ fn listener(
             (*address, status::ListenerState::Busy, holder)
         }
     };
-    Some(status::Listener { address: address.to_string(), state, holder })
+    Some(status::Listener {
+        address: address.to_string(),
+        state,
+        holder,
+    })
 }

@@ -79,7 +79,11 @@ impl Bridge {
     pub fn attach(&mut self, accepted: Accepted) {
         let stream = self.session.open();
         let (down, receiver) = pipe::pipe(Arc::clone(&self.drained));
-        let open = Open { down, opened_at: Instant::now(), resolved: false };
+        let open = Open {
+            down,
+            opened_at: Instant::now(),
+            resolved: false,
+        };
         self.streams.insert(stream, open);
         let conn = Conn {
             stream,
@@ -110,7 +114,10 @@ impl Bridge {
     /// Pass on what the session has to say about a stream.
     pub fn follow(&mut self, event: Event) {
         match event {
-            Event::Ready { agent_version, customer_message } => {
+            Event::Ready {
+                agent_version,
+                customer_message,
+            } => {
                 self.ready(agent_version, customer_message);
             }
             Event::Readable(stream) => self.deliver(stream),
@@ -193,8 +200,13 @@ impl Bridge {
     }
 
     fn deliver(&mut self, stream: StreamId) {
-        let Some(open) = self.streams.get_mut(&stream) else { return };
-        self.changed |= !std::mem::replace(&mut open.resolved, true);
+        let Some(open) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        if !std::mem::replace(&mut open.resolved, true) {
+            self.changed = true;
+            self.view.update(|view| view.reached += 1);
+        }
         while let Some(data) = self.session.read(stream) {
             open.down.push(Item::Data(data));
         }
@@ -210,7 +222,11 @@ impl Bridge {
         }
         let queued = |open: &Open| open.down.queued();
         let in_all: usize = self.streams.values().map(queued).sum();
-        let slowest = self.streams.iter().max_by_key(|(_, open)| queued(open)).map(|(id, _)| *id);
+        let slowest = self
+            .streams
+            .iter()
+            .max_by_key(|(_, open)| queued(open))
+            .map(|(id, _)| *id);
         let own = self.streams.get(&stream).map_or(0, queued);
         let offender = match own > MAX_QUEUED {
             true => Some(stream),

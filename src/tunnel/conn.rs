@@ -97,7 +97,13 @@ impl Conn {
     }
 
     async fn carry(&mut self, socket: &mut TcpStream) -> io::Result<()> {
-        let Conn { stream, up, down, counters, linger } = self;
+        let Conn {
+            stream,
+            up,
+            down,
+            counters,
+            linger,
+        } = self;
         let (read, write) = socket.split();
         let progress = Progress::new();
         let uploads = upload(*stream, &read, up, counters);
@@ -173,7 +179,9 @@ async fn download(
             }
         }
         let written = write_chunks(&mut write, &mut chunks).await?;
-        counters.received.fetch_add(written as u64, Ordering::Relaxed);
+        counters
+            .received
+            .fetch_add(written as u64, Ordering::Relaxed);
         down.consumed(written);
         if ended {
             return write.shutdown().await;
@@ -226,11 +234,15 @@ struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        Self { start: Instant::now(), millis: AtomicU64::new(0) }
+        Self {
+            start: Instant::now(),
+            millis: AtomicU64::new(0),
+        }
     }
 
     fn mark(&self) {
-        self.millis.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.millis
+            .store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
     fn last(&self) -> Instant {

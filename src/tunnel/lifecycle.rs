@@ -185,7 +185,10 @@ impl Lifecycle {
             Outcome::Resumed(Ok(true)) => self.link(now),
             Outcome::Resumed(Ok(false)) => {
                 self.exists = false;
-                self.fail(Reason::new("session_ended", "AWS ended the session while it was disconnected"));
+                self.fail(Reason::new(
+                    "session_ended",
+                    "AWS ended the session while it was disconnected",
+                ));
             }
             Outcome::Resumed(Err(trouble)) => self.retry_resume(trouble, now),
             Outcome::Done => self.done(),
@@ -257,7 +260,11 @@ impl Lifecycle {
 
     /// Full jitter, doubling, capped; until the service may have given the session up.
     fn back_off(&mut self, reason: Reason, now: Instant) {
-        let budget = if self.was_connected { RESUME_BUDGET } else { FIRST_LINK_BUDGET };
+        let budget = if self.was_connected {
+            RESUME_BUDGET
+        } else {
+            FIRST_LINK_BUDGET
+        };
         if self.asked_to_end || now.duration_since(self.lost_at) >= budget {
             return self.fail(reason);
         }
@@ -280,7 +287,11 @@ impl Lifecycle {
     }
 
     fn finish(&mut self) {
-        self.step = if std::mem::take(&mut self.exists) { Step::Terminate } else { Step::End };
+        self.step = if std::mem::take(&mut self.exists) {
+            Step::Terminate
+        } else {
+            Step::End
+        };
     }
 }
 

@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
-use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
 use super::bridge::Bridge;
@@ -177,7 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let sent = self.poll_send(session, now, cx)?;
         let mut received = 0;
         while reading && received < READ_BATCH {
-            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx) else { break };
+            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx) else {
+                break;
+            };
             self.receive(session, message, now)?;
             received += 1;
         }
@@ -206,7 +208,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             let Some(message) = self.next_message(session, now) else {
                 return Poll::Ready(Ok(()));
             };
-            Pin::new(&mut self.socket).start_send(message).map_err(|e| e.to_string())?;
+            Pin::new(&mut self.socket)
+                .start_send(message)
+                .map_err(|e| e.to_string())?;
             self.unflushed += 1;
         }
     }
@@ -278,7 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if self.terminate_by.is_some_and(|at| at <= now) {
             return Some(LinkEnd::Terminated { acked: false });
         }
-        if self.blocked_since.is_some_and(|since| since + SEND_LIMIT <= now) {
+        if self
+            .blocked_since
+            .is_some_and(|since| since + SEND_LIMIT <= now)
+        {
             return Some(self.lost("the service took no data for 60 s".to_owned()));
         }
         if !reading {
@@ -292,7 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn next_due(&self, bridge: &Bridge, reading: bool) -> Instant {
-        let session = bridge.session.poll_timeout().map(Instant::from_std).filter(|_| reading);
+        let session = bridge
+            .session
+            .poll_timeout()
+            .map(Instant::from_std)
+            .filter(|_| reading);
         let silence = reading.then(|| self.heard_at + SILENCE_LIMIT);
         let blocked = self.blocked_since.map(|since| since + SEND_LIMIT);
         let due = [session, silence, blocked, self.terminate_by];
@@ -319,7 +330,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Close politely, so that the service need not find out by itself.
     async fn close(&mut self) {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        let frame = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
         let _ = timeout(CLOSE_PATIENCE, self.socket.close(Some(frame))).await;
     }
 }

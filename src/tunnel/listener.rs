@@ -92,7 +92,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
     let holder = tokio::task::spawn_blocking(move || platform::port_holder::of(address)).await;
     let holder = holder.ok().flatten().map(|holder| holder.to_string());
-    let now = Binding::Busy { error: error.to_string(), holder };
+    let now = Binding::Busy {
+        error: error.to_string(),
+        holder,
+    };
     if *binding.borrow() != now {
         tracing::warn!(%address, %error, binding = ?now, "cannot listen; will try again");
         binding.send_replace(now);
@@ -110,7 +113,15 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
             }
         };
         let _ = socket.set_nodelay(true);
-        if accepted.send(Accepted { socket, peer, at: Instant::now() }).await.is_err() {
+        if accepted
+            .send(Accepted {
+                socket,
+                peer,
+                at: Instant::now(),
+            })
+            .await
+            .is_err()
+        {
             return;
         }
     }

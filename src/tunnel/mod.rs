@@ -99,7 +99,9 @@ impl Handle {
     /// Wait until each of its addresses was bound, or was found taken.
     pub async fn listening(&mut self) {
         for (_, binding) in &mut self.bindings {
-            let _ = binding.wait_for(|binding| *binding != Binding::Unbound).await;
+            let _ = binding
+                .wait_for(|binding| *binding != Binding::Unbound)
+                .await;
         }
     }
 
@@ -125,7 +127,12 @@ pub fn spawn(
     let mut bindings = Vec::new();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
-        listeners.spawn(listener::run(address, binding, accepted.clone(), cancel.clone()));
+        listeners.spawn(listener::run(
+            address,
+            binding,
+            accepted.clone(),
+            cancel.clone(),
+        ));
         bindings.push((address, receiver));
     }
     let config = Arc::new(config);
@@ -138,10 +145,14 @@ pub fn spawn(
         counters: Arc::clone(&counters),
         bastion: bastion.clone(),
     };
-    let inbox = Inbox { incoming, commands: command_receiver, listeners, cancel };
+    let inbox = Inbox {
+        incoming,
+        commands: command_receiver,
+        listeners,
+        cancel,
+    };
     let tunnel = Tunnel::new(config, bastion, shared, counters, board, inbox);
     let span = tracing::info_span!("tunnel", name = handle.name());
     tasks.spawn(tunnel.run().instrument(span));
     handle
 }
-

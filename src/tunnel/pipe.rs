@@ -42,8 +42,20 @@ pub fn pipe(drained: Arc<Notify>) -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let reset = CancellationToken::new();
-    let link = Sender { items: sender, queued: Arc::clone(&queued), reset: reset.clone() };
-    (link, Receiver { items: receiver, queued, drained, reset })
+    let link = Sender {
+        items: sender,
+        queued: Arc::clone(&queued),
+        reset: reset.clone(),
+    };
+    (
+        link,
+        Receiver {
+            items: receiver,
+            queued,
+            drained,
+            reset,
+        },
+    )
 }
 
 impl Sender {

@@ -56,7 +56,11 @@ pub enum Choice {
 /// Choose for one new connection.
 pub fn place(sessions: &[Candidate], now: Instant) -> Choice {
     let usable = |s: &&Candidate| s.stage == Stage::Usable && s.takes_more(now);
-    if let Some(best) = sessions.iter().filter(usable).min_by_key(|s| (s.connections, s.key)) {
+    if let Some(best) = sessions
+        .iter()
+        .filter(usable)
+        .min_by_key(|s| (s.connections, s.key))
+    {
         return Choice::Use(best.key);
     }
     let coming = sessions.iter().any(|s| s.stage == Stage::Coming);
@@ -84,7 +88,8 @@ impl Candidate {
 
     /// Whether its dials seem to hang.
     pub fn is_suspect(&self, now: Instant) -> bool {
-        self.unresolved_since.is_some_and(|since| now.duration_since(since) >= SUSPECT_AFTER)
+        self.unresolved_since
+            .is_some_and(|since| now.duration_since(since) >= SUSPECT_AFTER)
     }
 
     /// When it is let go, unless a connection comes.
@@ -119,13 +124,19 @@ mod tests {
 
     #[test]
     fn a_session_on_its_way_is_waited_for() {
-        let coming = Candidate { stage: Stage::Coming, ..usable(1, 0) };
+        let coming = Candidate {
+            stage: Stage::Coming,
+            ..usable(1, 0)
+        };
         assert_eq!(place(&[coming], Instant::now()), Choice::Wait);
     }
 
     #[test]
     fn the_session_with_fewest_connections_is_used() {
-        assert_eq!(place(&[usable(1, 5), usable(2, 3)], Instant::now()), Choice::Use(2));
+        assert_eq!(
+            place(&[usable(1, 5), usable(2, 3)], Instant::now()),
+            Choice::Use(2)
+        );
     }
 
     #[test]
@@ -135,7 +146,10 @@ mod tests {
 
     #[test]
     fn sixty_four_unresolved_dials_are_enough_for_one_session() {
-        let full = Candidate { unresolved: 64, ..usable(1, 64) };
+        let full = Candidate {
+            unresolved: 64,
+            ..usable(1, 64)
+        };
         assert_eq!(place(&[full], Instant::now()), Choice::Open);
     }
 
@@ -153,14 +167,23 @@ mod tests {
 
     #[test]
     fn a_stalled_or_leaving_session_takes_nothing_new() {
-        let stalled = Candidate { stalled: true, ..usable(1, 1) };
-        let leaving = Candidate { stage: Stage::Leaving, ..usable(2, 0) };
+        let stalled = Candidate {
+            stalled: true,
+            ..usable(1, 1)
+        };
+        let leaving = Candidate {
+            stage: Stage::Leaving,
+            ..usable(2, 0)
+        };
         assert_eq!(place(&[stalled, leaving], Instant::now()), Choice::Open);
     }
 
     #[test]
     fn no_more_than_four_sessions_are_open_at_once() {
-        let stalled = |key| Candidate { stalled: true, ..usable(key, 1) };
+        let stalled = |key| Candidate {
+            stalled: true,
+            ..usable(key, 1)
+        };
         let four: Vec<_> = (0..4).map(stalled).collect();
         assert_eq!(place(&four, Instant::now()), Choice::Wait);
     }
@@ -169,10 +192,16 @@ mod tests {
     fn a_session_is_let_go_only_after_its_linger_without_connections() {
         let now = Instant::now() + Duration::from_secs(600);
         let linger = Duration::from_secs(120);
-        let idle = |s| Candidate { idle_since: Some(now - Duration::from_secs(s)), ..usable(7, 0) };
+        let idle = |s| Candidate {
+            idle_since: Some(now - Duration::from_secs(s)),
+            ..usable(7, 0)
+        };
         assert!(expired(&[idle(119)], linger, now).is_empty());
         assert_eq!(expired(&[idle(120)], linger, now), [7]);
         assert!(expired(&[usable(7, 1)], linger, now).is_empty());
-        assert_eq!(next_deadline(&[idle(100)], linger), Some(now + Duration::from_secs(20)));
+        assert_eq!(
+            next_deadline(&[idle(100)], linger),
+            Some(now + Duration::from_secs(20))
+        );
     }
 }

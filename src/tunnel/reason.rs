@@ -11,8 +11,9 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
     let text = output.to_lowercase();
     if text.contains("no such host") || text.contains("lookup ") {
         let message = format!("the bastion cannot resolve `{host}`: {output}");
-        return Reason::new("host_not_resolved", message)
-            .with_hint("check `host` in the configuration, and that the bastion's VPC resolves it");
+        return Reason::new("host_not_resolved", message).with_hint(
+            "check `host` in the configuration, and that the bastion's VPC resolves it",
+        );
     }
     if text.contains("is forbidden") {
         let message = format!("the agent refuses to forward to `{host}`: {output}");
@@ -20,12 +21,19 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
             .with_hint("the agent never forwards to link-local or VPC service addresses: set `host` to the database");
     }
     if text.contains("inactivity") || text.contains("timed out due to") {
-        return Reason::new("session_idle_timeout", format!("AWS ended the idle session: {output}"));
+        return Reason::new(
+            "session_idle_timeout",
+            format!("AWS ended the idle session: {output}"),
+        );
     }
     if text.contains("unable to connect") {
         return refused(host, port);
     }
-    let said = if output.is_empty() { "no reason was given" } else { output };
+    let said = if output.is_empty() {
+        "no reason was given"
+    } else {
+        output
+    };
     Reason::new("session_closed", format!("AWS ended the session: {said}"))
 }
 

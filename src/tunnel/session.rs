@@ -86,7 +86,16 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let counters = Arc::clone(&context.counters);
     let bridge = Bridge::new(protocol, counters, linger, mailbox.view.clone());
     let lifecycle = Lifecycle::new(seed, std::time::Instant::now());
-    Session { context, mailbox, bridge, lifecycle, opened: None, left_behind: false }.run().await
+    Session {
+        context,
+        mailbox,
+        bridge,
+        lifecycle,
+        opened: None,
+        left_behind: false,
+    }
+    .run()
+    .await
 }
 
 struct Session {
@@ -112,7 +121,8 @@ impl Session {
                 Step::End => break,
             };
             if let Some(outcome) = outcome {
-                self.lifecycle.handle_outcome(outcome, std::time::Instant::now());
+                self.lifecycle
+                    .handle_outcome(outcome, std::time::Instant::now());
             }
         }
         self.end().await
@@ -121,8 +131,16 @@ impl Session {
     /// Costs one of the few StartSession calls an account has, so it is awaited even when the
     /// session is no longer wanted, and then undone.
     async fn start(&mut self) -> Option<Outcome> {
-        let Context { aws, tunnel, target, reason, .. } = &self.context;
-        let started = aws.start_session(target, tunnel.host.as_deref(), tunnel.port, reason).await;
+        let Context {
+            aws,
+            tunnel,
+            target,
+            reason,
+            ..
+        } = &self.context;
+        let started = aws
+            .start_session(target, tunnel.host.as_deref(), tunnel.port, reason)
+            .await;
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))
@@ -136,13 +154,19 @@ impl Session {
             target: self.context.target.clone(),
             started_at: SystemTime::now().into(),
         });
-        self.mailbox.view.update(|view| view.id = Some(opened.id.clone()));
+        self.mailbox
+            .view
+            .update(|view| view.id = Some(opened.id.clone()));
         self.opened = Some(opened);
     }
 
     async fn link(&mut self) -> Option<Outcome> {
         let known = self.mailbox.view.current().agent_version.is_some();
-        self.enter(if known { Phase::Connected } else { Phase::Linking });
+        self.enter(if known {
+            Phase::Connected
+        } else {
+            Phase::Linking
+        });
         // A token opens one link.
         let Some(opened) = self.opened.take() else {
             return Some(Outcome::LinkLost("no token at hand".to_owned()));
@@ -166,14 +190,24 @@ impl Session {
     }
 
     /// Signed when possible. A service that refuses the signature may still take the token alone.
-    async fn dial(&self, opened: &Opened) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Trouble> {
+    async fn dial(
+        &self,
+        opened: &Opened,
+    ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Trouble> {
         let headers = self.context.aws.sign(&opened.url).await;
         let is_signed = !headers.is_empty();
-        let dialled = self.context.net.websocket(&opened.url, headers, DIAL_LIMIT).await;
+        let dialled = self
+            .context
+            .net
+            .websocket(&opened.url, headers, DIAL_LIMIT)
+            .await;
         let dialled = match dialled {
             Err(error) if is_signed && error.is_unauthorized() => {
                 tracing::warn!(%error, "signed WebSocket refused; trying without a signature");
-                self.context.net.websocket(&opened.url, HeaderMap::new(), DIAL_LIMIT).await
+                self.context
+                    .net
+                    .websocket(&opened.url, HeaderMap::new(), DIAL_LIMIT)
+                    .await
             }
             other => other,
         };
@@ -236,7 +270,9 @@ impl Session {
 
     async fn terminate(&mut self) -> Option<Outcome> {
         self.enter(Phase::Ending);
-        let Some(id) = self.mailbox.view.current().id else { return Some(Outcome::Done) };
+        let Some(id) = self.mailbox.view.current().id else {
+            return Some(Outcome::Done);
+        };
         let terminated = timeout(TERMINATE_LIMIT, self.context.aws.terminate_session(&id)).await;
         self.left_behind = !matches!(terminated, Ok(Ok(())));
         match terminated {
@@ -275,7 +311,9 @@ impl Session {
     }
 
     fn enter(&self, phase: Phase) {
-        self.mailbox.view.update(|view| view.enter(phase, Instant::now()));
+        self.mailbox
+            .view
+            .update(|view| view.enter(phase, Instant::now()));
     }
 
     fn enter_resuming(&self, why: &str) {
@@ -291,5 +329,8 @@ fn trouble(error: aws::Error) -> Trouble {
         _ if error.is_retryable() => TroubleKind::Transient,
         _ => TroubleKind::Final,
     };
-    Trouble { kind, reason: error.into() }
+    Trouble {
+        kind,
+        reason: error.into(),
+    }
 }

@@ -35,6 +35,8 @@ pub struct View {
     pub idle_since: Option<Instant>,
     /// Round trip to the agent.
     pub rtt: Option<Duration>,
+    /// Connections of which the far side was heard, so far.
+    pub reached: u64,
     /// Connections that the far side could not dial, so far.
     pub refused: u64,
 }
@@ -69,6 +71,7 @@ impl View {
             stalled: false,
             idle_since: None,
             rtt: None,
+            reached: 0,
             refused: 0,
         }
     }
@@ -129,7 +132,10 @@ pub struct Publisher {
 impl Publisher {
     /// A session that is about to start; `changed` is notified from now on.
     pub fn new(changed: Arc<Notify>) -> Self {
-        Self { view: watch::Sender::new(View::new(Instant::now())), changed }
+        Self {
+            view: watch::Sender::new(View::new(Instant::now())),
+            changed,
+        }
     }
 
     /// The reading end.

@@ -2,11 +2,18 @@
 //! there is a way back to rest.
 
 use super::*;
+use crate::status::Reason;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn settings() -> Settings {
-    Settings { idle_stop: 900 * SECOND, shared: true, stop_on_shutdown: true, pace: 1.0, seed: 7 }
+    Settings {
+        idle_stop: 900 * SECOND,
+        shared: true,
+        stop_on_shutdown: true,
+        pace: 1.0,
+        seed: 7,
+    }
 }
 
 fn reason(code: &str) -> Reason {
@@ -14,20 +21,39 @@ fn reason(code: &str) -> Reason {
 }
 
 fn trouble(retry: bool) -> Trouble {
-    Trouble { reason: reason("test"), retry }
+    Trouble {
+        reason: reason("test"),
+        retry,
+    }
 }
 
 fn coming(arn: &str) -> Sighting {
-    Sighting { arn: arn.to_owned(), phase: Phase::Coming("pulling image") }
+    Sighting {
+        arn: arn.to_owned(),
+        phase: Phase::Coming("pulling image"),
+    }
 }
 
 fn up(arn: &str, agent: Agent) -> Sighting {
-    Sighting { arn: arn.to_owned(), phase: Phase::Up { target: format!("ecs:{arn}"), agent } }
+    Sighting {
+        arn: arn.to_owned(),
+        phase: Phase::Up {
+            target: format!("ecs:{arn}"),
+            agent,
+        },
+    }
 }
 
 fn going(arn: &str, retry: bool) -> Sighting {
-    let phase = Phase::Going { reason: reason("task_stopped"), retry, stopped: true };
-    Sighting { arn: arn.to_owned(), phase }
+    let phase = Phase::Going {
+        reason: reason("task_stopped"),
+        retry,
+        stopped: true,
+    };
+    Sighting {
+        arn: arn.to_owned(),
+        phase,
+    }
 }
 
 /// A machine with a clock of its own.
@@ -45,7 +71,11 @@ impl World {
     fn adopting(settings: Settings, adopt: Option<&str>) -> Self {
         let now = Instant::now();
         let lifecycle = Lifecycle::new(settings, adopt.map(str::to_owned), now);
-        Self { lifecycle, now, events: Vec::new() }
+        Self {
+            lifecycle,
+            now,
+            events: Vec::new(),
+        }
     }
 
     fn request(&mut self) {
@@ -54,7 +84,8 @@ impl World {
     }
 
     fn drain(&mut self) {
-        self.events.extend(std::iter::from_fn(|| self.lifecycle.poll_event()));
+        self.events
+            .extend(std::iter::from_fn(|| self.lifecycle.poll_event()));
     }
 
     /// The next action, after as much time as it takes.
@@ -91,7 +122,10 @@ impl World {
         self.expect(&Action::Find, Outcome::Found(Ok(None)));
         self.expect(&Action::Launch, Outcome::Launched(Ok(coming(arn))));
         self.expect(&Action::Find, Outcome::Found(Ok(None)));
-        self.expect(&describe(arn), Outcome::Described(Ok(Some(up(arn, Agent::Running)))));
+        self.expect(
+            &describe(arn),
+            Outcome::Described(Ok(Some(up(arn, Agent::Running)))),
+        );
         self.expect(&probe(arn), Outcome::Probed(Ok(true)));
         assert!(matches!(self.state(), State::Ready(_)));
     }
@@ -124,7 +158,9 @@ fn nothing_is_asked_of_aws_before_somebody_connects() {
 fn a_request_runs_a_task_and_waits_until_its_agent_is_connected() {
     let mut world = World::new(settings());
     world.start("a");
-    let ready = Event::Ready { target: "ecs:a".to_owned() };
+    let ready = Event::Ready {
+        target: "ecs:a".to_owned(),
+    };
     assert_eq!(world.events, [Event::Holding("a".to_owned()), ready]);
 }
 
@@ -132,7 +168,10 @@ fn a_request_runs_a_task_and_waits_until_its_agent_is_connected() {
 fn a_task_that_runs_already_is_used() {
     let mut world = World::new(settings());
     world.request();
-    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("b", Agent::Running)))));
+    world.expect(
+        &Action::Find,
+        Outcome::Found(Ok(Some(up("b", Agent::Running)))),
+    );
     world.expect(&probe("b"), Outcome::Probed(Ok(true)));
     assert!(matches!(world.state(), State::Ready(_)));
 }
@@ -149,7 +188,10 @@ fn all_requests_share_one_start() {
 
 #[test]
 fn looks_follow_the_schedule_that_one_bucket_for_a_whole_account_allows() {
-    let mut world = World::new(Settings { shared: false, ..settings() });
+    let mut world = World::new(Settings {
+        shared: false,
+        ..settings()
+    });
     world.request();
     world.expect(&Action::Find, Outcome::Found(Ok(None)));
     world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
@@ -162,8 +204,16 @@ fn looks_follow_the_schedule_that_one_bucket_for_a_whole_account_allows() {
     assert_eq!(looks[0], 5.0);
     let in_range = |from: f64, to: f64| looks.iter().filter(|at| (from..to).contains(*at)).count();
     assert_eq!(in_range(5.0, 12.0), 7);
-    assert!((38..=60).contains(&in_range(12.0, 45.0)), "{}", in_range(12.0, 45.0));
-    assert!((36..=39).contains(&in_range(45.0, 120.0)), "{}", in_range(45.0, 120.0));
+    assert!(
+        (38..=60).contains(&in_range(12.0, 45.0)),
+        "{}",
+        in_range(12.0, 45.0)
+    );
+    assert!(
+        (36..=39).contains(&in_range(45.0, 120.0)),
+        "{}",
+        in_range(45.0, 120.0)
+    );
 }
 
 #[test]
@@ -176,7 +226,10 @@ fn of_two_tasks_run_at_once_the_later_laptop_stops_its_own() {
     let stop = world.action();
     assert!(is_stop(&stop, "ours"), "{stop:?}");
     world.answer(Outcome::Stopped(Ok(())));
-    world.expect(&describe("theirs"), Outcome::Described(Ok(Some(up("theirs", Agent::Running)))));
+    world.expect(
+        &describe("theirs"),
+        Outcome::Described(Ok(Some(up("theirs", Agent::Running)))),
+    );
     world.expect(&probe("theirs"), Outcome::Probed(Ok(true)));
     assert!(world.events.contains(&Event::LetGo("ours".to_owned())));
     assert!(world.events.contains(&Event::Holding("theirs".to_owned())));
@@ -184,7 +237,10 @@ fn of_two_tasks_run_at_once_the_later_laptop_stops_its_own() {
 
 #[test]
 fn a_task_that_ecs_does_not_know_yet_is_asked_for_again() {
-    let mut world = World::new(Settings { shared: false, ..settings() });
+    let mut world = World::new(Settings {
+        shared: false,
+        ..settings()
+    });
     world.request();
     world.expect(&Action::Find, Outcome::Found(Ok(None)));
     world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
@@ -197,7 +253,10 @@ fn a_task_that_ecs_does_not_know_yet_is_asked_for_again() {
 fn a_probe_that_may_not_be_made_leaves_the_rest_to_start_session() {
     let mut world = World::new(settings());
     world.request();
-    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("a", Agent::Running)))));
+    world.expect(
+        &Action::Find,
+        Outcome::Found(Ok(Some(up("a", Agent::Running)))),
+    );
     world.expect(&probe("a"), Outcome::Probed(Err(trouble(false))));
     assert!(matches!(world.state(), State::Ready(_)));
 }
@@ -207,7 +266,10 @@ fn an_agent_that_runs_but_does_not_report_is_tried_after_fifteen_seconds() {
     let mut world = World::new(settings());
     world.request();
     let found = world.now;
-    world.expect(&Action::Find, Outcome::Found(Ok(Some(up("a", Agent::Running)))));
+    world.expect(
+        &Action::Find,
+        Outcome::Found(Ok(Some(up("a", Agent::Running)))),
+    );
     while !matches!(world.state(), State::Ready(_)) {
         match world.action() {
             Action::Probe(_) => world.answer(Outcome::Probed(Ok(false))),
@@ -220,7 +282,10 @@ fn an_agent_that_runs_but_does_not_report_is_tried_after_fifteen_seconds() {
 
 #[test]
 fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
-    let mut world = World::new(Settings { shared: false, ..settings() });
+    let mut world = World::new(Settings {
+        shared: false,
+        ..settings()
+    });
     world.request();
     world.expect(&Action::Find, Outcome::Found(Ok(None)));
     for arn in ["first", "second"] {
@@ -228,7 +293,9 @@ fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
         let stop = loop {
             match world.action() {
                 Action::Probe(_) => world.answer(Outcome::Probed(Ok(false))),
-                Action::Describe(_) => world.answer(Outcome::Described(Ok(Some(up(arn, Agent::Pending))))),
+                Action::Describe(_) => {
+                    world.answer(Outcome::Described(Ok(Some(up(arn, Agent::Pending)))))
+                }
                 other => break other,
             }
         };
@@ -239,13 +306,18 @@ fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
         }
     }
     assert!(matches!(world.state(), State::Cooling(..)));
-    assert!(matches!(world.events.last(), Some(Event::Failed(reason)) if reason.code == "target_not_connected"));
+    assert!(
+        matches!(world.events.last(), Some(Event::Failed(reason)) if reason.code == "target_not_connected")
+    );
 }
 
 #[test]
 fn a_task_that_stops_while_starting_is_tried_once_more_if_that_may_help() {
     for (retry, launches) in [(true, 2), (false, 1)] {
-        let mut world = World::new(Settings { shared: false, ..settings() });
+        let mut world = World::new(Settings {
+            shared: false,
+            ..settings()
+        });
         world.request();
         let mut launched = 0;
         while !matches!(world.state(), State::Cooling(..)) {
@@ -269,7 +341,9 @@ fn during_the_cool_down_requests_get_the_same_answer_without_a_call() {
     for _ in 0..9 {
         world.request();
         world.expect(&Action::Find, Outcome::Found(Err(trouble(false))));
-        let State::Cooling(until, _) = *world.state() else { panic!("not cooling") };
+        let State::Cooling(until, _) = *world.state() else {
+            panic!("not cooling")
+        };
         pauses.push((until - world.now).as_secs());
         world.events.clear();
         world.request();
@@ -285,9 +359,14 @@ fn signing_in_is_noticed_within_seconds_however_often_it_failed() {
     let mut world = World::new(settings());
     for _ in 0..9 {
         world.request();
-        let login = Trouble { reason: reason("credentials_expired").for_login(true), retry: false };
+        let login = Trouble {
+            reason: reason("credentials_expired").for_login(true),
+            retry: false,
+        };
         world.expect(&Action::Find, Outcome::Found(Err(login)));
-        let State::Cooling(until, _) = *world.state() else { panic!("not cooling") };
+        let State::Cooling(until, _) = *world.state() else {
+            panic!("not cooling")
+        };
         assert_eq!(until - world.now, 5 * SECOND);
         world.now = until;
     }
@@ -311,7 +390,9 @@ fn an_unused_task_is_stopped_after_its_idle_time_if_nobody_else_has_a_session() 
     let rested = world.now;
     let last = loop {
         match world.action() {
-            Action::Describe(_) => world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running))))),
+            Action::Describe(_) => {
+                world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running)))))
+            }
             other => break other,
         }
     };
@@ -359,8 +440,14 @@ fn a_request_while_sessions_are_counted_keeps_the_task() {
 fn a_task_that_goes_away_under_its_users_is_reported_and_the_next_request_starts_another() {
     let mut world = World::new(settings());
     world.start("a");
-    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", true)))));
-    let gone = Event::Going { reason: reason("task_stopped"), stopped: true };
+    world.expect(
+        &describe("a"),
+        Outcome::Described(Ok(Some(going("a", true)))),
+    );
+    let gone = Event::Going {
+        reason: reason("task_stopped"),
+        stopped: true,
+    };
     assert_eq!(world.events.last(), Some(&gone));
     world.request();
     assert_eq!(world.action(), Action::Find);
@@ -374,7 +461,10 @@ fn a_doubted_task_is_looked_at_before_it_is_given_to_anybody_else() {
     world.events.clear();
     world.request();
     assert!(world.events.is_empty());
-    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", true)))));
+    world.expect(
+        &describe("a"),
+        Outcome::Described(Ok(Some(going("a", true)))),
+    );
     assert_eq!(world.action(), Action::Find);
 }
 
@@ -384,16 +474,27 @@ fn a_doubted_task_that_is_well_stays() {
     world.start("a");
     world.lifecycle.handle_doubt(world.now);
     world.request();
-    world.expect(&describe("a"), Outcome::Described(Ok(Some(up("a", Agent::Running)))));
+    world.expect(
+        &describe("a"),
+        Outcome::Described(Ok(Some(up("a", Agent::Running)))),
+    );
     world.events.clear();
     world.expect(&probe("a"), Outcome::Probed(Ok(true)));
-    assert_eq!(world.events, [Event::Ready { target: "ecs:a".to_owned() }]);
+    assert_eq!(
+        world.events,
+        [Event::Ready {
+            target: "ecs:a".to_owned()
+        }]
+    );
 }
 
 #[test]
 fn a_task_of_an_earlier_run_is_adopted_rested_and_stopped() {
     let mut world = World::adopting(settings(), Some("old"));
-    world.expect(&describe("old"), Outcome::Described(Ok(Some(up("old", Agent::Running)))));
+    world.expect(
+        &describe("old"),
+        Outcome::Described(Ok(Some(up("old", Agent::Running)))),
+    );
     assert!(matches!(world.state(), State::Resting(..)));
     while world.action() != count("old") {
         world.answer(Outcome::Described(Ok(Some(up("old", Agent::Running)))));
@@ -405,7 +506,10 @@ fn a_task_of_an_earlier_run_is_adopted_rested_and_stopped() {
 #[test]
 fn a_task_of_an_earlier_run_that_has_ended_is_forgotten() {
     let mut world = World::adopting(settings(), Some("old"));
-    world.expect(&describe("old"), Outcome::Described(Ok(Some(going("old", true)))));
+    world.expect(
+        &describe("old"),
+        Outcome::Described(Ok(Some(going("old", true)))),
+    );
     assert_eq!(world.events, [Event::LetGo("old".to_owned())]);
     assert_eq!(*world.state(), State::Stopped);
 }
@@ -426,7 +530,10 @@ fn shutting_down_during_a_launch_stops_what_was_launched() {
 
 #[test]
 fn a_policy_to_leave_the_task_is_obeyed_and_remembered() {
-    let mut world = World::new(Settings { stop_on_shutdown: false, ..settings() });
+    let mut world = World::new(Settings {
+        stop_on_shutdown: false,
+        ..settings()
+    });
     world.start("a");
     world.lifecycle.handle_shutdown(world.now);
     world.drain();
@@ -440,7 +547,11 @@ fn from_every_state_there_is_a_way_back_to_rest() {
     for seed in 0..2000 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let shared = rng.bool();
-        let mut world = World::new(Settings { shared, seed, ..settings() });
+        let mut world = World::new(Settings {
+            shared,
+            seed,
+            ..settings()
+        });
         for _ in 0..rng.usize(1..40) {
             random_step(&mut world, &mut rng);
         }
@@ -451,7 +562,11 @@ fn from_every_state_there_is_a_way_back_to_rest() {
             }
             settle(&mut world);
         }
-        assert!(world.lifecycle.is_finished(), "seed {seed}: {:?}", world.lifecycle.state());
+        assert!(
+            world.lifecycle.is_finished(),
+            "seed {seed}: {:?}",
+            world.lifecycle.state()
+        );
     }
 }
 

@@ -72,7 +72,10 @@ mod tests {
     use super::*;
 
     fn ack(number: i64) -> Ack {
-        Ack { id: Uuid::nil(), number }
+        Ack {
+            id: Uuid::nil(),
+            number,
+        }
     }
 
     #[test]

@@ -35,7 +35,12 @@ pub(super) struct Incoming {
 impl Incoming {
     /// Keeps at most `limit` bytes of early messages.
     pub(super) fn new(limit: usize) -> Self {
-        Self { expected: 0, early: BTreeMap::new(), held: 0, limit }
+        Self {
+            expected: 0,
+            early: BTreeMap::new(),
+            held: 0,
+            limit,
+        }
     }
 
     /// The next number expected.
@@ -80,7 +85,10 @@ mod tests {
     use super::*;
 
     fn message(byte: u8) -> Received {
-        Received { payload_type: PayloadType::Output, payload: Bytes::from(vec![byte; 80]) }
+        Received {
+            payload_type: PayloadType::Output,
+            payload: Bytes::from(vec![byte; 80]),
+        }
     }
 
     #[test]
@@ -90,7 +98,9 @@ mod tests {
         assert_eq!(incoming.place(1, &message(1)), Arrival::Early);
         assert!(incoming.next_early().is_none());
         assert_eq!(incoming.place(0, &message(0)), Arrival::Next);
-        let rest: Vec<u8> = std::iter::from_fn(|| incoming.next_early()).map(|m| m.payload[0]).collect();
+        let rest: Vec<u8> = std::iter::from_fn(|| incoming.next_early())
+            .map(|m| m.payload[0])
+            .collect();
         assert_eq!(rest, [1, 2]);
         assert_eq!(incoming.expected(), 3);
     }

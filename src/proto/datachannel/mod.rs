@@ -116,7 +116,11 @@ impl DataChannel {
             incoming: Incoming::new(config.reorder_limit),
             arrived: VecDeque::new(),
             acks: Acks::default(),
-            rtt: if config.client { Rtt::client() } else { Rtt::reference() },
+            rtt: if config.client {
+                Rtt::client()
+            } else {
+                Rtt::reference()
+            },
             window: Window::new(&config.window),
             linked: false,
             pause: Pause::new(config.client),
@@ -163,7 +167,9 @@ impl DataChannel {
     /// `ready`, the message whose turn it is stays unacknowledged.
     pub(crate) fn receive(&mut self, message: Message, ready: bool) -> Result<(), Error> {
         self.pause.end();
-        let payload_type = message.payload_type.ok_or(Error::Payload(message.kind.name()))?;
+        let payload_type = message
+            .payload_type
+            .ok_or(Error::Payload(message.kind.name()))?;
         let number = message.sequence;
         if self.acks.is_full() {
             return Err(Error::TooEarly(number));
@@ -171,7 +177,10 @@ impl DataChannel {
         if !ready && number == self.incoming.expected() {
             return Err(Error::NotReady(number));
         }
-        let received = Received { payload_type, payload: message.payload };
+        let received = Received {
+            payload_type,
+            payload: message.payload,
+        };
         let arrival = self.incoming.place(number, &received);
         match arrival {
             Arrival::Next => self.deliver(received),
@@ -180,7 +189,10 @@ impl DataChannel {
             Arrival::TooEarly => return Err(Error::TooEarly(number)),
         }
         if arrival != Arrival::Repeat || self.config.ack_duplicates {
-            self.acks.push(Ack { id: message.id, number });
+            self.acks.push(Ack {
+                id: message.id,
+                number,
+            });
         }
         Ok(())
     }
@@ -241,7 +253,12 @@ impl DataChannel {
         }
         let has_data = open && !self.pipe.is_empty();
         let rest = self.rest.deadline().filter(|_| has_data);
-        [self.outgoing.wake(), self.burst.deadline(), rest, self.pause.deadline()]
+        [
+            self.outgoing.wake(),
+            self.burst.deadline(),
+            rest,
+            self.pause.deadline(),
+        ]
     }
 
     /// Whether nothing waits to be sent or acknowledged.
@@ -290,7 +307,9 @@ impl DataChannel {
     /// Milliseconds since the epoch; never zero, which receivers refuse.
     pub(crate) fn created(&self, now: Instant) -> u64 {
         let wall = self.config.wall + now.saturating_duration_since(self.start);
-        let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = wall
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1)
     }
 

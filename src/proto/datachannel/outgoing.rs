@@ -66,7 +66,12 @@ impl Outgoing {
 
     /// Keeps the message of the next number, sent `now`. An `eager` one is sent again sooner.
     pub(super) fn keep(&mut self, frame: Bytes, eager: bool, rtt: &Rtt, now: Instant) {
-        let due = now + if eager { rtt.eager_timeout(1) } else { rtt.timeout(1) };
+        let due = now
+            + if eager {
+                rtt.eager_timeout(1)
+            } else {
+                rtt.timeout(1)
+            };
         self.kept.push_back(Some(Kept::new(frame, eager, due, now)));
         self.unacked += 1;
         self.counted += 1;
@@ -88,13 +93,18 @@ impl Outgoing {
             self.wake = None;
         }
         let elapsed = now.saturating_duration_since(kept.sent);
-        Some(Acked { elapsed, certain: !kept.repeated })
+        Some(Acked {
+            elapsed,
+            certain: !kept.repeated,
+        })
     }
 
     /// Whether `number` was sent and acknowledged.
     pub(super) fn is_acknowledged(&self, number: i64) -> bool {
         let index = usize::try_from(number - self.first);
-        index.map_or(number < self.first, |index| matches!(self.kept.get(index), Some(None)))
+        index.map_or(number < self.first, |index| {
+            matches!(self.kept.get(index), Some(None))
+        })
     }
 
     /// Finds what is due; true if a message waited longer than it should have.
@@ -143,13 +153,17 @@ impl Outgoing {
     pub(super) fn take_due(&mut self, rtt: &Rtt, now: Instant) -> Option<Bytes> {
         let number = self.due.pop_front()?;
         let wedges = self.wedges;
-        let kept = self.slot(number)?.as_mut().expect("stale numbers are dropped at once");
+        let kept = self
+            .slot(number)?
+            .as_mut()
+            .expect("stale numbers are dropped at once");
         kept.queued = false;
         kept.passed = 0;
         kept.sent = now;
         kept.sends += 1;
         kept.repeated = true;
-        let slowed = wedges && kept.sends > WEDGED_AFTER && !std::mem::replace(&mut kept.slow, true);
+        let slowed =
+            wedges && kept.sends > WEDGED_AFTER && !std::mem::replace(&mut kept.slow, true);
         kept.due = now + kept.wait(rtt);
         let (frame, due) = (kept.frame.clone(), kept.due);
         self.counted -= usize::from(slowed);
@@ -261,7 +275,17 @@ impl Outgoing {
 impl Kept {
     fn new(frame: Bytes, eager: bool, due: Instant, sent: Instant) -> Self {
         let (queued, slow, repeated) = (false, false, false);
-        Self { frame, sent, due, sends: 1, passed: 0, eager, queued, slow, repeated }
+        Self {
+            frame,
+            sent,
+            due,
+            sends: 1,
+            passed: 0,
+            eager,
+            queued,
+            slow,
+            repeated,
+        }
     }
 
     fn wait(&self, rtt: &Rtt) -> Duration {

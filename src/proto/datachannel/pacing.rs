@@ -14,7 +14,10 @@ pub(super) struct Pause {
 
 impl Pause {
     pub(super) fn new(client: bool) -> Self {
-        Self { client, since: None }
+        Self {
+            client,
+            since: None,
+        }
     }
 
     pub(super) fn begin(&mut self, now: Instant) {
@@ -34,7 +37,9 @@ impl Pause {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.since.filter(|_| self.client).map(|since| since + LONGEST_PAUSE)
+        self.since
+            .filter(|_| self.client)
+            .map(|since| since + LONGEST_PAUSE)
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
@@ -58,7 +63,10 @@ struct State {
 impl Burst {
     /// Begins one, if anything is due.
     pub(super) fn start(due: bool) -> Self {
-        Self(due.then_some(State { left: PER_ROUND_TRIP, refill: None }))
+        Self(due.then_some(State {
+            left: PER_ROUND_TRIP,
+            refill: None,
+        }))
     }
 
     /// One message is being sent.
@@ -67,7 +75,10 @@ impl Burst {
             return;
         };
         if state.refill.is_none_or(|at| at <= now) {
-            *state = State { left: PER_ROUND_TRIP, refill: Some(now + rtt.smoothed()) };
+            *state = State {
+                left: PER_ROUND_TRIP,
+                refill: Some(now + rtt.smoothed()),
+            };
         }
         state.left -= 1;
     }
@@ -101,7 +112,10 @@ pub(super) struct Rest {
 
 impl Rest {
     pub(super) fn new(length: Option<Duration>) -> Self {
-        Self { length, until: None }
+        Self {
+            length,
+            until: None,
+        }
     }
 
     pub(super) fn begin(&mut self, now: Instant) {

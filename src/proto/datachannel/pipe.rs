@@ -39,7 +39,10 @@ impl Pipe {
         let mut room = max.min(self.length);
         self.length -= room;
         while room > 0 {
-            let front = self.segments.front_mut().expect("as many bytes as the length says");
+            let front = self
+                .segments
+                .front_mut()
+                .expect("as many bytes as the length says");
             let (taken, empty) = front.take(room, buffer);
             room -= taken;
             if empty {

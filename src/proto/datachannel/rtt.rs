@@ -68,13 +68,16 @@ impl Rtt {
     /// The same for the first message that carries data. The agent leaves it unacknowledged while its port plugin
     /// starts, measured at 5 to 26 ms; asking again soon after is what makes a new session quick.
     pub fn eager_timeout(&self, sends: u32) -> Duration {
-        let once = self.latest.map_or(self.timeout, |latest| latest + PORT_START);
+        let once = self
+            .latest
+            .map_or(self.timeout, |latest| latest + PORT_START);
         backed_off(once, sends).min(self.cap)
     }
 
     /// Whether messages wait noticeably longer than they have to.
     pub fn is_swollen(&self) -> bool {
-        self.least.is_some_and(|least| self.smoothed >= (least * 2).max(least + GRANULARITY))
+        self.least
+            .is_some_and(|least| self.smoothed >= (least * 2).max(least + GRANULARITY))
     }
 }
 
@@ -92,7 +95,11 @@ mod tests {
     use super::*;
 
     fn micros(rtt: &Rtt) -> (u128, u128, u128) {
-        (rtt.variation.as_nanos() / 10, rtt.smoothed.as_nanos() / 10, rtt.timeout.as_nanos() / 10)
+        (
+            rtt.variation.as_nanos() / 10,
+            rtt.smoothed.as_nanos() / 10,
+            rtt.timeout.as_nanos() / 10,
+        )
     }
 
     #[test]

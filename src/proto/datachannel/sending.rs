@@ -11,7 +11,10 @@ impl DataChannel {
     /// The next frame to send; bytes of the pipe only if it is `open`.
     pub(crate) fn poll_transmit(&mut self, open: bool, now: Instant) -> Option<(Sent, Bytes)> {
         match self.next(open, now)? {
-            Sent::Ack => self.acks.pop(now).map(|ack| (Sent::Ack, self.encode_ack(ack, now))),
+            Sent::Ack => self
+                .acks
+                .pop(now)
+                .map(|ack| (Sent::Ack, self.encode_ack(ack, now))),
             Sent::Repeat => self.repeat(now),
             Sent::Control(..) => self.transmit_control(now),
             Sent::Data => Some((Sent::Data, self.transmit_data(now))),
@@ -56,7 +59,9 @@ impl DataChannel {
         let number = self.outgoing.next();
         self.buffer.reserve(OVERHEAD + payload.len());
         let head = self.head(payload_type, now);
-        let frame = message::encode(&mut self.buffer, &head, |buffer| buffer.extend_from_slice(&payload));
+        let frame = message::encode(&mut self.buffer, &head, |buffer| {
+            buffer.extend_from_slice(&payload)
+        });
         self.keep(frame.clone(), false, now);
         Some((Sent::Control(payload_type, number), frame))
     }
@@ -75,7 +80,8 @@ impl DataChannel {
 
     fn keep(&mut self, frame: Bytes, eager: bool, now: Instant) {
         self.counts.sent += 1;
-        self.outgoing.keep(frame, eager && self.config.client, &self.rtt, now);
+        self.outgoing
+            .keep(frame, eager && self.config.client, &self.rtt, now);
         self.note_sent(now);
     }
 
@@ -88,7 +94,11 @@ impl DataChannel {
     fn head(&mut self, payload_type: PayloadType, now: Instant) -> Head {
         let sequence = self.outgoing.next();
         Head {
-            kind: if self.config.client { Kind::InputStreamData } else { Kind::OutputStreamData },
+            kind: if self.config.client {
+                Kind::InputStreamData
+            } else {
+                Kind::OutputStreamData
+            },
             created: self.created(now),
             sequence,
             flags: u64::from(!self.config.client && sequence == 0),
@@ -106,7 +116,11 @@ impl DataChannel {
             id: self.new_id(),
             payload_type: PayloadType::Unset,
         };
-        let acked = if self.config.client { Kind::OutputStreamData } else { Kind::InputStreamData };
+        let acked = if self.config.client {
+            Kind::OutputStreamData
+        } else {
+            Kind::InputStreamData
+        };
         reserve(&mut self.buffer, OVERHEAD + MAX_ACK);
         message::encode(&mut self.buffer, &head, |buffer| {
             Acknowledge::write(buffer, acked.name(), ack.id, ack.number);

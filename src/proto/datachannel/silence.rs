@@ -33,12 +33,19 @@ impl Silence {
 
     /// Something was acknowledged, and more is `wanted` or not.
     pub(super) fn heard(&mut self, wanted: bool, now: Instant) {
-        *self = Self { since: wanted.then_some(now), ..Self::default() };
+        *self = Self {
+            since: wanted.then_some(now),
+            ..Self::default()
+        };
     }
 
     /// A link is up.
     pub(super) fn connected(&mut self, wanted: bool, now: Instant) {
-        *self = Self { since: wanted.then_some(now), suspect: self.suspect, ..Self::default() };
+        *self = Self {
+            since: wanted.then_some(now),
+            suspect: self.suspect,
+            ..Self::default()
+        };
     }
 
     /// No link, no silence.
@@ -48,7 +55,11 @@ impl Silence {
 
     /// When to call [`Silence::judge`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let limit = if self.suspect { AFTER_RESUME } else { BEFORE_RESUME };
+        let limit = if self.suspect {
+            AFTER_RESUME
+        } else {
+            BEFORE_RESUME
+        };
         Some(self.since? + limit)
     }
 
@@ -59,7 +70,11 @@ impl Silence {
         }
         self.since = None;
         self.told = true;
-        let verdict = if self.suspect { Verdict::Dead } else { Verdict::Suspect };
+        let verdict = if self.suspect {
+            Verdict::Dead
+        } else {
+            Verdict::Suspect
+        };
         self.suspect = true;
         Some(verdict)
     }

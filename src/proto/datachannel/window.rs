@@ -19,7 +19,12 @@ impl Window {
     /// Starts at the lower bound and grows to the upper. Trouble may shrink it to an eighth of the lower.
     pub(super) fn new(bounds: &RangeInclusive<usize>) -> Self {
         let start = (*bounds.start()).max(1);
-        Self { size: start, least: (start / 8).max(1), most: (*bounds.end()).max(start), halved: None }
+        Self {
+            size: start,
+            least: (start / 8).max(1),
+            most: (*bounds.end()).max(start),
+            halved: None,
+        }
     }
 
     /// Its size now.
@@ -37,7 +42,10 @@ impl Window {
 
     /// Halves it, once in a round trip: what is in flight cannot know of it.
     pub(super) fn halve(&mut self, rtt: &Rtt, now: Instant) {
-        if self.halved.is_some_and(|halved| now.saturating_duration_since(halved) < rtt.smoothed()) {
+        if self
+            .halved
+            .is_some_and(|halved| now.saturating_duration_since(halved) < rtt.smoothed())
+        {
             return;
         }
         self.halved = Some(now);

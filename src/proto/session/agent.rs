@@ -7,7 +7,8 @@ use super::{Event, Failure, Handshake, Notice, Session};
 use crate::proto::datachannel::Received;
 use crate::proto::message::{Error, Head, Kind, Message, PayloadType};
 use crate::proto::payload::{
-    ChannelClosed, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, RequestedAction, SUCCESS, SessionType,
+    ChannelClosed, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, RequestedAction,
+    SUCCESS, SessionType,
 };
 use bytes::Bytes;
 use std::time::Instant;
@@ -27,7 +28,11 @@ impl Session {
         let (kind, payload, short_header) = match notice {
             Notice::Pause => (Kind::PausePublication, Vec::new(), false),
             Notice::Start => (Kind::StartPublication, Vec::new(), false),
-            Notice::Closed { session_id, output, short_header } => {
+            Notice::Closed {
+                session_id,
+                output,
+                short_header,
+            } => {
                 let closed = ChannelClosed {
                     message_id: id.to_string(),
                     created_date: created.to_string(),
@@ -41,7 +46,14 @@ impl Session {
                 (Kind::ChannelClosed, payload, short_header)
             }
         };
-        let head = Head { kind, created, sequence: 0, flags: 0, id, payload_type: PayloadType::Unset };
+        let head = Head {
+            kind,
+            created,
+            sequence: 0,
+            flags: 0,
+            id,
+            payload_type: PayloadType::Unset,
+        };
         let mut message = Message::new(head, payload.into());
         if short_header {
             message.payload_type = None;
@@ -51,17 +63,22 @@ impl Session {
 
     pub(super) fn request_handshake(&mut self) {
         let profile = &self.options.agent;
-        let session =
-            SessionType { session_type: profile.session_type.clone(), properties: profile.properties.clone() };
+        let session = SessionType {
+            session_type: profile.session_type.clone(),
+            properties: profile.properties.clone(),
+        };
         let mut actions = vec![RequestedAction {
             action_type: "SessionType".to_owned(),
             action_parameters: serde_json::to_value(session).expect("strings and values are JSON"),
         }];
         actions.extend(profile.extra_actions.iter().cloned());
-        let request =
-            HandshakeRequest { agent_version: profile.agent_version.clone(), requested_client_actions: actions };
+        let request = HandshakeRequest {
+            agent_version: profile.agent_version.clone(),
+            requested_client_actions: actions,
+        };
         let payload = serde_json::to_vec(&request).expect("strings and values are JSON");
-        self.channel.send_control(PayloadType::HandshakeRequest, payload);
+        self.channel
+            .send_control(PayloadType::HandshakeRequest, payload);
     }
 
     /// Whether the message may be acknowledged if its turn has come; an error drops it at once.
@@ -77,7 +94,9 @@ impl Session {
     /// Takes the next message in order.
     pub(super) fn agent_receives(&mut self, received: Received, now: Instant) {
         match (received.payload_type, self.handshake) {
-            (PayloadType::HandshakeResponse, Handshake::Waiting) => self.take_response(&received.payload),
+            (PayloadType::HandshakeResponse, Handshake::Waiting) => {
+                self.take_response(&received.payload)
+            }
             // What comes before the handshake is complete is acknowledged and thrown away, by the reference too.
             (_, Handshake::Waiting | Handshake::Answered) => {}
             (_, Handshake::Complete) if self.is_unready(now) => {}
@@ -108,16 +127,27 @@ impl Session {
             return;
         };
         self.peer_version = Some(response.client_version);
-        let failed = response.processed_client_actions.into_iter().find(|action| action.action_status != SUCCESS);
+        let failed = response
+            .processed_client_actions
+            .into_iter()
+            .find(|action| action.action_status != SUCCESS);
         if let Some(action) = failed {
             let (status, error) = (action.action_status, action.error);
-            return self.fail(Failure::ActionFailed { action: action.action_type, status, error });
+            return self.fail(Failure::ActionFailed {
+                action: action.action_type,
+                status,
+                error,
+            });
         }
         self.handshake = Handshake::Answered;
         let customer_message = self.options.agent.customer_message.clone();
-        let complete = HandshakeComplete { handshake_time_to_complete: 1_000_000, customer_message };
+        let complete = HandshakeComplete {
+            handshake_time_to_complete: 1_000_000,
+            customer_message,
+        };
         let payload = serde_json::to_vec(&complete).expect("strings and numbers are JSON");
-        self.channel.send_control(PayloadType::HandshakeComplete, payload);
+        self.channel
+            .send_control(PayloadType::HandshakeComplete, payload);
     }
 
     /// When the frames make no sense the reference's mux ends in silence, and the session goes on without it.

@@ -4,8 +4,8 @@ use super::{Event, Failure, Handshake, Session};
 use crate::proto::datachannel::Received;
 use crate::proto::message::PayloadType;
 use crate::proto::payload::{
-    FAILED, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, ProcessedAction, RequestedAction, SUCCESS,
-    SessionType, UNSUPPORTED,
+    FAILED, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, ProcessedAction,
+    RequestedAction, SUCCESS, SessionType, UNSUPPORTED,
 };
 use crate::proto::version::{self, Traits};
 use bytes::Bytes;
@@ -16,14 +16,20 @@ impl Session {
     /// Takes the next message in order.
     pub(super) fn client_receives(&mut self, received: Received, now: Instant) {
         match (received.payload_type, self.handshake) {
-            (PayloadType::HandshakeRequest, Handshake::Waiting) => self.answer_request(&received.payload),
-            (PayloadType::HandshakeComplete, Handshake::Answered) => self.take_complete(&received.payload, now),
+            (PayloadType::HandshakeRequest, Handshake::Waiting) => {
+                self.answer_request(&received.payload)
+            }
+            (PayloadType::HandshakeComplete, Handshake::Answered) => {
+                self.take_complete(&received.payload, now)
+            }
             (PayloadType::HandshakeComplete, Handshake::Waiting) => {
                 self.fail(Failure::Handshake("completed without a request".to_owned()));
             }
             (PayloadType::Output, Handshake::Waiting) => self.fail(Failure::NotAPortSession),
             (PayloadType::Output, _) => self.take_output(received.payload),
-            (PayloadType::Flag, _) if Flag::parse(&received.payload) == Some(Flag::ConnectToPortError) => {
+            (PayloadType::Flag, _)
+                if Flag::parse(&received.payload) == Some(Flag::ConnectToPortError) =>
+            {
                 self.connect_failures += 1;
                 self.mux.connect_failed();
             }
@@ -48,12 +54,21 @@ impl Session {
         if !self.traits.acks_duplicates {
             self.channel.expect_wedges();
         }
-        let answers: Vec<_> =
-            request.requested_client_actions.iter().map(|action| self.process(action, &request)).collect();
+        let answers: Vec<_> = request
+            .requested_client_actions
+            .iter()
+            .map(|action| self.process(action, &request))
+            .collect();
         self.peer_version = Some(request.agent_version);
-        let asked = answers.iter().any(|(action, _)| action.action_type == SESSION_TYPE);
-        let unasked = (!asked).then(|| Failure::Handshake("no session type was asked for".to_owned()));
-        let failure = answers.iter().find_map(|(_, failure)| failure.clone()).or(unasked);
+        let asked = answers
+            .iter()
+            .any(|(action, _)| action.action_type == SESSION_TYPE);
+        let unasked =
+            (!asked).then(|| Failure::Handshake("no session type was asked for".to_owned()));
+        let failure = answers
+            .iter()
+            .find_map(|(_, failure)| failure.clone())
+            .or(unasked);
         self.respond(answers.into_iter().map(|(action, _)| action).collect());
         if let Some(failure) = failure {
             self.fail(failure);
@@ -61,12 +76,18 @@ impl Session {
     }
 
     /// The answer to one action, and why the session fails if it does.
-    fn process(&self, action: &RequestedAction, request: &HandshakeRequest) -> (ProcessedAction, Option<Failure>) {
+    fn process(
+        &self,
+        action: &RequestedAction,
+        request: &HandshakeRequest,
+    ) -> (ProcessedAction, Option<Failure>) {
         let (status, failure) = match action.action_type.as_str() {
-            SESSION_TYPE => match self.check_session(&action.action_parameters, &request.agent_version) {
-                Ok(()) => (SUCCESS, None),
-                Err(failure) => (FAILED, Some(failure)),
-            },
+            SESSION_TYPE => {
+                match self.check_session(&action.action_parameters, &request.agent_version) {
+                    Ok(()) => (SUCCESS, None),
+                    Err(failure) => (FAILED, Some(failure)),
+                }
+            }
             "KMSEncryption" => (UNSUPPORTED, Some(Failure::EncryptionRequested)),
             _ => (UNSUPPORTED, None),
         };
@@ -76,31 +97,46 @@ impl Session {
             (None, _) => format!("unsupported action {}", action.action_type),
         };
         let (action_type, action_result) = (action.action_type.clone(), Value::Null);
-        (ProcessedAction { action_type, action_status: status, action_result, error }, failure)
+        (
+            ProcessedAction {
+                action_type,
+                action_status: status,
+                action_result,
+                error,
+            },
+            failure,
+        )
     }
 
     fn check_session(&self, parameters: &Value, agent_version: &str) -> Result<(), Failure> {
         version::check(agent_version, self.options.remote_host)?;
-        let session: SessionType =
-            serde::Deserialize::deserialize(parameters).map_err(|error| Failure::Handshake(describe(&error)))?;
+        let session: SessionType = serde::Deserialize::deserialize(parameters)
+            .map_err(|error| Failure::Handshake(describe(&error)))?;
         if session.session_type != "Port" {
             return Err(Failure::SessionType(session.session_type));
         }
         if session.properties["type"] != "LocalPortForwarding" {
-            return Err(Failure::SessionType("Port without LocalPortForwarding".to_owned()));
+            return Err(Failure::SessionType(
+                "Port without LocalPortForwarding".to_owned(),
+            ));
         }
         Ok(())
     }
 
     fn respond(&mut self, actions: Vec<ProcessedAction>) {
-        let errors = actions.iter().map(|action| action.error.clone()).filter(|error| !error.is_empty()).collect();
+        let errors = actions
+            .iter()
+            .map(|action| action.error.clone())
+            .filter(|error| !error.is_empty())
+            .collect();
         let response = HandshakeResponse {
             client_version: self.options.client_version.clone(),
             processed_client_actions: actions,
             errors,
         };
         let payload = serde_json::to_vec(&response).expect("strings and numbers are JSON");
-        self.channel.send_control(PayloadType::HandshakeResponse, payload);
+        self.channel
+            .send_control(PayloadType::HandshakeResponse, payload);
     }
 
     fn take_complete(&mut self, payload: &[u8], now: Instant) {

@@ -184,9 +184,11 @@ impl Session {
     /// Asks the agent to end the session (client), once however often it is called. It overtakes data that was not sent
     /// yet: drain first. Before [`Event::Ready`] nothing is sent, as the agent would not listen: use the API then.
     pub fn terminate(&mut self, now: Instant) {
-        let heeded = self.is_client() && self.handshake == Handshake::Complete && self.life != Life::Closed;
+        let heeded =
+            self.is_client() && self.handshake == Handshake::Complete && self.life != Life::Closed;
         if heeded && self.terminate == Terminate::Unsaid {
-            self.channel.send_control(PayloadType::Flag, Flag::TerminateSession.bytes().to_vec());
+            self.channel
+                .send_control(PayloadType::Flag, Flag::TerminateSession.bytes().to_vec());
             self.terminate = Terminate::Queued;
             self.timers.last_data = Some(now);
         }
@@ -263,14 +265,20 @@ impl Session {
         match message.kind {
             Kind::InputStreamData if !self.is_client() => self.take_stream_data(message, now),
             Kind::OutputStreamData if self.is_client() => self.take_stream_data(message, now),
-            Kind::InputStreamData | Kind::OutputStreamData => Err(Error::WrongWay(message.kind.name())),
+            Kind::InputStreamData | Kind::OutputStreamData => {
+                Err(Error::WrongWay(message.kind.name()))
+            }
             Kind::Acknowledge => {
                 let ack: Acknowledge = parse(&message)?;
                 self.channel.acknowledged(ack.sequence, now);
                 Ok(())
             }
             Kind::ChannelClosed => {
-                self.close(parse::<ChannelClosed>(&message).map(|closed| closed.output).unwrap_or_default());
+                self.close(
+                    parse::<ChannelClosed>(&message)
+                        .map(|closed| closed.output)
+                        .unwrap_or_default(),
+                );
                 Ok(())
             }
             Kind::PausePublication => {
@@ -336,7 +344,11 @@ fn channel_config(options: &Options) -> Config {
         payload: options.payload.max(1),
         window: options.window.clone(),
         reorder_limit: options.reorder_limit,
-        resend: if client { Resend::All } else { options.agent.resend },
+        resend: if client {
+            Resend::All
+        } else {
+            options.agent.resend
+        },
         pace: options.agent.pace.filter(|_| !client),
         ack_duplicates: client || options.agent.ack_duplicates,
     }

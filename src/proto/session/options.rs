@@ -148,7 +148,12 @@ impl AgentProfile {
 
     /// Without pauses, and ready at once: for tests of speed.
     pub fn quick() -> Self {
-        Self { pace: None, unready_for: Duration::ZERO, resend: Resend::All, ..Self::default() }
+        Self {
+            pace: None,
+            unready_for: Duration::ZERO,
+            resend: Resend::All,
+            ..Self::default()
+        }
     }
 }
 

@@ -53,7 +53,8 @@ impl Session {
 
     /// Tells the client that a stream could not be connected, and ends it (agent).
     pub fn refuse(&mut self, id: StreamId) {
-        self.channel.send_control(PayloadType::Flag, Flag::ConnectToPortError.bytes().to_vec());
+        self.channel
+            .send_control(PayloadType::Flag, Flag::ConnectToPortError.bytes().to_vec());
         self.finish(id);
     }
 

@@ -61,7 +61,9 @@ impl Session {
         if self.life == Life::Closed {
             return None;
         }
-        let open = self.handshake == Handshake::Complete && self.life == Life::Going && self.timers.settle.is_none();
+        let open = self.handshake == Handshake::Complete
+            && self.life == Life::Going
+            && self.timers.settle.is_none();
         let [resend, burst, pace, pause] = self.channel.deadlines(open);
         let going = |at: Option<Instant>| at.filter(|_| self.life == Life::Going);
         let table = [
@@ -76,7 +78,9 @@ impl Session {
             (Timer::Keepalive, going(self.keepalive_at())),
             (Timer::MuxSilence, going(self.timers.mux_check)),
         ];
-        let due = table.into_iter().filter_map(|(timer, at)| Some((timer, at?)));
+        let due = table
+            .into_iter()
+            .filter_map(|(timer, at)| Some((timer, at?)));
         due.min_by_key(|&(_, at)| at)
     }
 
@@ -101,7 +105,9 @@ impl Session {
 
     /// An agent that ignores duplicates may have all that is unacknowledged; only something new can tell.
     fn probe_at(&self) -> Option<Instant> {
-        let useful = self.is_client() && !self.traits.acks_duplicates && self.handshake == Handshake::Complete;
+        let useful = self.is_client()
+            && !self.traits.acks_duplicates
+            && self.handshake == Handshake::Complete;
         self.channel.silence.probe_at().filter(|_| useful)
     }
 

@@ -49,7 +49,11 @@ pub enum Error {
 impl Header {
     /// A header without data.
     pub fn bare(command: Command, stream: u32) -> Self {
-        Self { command, length: 0, stream }
+        Self {
+            command,
+            length: 0,
+            stream,
+        }
     }
 
     /// The header's bytes.
@@ -73,7 +77,11 @@ impl Header {
             other => return Err(Error::Command(other)),
         };
         let length = u16::from_le_bytes([l0, l1]);
-        Ok(Self { command, length, stream: u32::from_le_bytes([s0, s1, s2, s3]) })
+        Ok(Self {
+            command,
+            length,
+            stream: u32::from_le_bytes([s0, s1, s2, s3]),
+        })
     }
 }
 
@@ -86,11 +94,21 @@ mod tests {
     #[test]
     fn headers_have_the_bytes_of_the_reference() {
         let syn = Header::bare(Command::Syn, 3);
-        let push = Header { command: Command::Psh, length: 5, stream: 3 };
+        let push = Header {
+            command: Command::Psh,
+            length: 5,
+            stream: 3,
+        };
         assert_eq!(syn.encode(), [1, 0, 0, 0, 3, 0, 0, 0]);
         assert_eq!(push.encode(), [1, 2, 5, 0, 3, 0, 0, 0]);
-        assert_eq!(Header::bare(Command::Fin, 3).encode(), [1, 1, 0, 0, 3, 0, 0, 0]);
-        assert_eq!(Header::bare(Command::Nop, 0).encode(), [1, 3, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            Header::bare(Command::Fin, 3).encode(),
+            [1, 1, 0, 0, 3, 0, 0, 0]
+        );
+        assert_eq!(
+            Header::bare(Command::Nop, 0).encode(),
+            [1, 3, 0, 0, 0, 0, 0, 0]
+        );
         for header in [syn, push] {
             assert_eq!(Header::decode(header.encode()), Ok(header));
         }
@@ -98,7 +116,13 @@ mod tests {
 
     #[test]
     fn other_versions_and_commands_are_refused() {
-        assert_eq!(Header::decode([2, 0, 0, 0, 3, 0, 0, 0]), Err(Error::Version(2)));
-        assert_eq!(Header::decode([1, 4, 0, 0, 3, 0, 0, 0]), Err(Error::Command(4)));
+        assert_eq!(
+            Header::decode([2, 0, 0, 0, 3, 0, 0, 0]),
+            Err(Error::Version(2))
+        );
+        assert_eq!(
+            Header::decode([1, 4, 0, 0, 3, 0, 0, 0]),
+            Err(Error::Command(4))
+        );
     }
 }

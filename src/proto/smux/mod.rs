@@ -83,7 +83,14 @@ impl Mux {
         while !data.is_empty() {
             let part = data.split_to(data.len().min(MAX_DATA));
             let length = part.len() as u16;
-            pipe.push_header(Header { command: Command::Psh, length, stream: id.0 }.encode());
+            pipe.push_header(
+                Header {
+                    command: Command::Psh,
+                    length,
+                    stream: id.0,
+                }
+                .encode(),
+            );
             pipe.push_data(part);
         }
     }
@@ -165,7 +172,10 @@ impl Mux {
 
     /// How long ago the oldest of those was sent.
     pub fn oldest_unresolved(&self, now: Instant) -> Option<Duration> {
-        let mut unresolved = self.streams.values().filter(|stream| stream.is_unresolved());
+        let mut unresolved = self
+            .streams
+            .values()
+            .filter(|stream| stream.is_unresolved());
         Some(now.saturating_duration_since(unresolved.next()?.opened?))
     }
 
@@ -193,7 +203,12 @@ impl Mux {
         match header.command {
             Command::Syn => self.opened(header.stream),
             Command::Fin => self.ended(header.stream),
-            Command::Psh => self.body = Body { stream: header.stream, left: header.length.into() },
+            Command::Psh => {
+                self.body = Body {
+                    stream: header.stream,
+                    left: header.length.into(),
+                }
+            }
             Command::Nop => {}
         }
     }

@@ -12,7 +12,10 @@ use uuid::Uuid;
 fn first_message_is_the_request_and_the_only_one_with_a_flag() {
     let mut agent = Agent::linked(AgentProfile::default());
     let first = &agent.sent()[0];
-    assert_eq!((first.kind, first.sequence, first.flags), (Kind::OutputStreamData, 0, 1));
+    assert_eq!(
+        (first.kind, first.sequence, first.flags),
+        (Kind::OutputStreamData, 0, 1)
+    );
     assert_eq!(first.payload_type, Some(PayloadType::HandshakeRequest));
     agent.input(0, PayloadType::HandshakeResponse, RESPONSE);
     let complete = agent.sent().pop().expect("a message");
@@ -33,7 +36,10 @@ fn input_before_the_handshake_is_complete_is_acknowledged_and_lost() {
 
 #[test]
 fn unready_agent_leaves_the_next_number_unacknowledged_and_keeps_later_ones() {
-    let mut agent = Agent::ready(AgentProfile { unready_for: millis(20), ..AgentProfile::default() });
+    let mut agent = Agent::ready(AgentProfile {
+        unready_for: millis(20),
+        ..AgentProfile::default()
+    });
     let error = agent.try_input(1, PayloadType::Output, &smux(SYN, 3, b""));
     assert_eq!(error, Err(Error::NotReady(1)));
     agent.input(2, PayloadType::Output, &smux(SYN, 5, b""));
@@ -56,7 +62,10 @@ fn agent_of_before_3_0_655_0_acknowledges_early_data_and_loses_it() {
 #[test]
 fn duplicates_are_acknowledged_again_since_3_2_1041_0() {
     for (version, acks) in [("3.2.1040.0", vec![1]), ("3.2.1041.0", vec![1, 1])] {
-        let mut agent = Agent::ready(AgentProfile { unready_for: Duration::ZERO, ..AgentProfile::release(version) });
+        let mut agent = Agent::ready(AgentProfile {
+            unready_for: Duration::ZERO,
+            ..AgentProfile::release(version)
+        });
         agent.input(1, PayloadType::Output, &smux(NOP, 0, b""));
         agent.input(1, PayloadType::Output, &smux(NOP, 0, b""));
         assert_eq!(agent.acked(), acks, "{version}");
@@ -75,8 +84,13 @@ fn response_that_is_not_json_is_not_acknowledged_and_its_number_stays_free() {
 #[test]
 fn digests_are_checked_only_on_request() {
     for check_digest in [false, true] {
-        let mut agent = Agent::ready(AgentProfile { check_digest, ..AgentProfile::quick() });
-        let mut frame = agent.frame(1, PayloadType::Output, &smux(PSH, 9, b"x")).to_vec();
+        let mut agent = Agent::ready(AgentProfile {
+            check_digest,
+            ..AgentProfile::quick()
+        });
+        let mut frame = agent
+            .frame(1, PayloadType::Output, &smux(PSH, 9, b"x"))
+            .to_vec();
         *frame.last_mut().expect("a byte") ^= 1;
         let result = agent.session.handle_input(frame.into(), agent.now);
         assert_eq!(result.is_err(), check_digest);
@@ -111,14 +125,22 @@ fn repeats_come_from_the_front_every_100_ms() {
     let mut times = Vec::new();
     let start = agent.now;
     while agent.now < start + seconds(2) {
-        agent.now = agent.session.poll_timeout().expect("something is unacknowledged");
+        agent.now = agent
+            .session
+            .poll_timeout()
+            .expect("something is unacknowledged");
         agent.session.handle_timeout(agent.now);
         for message in agent.sent() {
             assert_eq!(message, request[0], "the front alone");
             times.push(agent.now - start);
         }
     }
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == millis(200)), "a timeout of 200 ms: {times:?}");
+    assert!(
+        times
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] == millis(200)),
+        "a timeout of 200 ms: {times:?}"
+    );
     assert!(times.len() > 8);
 }
 
@@ -132,7 +154,10 @@ struct Agent {
 
 impl Agent {
     fn linked(profile: AgentProfile) -> Self {
-        let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + seconds(1_700_000_000));
+        let (now, wall) = (
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + seconds(1_700_000_000),
+        );
         let mut session = Session::new(Options::agent(1, wall, profile), now);
         session.handle_connected(now);
         Self { session, now }
@@ -143,32 +168,59 @@ impl Agent {
         let mut agent = Self::linked(profile);
         agent.input(0, PayloadType::HandshakeResponse, RESPONSE);
         agent.sent();
-        assert!(matches!(agent.session.poll_event(), Some(Event::Ready { .. })));
+        assert!(matches!(
+            agent.session.poll_event(),
+            Some(Event::Ready { .. })
+        ));
         agent
     }
 
     fn frame(&self, sequence: i64, payload_type: PayloadType, payload: &[u8]) -> Bytes {
         let id = Uuid::from_u128(sequence as u128);
-        let head = Head { kind: Kind::InputStreamData, created: 1, sequence, flags: 0, id, payload_type };
+        let head = Head {
+            kind: Kind::InputStreamData,
+            created: 1,
+            sequence,
+            flags: 0,
+            id,
+            payload_type,
+        };
         Message::new(head, Bytes::copy_from_slice(payload)).encode()
     }
 
-    fn try_input(&mut self, sequence: i64, payload_type: PayloadType, payload: &[u8]) -> Result<(), Error> {
-        self.session.handle_input(self.frame(sequence, payload_type, payload), self.now)
+    fn try_input(
+        &mut self,
+        sequence: i64,
+        payload_type: PayloadType,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        self.session
+            .handle_input(self.frame(sequence, payload_type, payload), self.now)
     }
 
     fn input(&mut self, sequence: i64, payload_type: PayloadType, payload: &[u8]) {
-        self.try_input(sequence, payload_type, payload).expect("a good frame");
+        self.try_input(sequence, payload_type, payload)
+            .expect("a good frame");
     }
 
     fn sent(&mut self) -> Vec<Message> {
         let frames = std::iter::from_fn(|| self.session.poll_transmit(self.now));
-        frames.map(|frame| Message::decode(frame).expect("what we send is well-formed")).collect()
+        frames
+            .map(|frame| Message::decode(frame).expect("what we send is well-formed"))
+            .collect()
     }
 
     fn acked(&mut self) -> Vec<i64> {
-        let acks = self.sent().into_iter().filter(|message| message.kind == Kind::Acknowledge);
-        acks.map(|ack| serde_json::from_slice::<Acknowledge>(&ack.payload).expect("JSON").sequence).collect()
+        let acks = self
+            .sent()
+            .into_iter()
+            .filter(|message| message.kind == Kind::Acknowledge);
+        acks.map(|ack| {
+            serde_json::from_slice::<Acknowledge>(&ack.payload)
+                .expect("JSON")
+                .sequence
+        })
+        .collect()
     }
 
     /// The streams opened, after all that is to be sent is sent.

@@ -13,7 +13,11 @@ fn closing_notice_is_told_with_its_text_and_ends_everything() {
     solo.session.write(stream, vec![7; 5000].into());
     let mut agent = Pair::new(1, AgentProfile::quick(), |_| {}).agent;
     let output = "Your session timed out due to inactivity and has been terminated.".to_owned();
-    let closed = Notice::Closed { session_id: "s-1".to_owned(), output: output.clone(), short_header: false };
+    let closed = Notice::Closed {
+        session_id: "s-1".to_owned(),
+        output: output.clone(),
+        short_header: false,
+    };
     let frame = agent.notice(closed, solo.now);
     solo.feed(frame.clone());
     assert_eq!(solo.events(), [Event::Closed { output }]);
@@ -29,10 +33,19 @@ fn closing_notice_is_told_with_its_text_and_ends_everything() {
 fn closing_notice_before_the_handshake_is_told_too() {
     let mut solo = Solo::linked();
     let mut agent = Pair::new(1, AgentProfile::quick(), |_| {}).agent;
-    let closed = Notice::Closed { session_id: String::new(), output: String::new(), short_header: true };
+    let closed = Notice::Closed {
+        session_id: String::new(),
+        output: String::new(),
+        short_header: true,
+    };
     let frame = agent.notice(closed, solo.now);
     solo.feed(frame);
-    assert_eq!(solo.events(), [Event::Closed { output: String::new() }]);
+    assert_eq!(
+        solo.events(),
+        [Event::Closed {
+            output: String::new()
+        }]
+    );
 }
 
 #[test]
@@ -42,7 +55,10 @@ fn terminate_is_sent_once_and_its_acknowledgement_is_known() {
     solo.session.terminate(solo.now);
     let sent = solo.sent_data();
     assert_eq!(sent.len(), 1);
-    assert_eq!((sent[0].payload_type, &sent[0].payload[..]), (Some(PayloadType::Flag), &[0, 0, 0, 2][..]));
+    assert_eq!(
+        (sent[0].payload_type, &sent[0].payload[..]),
+        (Some(PayloadType::Flag), &[0, 0, 0, 2][..])
+    );
     solo.session.terminate(solo.now);
     assert!(solo.sent().is_empty());
     assert!(!solo.session.is_terminate_acked());
@@ -57,10 +73,17 @@ fn terminate_is_not_said_to_an_agent_that_would_not_listen() {
     let mut solo = Solo::linked();
     solo.session.terminate(solo.now);
     assert!(solo.sent().is_empty());
-    solo.data(0, PayloadType::HandshakeRequest, &request("2.3.700.0", json!([session_type()])));
+    solo.data(
+        0,
+        PayloadType::HandshakeRequest,
+        &request("2.3.700.0", json!([session_type()])),
+    );
     solo.sent();
     solo.session.terminate(solo.now);
-    assert!(solo.sent().is_empty(), "an agent of before 2.3.756.0 does not know the flag");
+    assert!(
+        solo.sent().is_empty(),
+        "an agent of before 2.3.756.0 does not know the flag"
+    );
     assert!(!solo.session.is_terminate_acked());
 }
 
@@ -70,7 +93,9 @@ fn terminate_goes_out_though_the_window_is_full_and_the_service_paused() {
     let stream = solo.session.open();
     solo.sent();
     solo.session.write(stream, b"waits"[..].into());
-    let frame = Pair::new(1, AgentProfile::quick(), |_| {}).agent.notice(Notice::Pause, solo.now);
+    let frame = Pair::new(1, AgentProfile::quick(), |_| {})
+        .agent
+        .notice(Notice::Pause, solo.now);
     solo.feed(frame);
     solo.session.terminate(solo.now);
     assert_eq!(solo.sent_data()[0].payload_type, Some(PayloadType::Flag));
@@ -83,6 +108,10 @@ fn agent_hears_that_the_client_ends_the_session() {
     pair.client.terminate(pair.now);
     pair.pass(seconds(1));
     assert!(pair.client.is_terminate_acked());
-    let asked = pair.at_agent.others.iter().filter(|event| **event == Event::TerminateRequested);
+    let asked = pair
+        .at_agent
+        .others
+        .iter()
+        .filter(|event| **event == Event::TerminateRequested);
     assert_eq!(asked.count(), 1);
 }

@@ -14,7 +14,12 @@ fn pause_holds_new_data_but_neither_acknowledgements_nor_repeats() {
     solo.session.write(stream, vec![7; 3000].into());
     assert!(solo.sent().is_empty());
     let repeats = solo.pass(millis(300));
-    assert!(repeats.iter().all(|(_, message)| Some(message.sequence) <= newest) && !repeats.is_empty());
+    assert!(
+        repeats
+            .iter()
+            .all(|(_, message)| Some(message.sequence) <= newest)
+            && !repeats.is_empty()
+    );
     solo.session.write(stream, vec![7; 3000].into());
     solo.service(Kind::StartPublication, b"");
     assert!(solo.sent_numbers().len() >= 5);
@@ -28,7 +33,11 @@ fn pause_still_acknowledges_what_comes_and_ends_with_it() {
     solo.data(2, PayloadType::Other(99), b"");
     let sent = solo.sent();
     assert_eq!(sent[0].kind, Kind::Acknowledge);
-    assert_eq!(sent.len(), 4, "an acknowledgement and three messages of data");
+    assert_eq!(
+        sent.len(),
+        4,
+        "an acknowledgement and three messages of data"
+    );
 }
 
 #[test]
@@ -97,17 +106,28 @@ fn agent_paces_its_data_and_sends_without_waiting_for_acknowledgements() {
     pair.run(seconds(1), |_| {}, |pair| !pair.at_agent.opened.is_empty());
     pair.agent.write(stream, vec![7; 1024 * 1024].into());
     let before = pair.elapsed();
-    let done = pair.run(seconds(10), |_| {}, |pair| received(pair, stream) == 1024 * 1024);
+    let done = pair.run(
+        seconds(10),
+        |_| {},
+        |pair| received(pair, stream) == 1024 * 1024,
+    );
     assert!(done);
     let took = pair.elapsed() - before;
-    assert!(took > millis(1024) && took < millis(1100), "a message a millisecond, not {took:?}");
+    assert!(
+        took > millis(1024) && took < millis(1100),
+        "a message a millisecond, not {took:?}"
+    );
 }
 
 #[test]
 fn paused_agent_sends_only_acknowledgements_until_input_comes() {
     let mut pair = Pair::new(5, AgentProfile::quick(), |_| {});
     let stream = pair.client.open();
-    pair.run(seconds(1), |_| {}, |pair| pair.client.is_drained() && !pair.at_agent.opened.is_empty());
+    pair.run(
+        seconds(1),
+        |_| {},
+        |pair| pair.client.is_drained() && !pair.at_agent.opened.is_empty(),
+    );
     pair.pause_agent();
     pair.agent.write(stream, vec![7; 5000].into());
     pair.pass(seconds(30));
@@ -119,7 +139,10 @@ fn paused_agent_sends_only_acknowledgements_until_input_comes() {
 
 #[test]
 fn agent_stops_reading_when_its_bucket_is_full() {
-    let profile = AgentProfile { receive_limit: 10_000, ..AgentProfile::quick() };
+    let profile = AgentProfile {
+        receive_limit: 10_000,
+        ..AgentProfile::quick()
+    };
     let mut pair = Pair::new(6, profile, |_| {});
     pair.hoard = true;
     let stream = pair.client.open();

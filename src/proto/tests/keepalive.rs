@@ -13,7 +13,12 @@ fn nop_goes_every_five_minutes_while_a_stream_is_open() {
     let opened = solo.sent_numbers();
     opened.into_iter().for_each(|number| solo.ack(number));
     let times = nops_of_an_hour(&mut solo);
-    assert_eq!(times, (1..=12).map(|count| seconds(300 * count)).collect::<Vec<_>>());
+    assert_eq!(
+        times,
+        (1..=12)
+            .map(|count| seconds(300 * count))
+            .collect::<Vec<_>>()
+    );
     solo.session.finish(stream);
     let closing = solo.sent_numbers();
     closing.into_iter().for_each(|number| solo.ack(number));
@@ -27,7 +32,12 @@ fn keepalive_of_never_sends_no_input_for_an_hour_and_wakes_nobody() {
     solo.session.open();
     let opened = solo.sent_numbers();
     opened.into_iter().for_each(|number| solo.ack(number));
-    assert_eq!(solo.session.next_timer().filter(|&(_, at)| at > solo.now + seconds(1)), None);
+    assert_eq!(
+        solo.session
+            .next_timer()
+            .filter(|&(_, at)| at > solo.now + seconds(1)),
+        None
+    );
     assert!(solo.pass(seconds(3600)).is_empty());
     assert_eq!(solo.session.next_timer(), None);
 }
@@ -51,7 +61,11 @@ fn old_agents_get_a_frame_every_25_s_whatever_the_setting() {
         let mut solo = Solo::with(|options| options.keepalive = None).shake_hands(version);
         let times = nops_of_an_hour(&mut solo);
         assert_eq!(times.len(), expected, "{version}");
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= seconds(25)));
+        assert!(
+            times
+                .windows(2)
+                .all(|pair| pair[1] - pair[0] <= seconds(25))
+        );
     }
 }
 
@@ -59,15 +73,26 @@ fn old_agents_get_a_frame_every_25_s_whatever_the_setting() {
 fn old_agent_that_cuts_silent_sessions_does_not_cut_ours() {
     let mut pair = Pair::new(1, AgentProfile::release("3.1.1511.0"), |_| {});
     pair.pass(seconds(3600));
-    assert_eq!(pair.at_agent.others.len(), 1, "ready, and nothing else: {:?}", pair.at_agent.others);
+    assert_eq!(
+        pair.at_agent.others.len(),
+        1,
+        "ready, and nothing else: {:?}",
+        pair.at_agent.others
+    );
 }
 
 #[test]
 fn agent_with_a_keepalive_cuts_a_silent_client() {
-    let profile = AgentProfile { mux_keepalive: Some(seconds(30)), ..AgentProfile::default() };
+    let profile = AgentProfile {
+        mux_keepalive: Some(seconds(30)),
+        ..AgentProfile::default()
+    };
     let mut pair = Pair::new(1, profile, |_| {});
     pair.pass(seconds(31));
-    assert_eq!(pair.at_agent.others.last(), Some(&Event::Failed(Failure::MuxSilent)));
+    assert_eq!(
+        pair.at_agent.others.last(),
+        Some(&Event::Failed(Failure::MuxSilent))
+    );
 }
 
 #[test]
@@ -84,7 +109,10 @@ fn nops_of_an_hour(solo: &mut Solo) -> Vec<Duration> {
     let mut times = Vec::new();
     for second in 1..=3600 {
         for (_, message) in solo.pass(seconds(1)) {
-            assert_eq!((message.kind, &message.payload[..]), (Kind::InputStreamData, &smux(NOP, 0, b"")[..]));
+            assert_eq!(
+                (message.kind, &message.payload[..]),
+                (Kind::InputStreamData, &smux(NOP, 0, b"")[..])
+            );
             solo.ack(message.sequence);
             times.push(seconds(second));
         }

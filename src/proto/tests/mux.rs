@@ -14,20 +14,36 @@ fn streams_are_numbered_3_5_7_and_small_frames_share_a_message() {
     assert_eq!(streams.map(StreamId::number), [3, 5, 7]);
     solo.session.write(streams[0], b"hello"[..].into());
     let sent = solo.sent_data();
-    let frames = [smux(SYN, 3, b""), smux(SYN, 5, b""), smux(SYN, 7, b""), smux(PSH, 3, b"hello")].concat();
+    let frames = [
+        smux(SYN, 3, b""),
+        smux(SYN, 5, b""),
+        smux(SYN, 7, b""),
+        smux(PSH, 3, b"hello"),
+    ]
+    .concat();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].payload, frames);
 }
 
 #[test]
 fn frames_may_be_cut_over_messages_at_every_byte() {
-    let frames = [smux(PSH, 3, b"first"), smux(NOP, 0, b""), smux(PSH, 3, b"second"), smux(FIN, 3, b"")].concat();
+    let frames = [
+        smux(PSH, 3, b"first"),
+        smux(NOP, 0, b""),
+        smux(PSH, 3, b"second"),
+        smux(FIN, 3, b""),
+    ]
+    .concat();
     for cut in 1..frames.len() {
         let (mut solo, stream) = with_stream();
         solo.output(2, &frames[..cut]);
         solo.output(3, &frames[cut..]);
         assert_eq!(read(&mut solo, stream), b"firstsecond", "cut at {cut}");
-        assert_eq!(solo.events().last(), Some(&Event::Finished(stream)), "cut at {cut}");
+        assert_eq!(
+            solo.events().last(),
+            Some(&Event::Finished(stream)),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -37,7 +53,11 @@ fn frames_of_65535_bytes_are_taken_and_ours_are_no_longer_than_32768() {
     solo.output(2, &smux(PSH, 3, &vec![7; 65_535]));
     assert_eq!(read(&mut solo, stream).len(), 65_535);
     solo.session.write(stream, vec![8; 100_000].into());
-    let bytes: Vec<u8> = solo.sent_data().iter().flat_map(|message| message.payload.clone()).collect();
+    let bytes: Vec<u8> = solo
+        .sent_data()
+        .iter()
+        .flat_map(|message| message.payload.clone())
+        .collect();
     let lengths: Vec<u16> = frames(&bytes).iter().map(|header| header.length).collect();
     assert_eq!(lengths, [32_768, 32_768, 32_768, 1696]);
 }
@@ -53,7 +73,10 @@ fn refusal_and_fin_without_data_is_a_connect_failure_of_that_stream_alone() {
     assert_eq!(solo.events(), [Event::Refused(failing)]);
     assert_eq!(read(&mut solo, other), b"fine");
     let stats = solo.session.stats(solo.now);
-    assert_eq!((stats.streams, stats.unresolved, stats.connect_failures), (1, 0, 1));
+    assert_eq!(
+        (stats.streams, stats.unresolved, stats.connect_failures),
+        (1, 0, 1)
+    );
 }
 
 #[test]
@@ -66,10 +89,20 @@ fn three_refusals_then_three_fins_are_three_failures() {
     for (number, stream) in (5..).zip(&streams[..3]) {
         solo.output(number, &smux(FIN, stream.number(), b""));
     }
-    assert_eq!(solo.events(), streams[..3].iter().map(|&id| Event::Refused(id)).collect::<Vec<_>>());
+    assert_eq!(
+        solo.events(),
+        streams[..3]
+            .iter()
+            .map(|&id| Event::Refused(id))
+            .collect::<Vec<_>>()
+    );
     assert_eq!(solo.session.refusals(), 0);
     solo.output(8, &smux(FIN, streams[3].number(), b""));
-    assert_eq!(solo.events(), [Event::Finished(streams[3])], "this one was accepted and closed");
+    assert_eq!(
+        solo.events(),
+        [Event::Finished(streams[3])],
+        "this one was accepted and closed"
+    );
 }
 
 #[test]
@@ -96,8 +129,19 @@ fn flags_that_say_nothing_are_ignored() {
 #[test]
 fn fin_after_data_leaves_all_of_it_to_be_read() {
     let (mut solo, stream) = with_stream();
-    solo.output(2, &[smux(PSH, 3, b"last words"), smux(FIN, 3, b""), smux(PSH, 3, b"ghost")].concat());
-    assert_eq!(solo.events(), [Event::Readable(stream), Event::Finished(stream)]);
+    solo.output(
+        2,
+        &[
+            smux(PSH, 3, b"last words"),
+            smux(FIN, 3, b""),
+            smux(PSH, 3, b"ghost"),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        solo.events(),
+        [Event::Readable(stream), Event::Finished(stream)]
+    );
     assert_eq!(read(&mut solo, stream), b"last words");
     solo.session.finish(stream);
     assert_eq!(solo.sent_data()[0].payload, smux(FIN, 3, b""));
@@ -110,7 +154,16 @@ fn data_for_a_finished_or_unknown_stream_is_discarded() {
     solo.session.finish(stream);
     solo.session.write(stream, b"too late"[..].into());
     assert_eq!(solo.sent_data()[0].payload, smux(FIN, 3, b""));
-    solo.output(2, &[smux(PSH, 3, b"late"), smux(FIN, 3, b""), smux(FIN, 99, b""), smux(PSH, 98, b"?")].concat());
+    solo.output(
+        2,
+        &[
+            smux(PSH, 3, b"late"),
+            smux(FIN, 3, b""),
+            smux(FIN, 99, b""),
+            smux(PSH, 98, b"?"),
+        ]
+        .concat(),
+    );
     assert_eq!(solo.acked(), [2]);
     assert_eq!(solo.events(), []);
     assert_eq!(solo.session.unread(), 0);
@@ -121,8 +174,15 @@ fn fin_follows_all_that_was_written() {
     let (mut solo, stream) = with_stream();
     solo.session.write(stream, vec![7; 3000].into());
     solo.session.finish(stream);
-    let bytes: Vec<u8> = solo.sent_data().iter().flat_map(|message| message.payload.clone()).collect();
-    assert_eq!(bytes, [smux(PSH, 3, &vec![7; 3000]), smux(FIN, 3, b"")].concat());
+    let bytes: Vec<u8> = solo
+        .sent_data()
+        .iter()
+        .flat_map(|message| message.payload.clone())
+        .collect();
+    assert_eq!(
+        bytes,
+        [smux(PSH, 3, &vec![7; 3000]), smux(FIN, 3, b"")].concat()
+    );
 }
 
 #[test]
@@ -145,8 +205,15 @@ fn streams_of_the_agent_are_not_opened() {
 fn frames_of_another_version_fail_the_session_with_a_reason() {
     let (mut solo, _) = with_stream();
     solo.output(2, &[2, 0, 0, 0, 3, 0, 0, 0]);
-    assert_eq!(solo.events(), [Event::Failed(Failure::Mux(smux::Error::Version(2)))]);
-    assert_eq!(solo.acked(), [2], "a clean end needs a peer that is at ease");
+    assert_eq!(
+        solo.events(),
+        [Event::Failed(Failure::Mux(smux::Error::Version(2)))]
+    );
+    assert_eq!(
+        solo.acked(),
+        [2],
+        "a clean end needs a peer that is at ease"
+    );
 }
 
 #[test]
@@ -175,12 +242,16 @@ fn five_hundred_streams_are_served_at_once() {
     let mut pair = Pair::new(2, AgentProfile::quick(), |_| {});
     let streams: Vec<StreamId> = (0..500).map(|_| pair.client.open()).collect();
     for stream in &streams {
-        pair.client.write(*stream, Bytes::from(stream.number().to_string()));
+        pair.client
+            .write(*stream, Bytes::from(stream.number().to_string()));
     }
     pair.pass(seconds(1));
     assert_eq!(pair.at_agent.opened, streams);
     for stream in &streams {
-        assert_eq!(pair.at_agent.bytes[stream], stream.number().to_string().as_bytes());
+        assert_eq!(
+            pair.at_agent.bytes[stream],
+            stream.number().to_string().as_bytes()
+        );
         pair.agent.finish(*stream);
     }
     pair.pass(seconds(1));
@@ -192,7 +263,8 @@ fn agent_refuses_a_stream_with_a_flag_before_the_fin() {
     let mut pair = Pair::new(3, AgentProfile::default(), |_| {});
     let [first, second] = [pair.client.open(), pair.client.open()];
     pair.run(seconds(1), |_| {}, |pair| pair.at_agent.opened.len() == 2);
-    pair.agent.write(second, b"busy before the refusal"[..].into());
+    pair.agent
+        .write(second, b"busy before the refusal"[..].into());
     pair.agent.refuse(first);
     pair.pass(seconds(1));
     assert_eq!(pair.at_client.others.last(), Some(&Event::Refused(first)));
@@ -204,7 +276,8 @@ fn agent_whose_mux_broke_acknowledges_and_delivers_nothing() {
     let mut pair = Pair::new(4, AgentProfile::quick(), |_| {});
     let stream = pair.client.open();
     pair.pass(seconds(1));
-    pair.client.send_raw(b"\x02 is no version of ours"[..].into());
+    pair.client
+        .send_raw(b"\x02 is no version of ours"[..].into());
     pair.client.write(stream, b"into the void"[..].into());
     pair.pass(seconds(1));
     assert!(pair.client.is_drained());
@@ -220,7 +293,10 @@ fn stream_without_a_sign_of_life_grows_old_from_when_it_was_sent() {
     solo.pass(seconds(5));
     let mut solo = solo.shake_hands("3.3.987.0");
     solo.pass(seconds(10));
-    assert_eq!(solo.session.stats(solo.now).oldest_unresolved, Some(seconds(10)));
+    assert_eq!(
+        solo.session.stats(solo.now).oldest_unresolved,
+        Some(seconds(10))
+    );
     solo.output(2, &smux(PSH, stream.number(), b"!"));
     let stats = solo.session.stats(solo.now);
     assert_eq!((stats.unresolved, stats.oldest_unresolved), (0, None));
@@ -236,7 +312,9 @@ fn with_stream() -> (Solo, StreamId) {
 }
 
 fn read(solo: &mut Solo, stream: StreamId) -> Vec<u8> {
-    std::iter::from_fn(|| solo.session.read(stream)).flatten().collect()
+    std::iter::from_fn(|| solo.session.read(stream))
+        .flatten()
+        .collect()
 }
 
 fn frames(mut bytes: &[u8]) -> Vec<smux::Header> {

@@ -17,7 +17,12 @@ pub(super) struct Weather {
 }
 
 impl Weather {
-    pub(super) const FINE: Self = Self { loss: 0.0, repeat: 0.0, delay: millis_const(10), jitter: Duration::ZERO };
+    pub(super) const FINE: Self = Self {
+        loss: 0.0,
+        repeat: 0.0,
+        delay: millis_const(10),
+        jitter: Duration::ZERO,
+    };
 }
 
 const fn millis_const(count: u64) -> Duration {
@@ -62,10 +67,16 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(seed: u64, profile: AgentProfile, change: impl FnOnce(&mut Options)) -> Self {
-        let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let (now, wall) = (
+            Instant::now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        );
         let mut options = Options::client(seed, wall);
         change(&mut options);
-        let agent = Options { payload: options.payload, ..Options::agent(seed + 1, wall, profile) };
+        let agent = Options {
+            payload: options.payload,
+            ..Options::agent(seed + 1, wall, profile)
+        };
         let mut pair = Self {
             client: Session::new(options, now),
             agent: Session::new(agent, now),
@@ -150,29 +161,49 @@ impl Pair {
         }
         while let Some(entry) = self.line.first_entry().filter(|entry| entry.key().0 <= at) {
             let (to, frame) = entry.remove();
-            let session = if to == Side::Client { &mut self.client } else { &mut self.agent };
+            let session = if to == Side::Client {
+                &mut self.client
+            } else {
+                &mut self.agent
+            };
             // A frame may come too early, or before the port is ready: then it comes again.
             let _ = session.handle_input(frame, at);
         }
         for session in [&mut self.client, &mut self.agent] {
             if session.poll_timeout().is_some_and(|timeout| timeout <= at) {
                 session.handle_timeout(at);
-                assert!(session.poll_timeout().is_none_or(|timeout| timeout > at), "{:?}", session.next_timer());
+                assert!(
+                    session.poll_timeout().is_none_or(|timeout| timeout > at),
+                    "{:?}",
+                    session.next_timer()
+                );
             }
         }
     }
 
     fn next_time(&self) -> Option<Instant> {
         let line = self.line.first_key_value().map(|(&(at, _), _)| at);
-        [line, self.down_until, self.client.poll_timeout(), self.agent.poll_timeout()].into_iter().flatten().min()
+        [
+            line,
+            self.down_until,
+            self.client.poll_timeout(),
+            self.agent.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Puts all that can be sent on the line; false if that was nothing.
     fn transmit(&mut self) -> bool {
         let before = self.frames;
         loop {
-            let from_client = self.client.poll_transmit(self.now).map(|frame| (Side::Agent, frame));
-            let frame = from_client.or_else(|| Some((Side::Client, self.agent.poll_transmit(self.now)?)));
+            let from_client = self
+                .client
+                .poll_transmit(self.now)
+                .map(|frame| (Side::Agent, frame));
+            let frame =
+                from_client.or_else(|| Some((Side::Client, self.agent.poll_transmit(self.now)?)));
             let Some((to, frame)) = frame else {
                 return self.frames > before;
             };
@@ -197,7 +228,10 @@ impl Pair {
     }
 
     fn take_events(&mut self) {
-        let sides = [(&mut self.client, &mut self.at_client, false), (&mut self.agent, &mut self.at_agent, self.hoard)];
+        let sides = [
+            (&mut self.client, &mut self.at_client, false),
+            (&mut self.agent, &mut self.at_agent, self.hoard),
+        ];
         for (session, inbox, hoard) in sides {
             while let Some(event) = session.poll_event() {
                 match event {
@@ -206,7 +240,8 @@ impl Pair {
                     Event::Readable(_) if hoard => {}
                     Event::Readable(id) => {
                         let bytes = inbox.bytes.entry(id).or_default();
-                        std::iter::from_fn(|| session.read(id)).for_each(|data| bytes.extend_from_slice(&data));
+                        std::iter::from_fn(|| session.read(id))
+                            .for_each(|data| bytes.extend_from_slice(&data));
                     }
                     other => inbox.others.push(other),
                 }

@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 /// `BASTIOND_SEEDS=100000 cargo test` for a long look; `BASTIOND_SEED=n` for one that failed.
 #[test]
 fn bytes_are_equal_over_a_line_that_loses_repeats_delays_reorders_and_cuts() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     if let Some(seed) = number("BASTIOND_SEED") {
         return exchange(seed);
     }
@@ -53,7 +57,11 @@ fn random_profile(rng: &mut fastrand::Rng) -> AgentProfile {
     AgentProfile {
         pace: rng.bool().then_some(millis(1)),
         unready_for: millis(rng.u64(0..60)),
-        resend: if rng.u8(..) < 64 { Resend::FrontOnly } else { Resend::All },
+        resend: if rng.u8(..) < 64 {
+            Resend::FrontOnly
+        } else {
+            Resend::All
+        },
         ..AgentProfile::default()
     }
 }
@@ -81,25 +89,67 @@ impl Exchange {
             options.payload = payload;
             options.window = 4..=64;
         });
-        let streams = (0..rng.usize(1..4)).map(|_| (pair.client.open(), Plan::random(&mut rng))).collect();
-        Self { seed, pair, streams }
+        let streams = (0..rng.usize(1..4))
+            .map(|_| (pair.client.open(), Plan::random(&mut rng)))
+            .collect();
+        Self {
+            seed,
+            pair,
+            streams,
+        }
     }
 
     fn run(&mut self) {
-        let Self { seed, pair, streams } = self;
+        let Self {
+            seed,
+            pair,
+            streams,
+        } = self;
         let mut rng = fastrand::Rng::with_seed(*seed);
         let opened = streams.len();
         let done = pair.run(
             seconds(3600),
-            |pair| streams.iter_mut().for_each(|(&id, plan)| plan.act(id, pair, &mut rng)),
-            |pair| pair.at_client.finished.len() == opened && pair.client.is_drained() && pair.agent.is_drained(),
+            |pair| {
+                streams
+                    .iter_mut()
+                    .for_each(|(&id, plan)| plan.act(id, pair, &mut rng))
+            },
+            |pair| {
+                pair.at_client.finished.len() == opened
+                    && pair.client.is_drained()
+                    && pair.agent.is_drained()
+            },
         );
-        assert!(done, "seed {seed}: not done after an hour: {:?}", pair.client.stats(pair.now));
+        assert!(
+            done,
+            "seed {seed}: not done after an hour: {:?}",
+            pair.client.stats(pair.now)
+        );
         for (id, plan) in streams {
-            assert!(pair.at_agent.bytes.get(id).is_none_or(|bytes| *bytes == plan.up), "seed {seed}: {id} up");
-            assert!(pair.at_client.bytes.get(id).is_none_or(|bytes| *bytes == plan.down), "seed {seed}: {id} down");
-            assert_eq!(pair.at_agent.bytes.get(id).map_or(0, Vec::len), plan.up.len(), "seed {seed}: {id} up");
-            assert_eq!(pair.at_client.bytes.get(id).map_or(0, Vec::len), plan.down.len(), "seed {seed}: {id} down");
+            assert!(
+                pair.at_agent
+                    .bytes
+                    .get(id)
+                    .is_none_or(|bytes| *bytes == plan.up),
+                "seed {seed}: {id} up"
+            );
+            assert!(
+                pair.at_client
+                    .bytes
+                    .get(id)
+                    .is_none_or(|bytes| *bytes == plan.down),
+                "seed {seed}: {id} down"
+            );
+            assert_eq!(
+                pair.at_agent.bytes.get(id).map_or(0, Vec::len),
+                plan.up.len(),
+                "seed {seed}: {id} up"
+            );
+            assert_eq!(
+                pair.at_client.bytes.get(id).map_or(0, Vec::len),
+                plan.down.len(),
+                "seed {seed}: {id} down"
+            );
         }
     }
 }
@@ -110,20 +160,28 @@ impl Plan {
             let length = rng.usize(0..2000);
             std::iter::repeat_with(|| rng.u8(..)).take(length).collect()
         };
-        Self { up: bytes(), down: bytes(), written: 0, answered: 0, closed: false }
+        Self {
+            up: bytes(),
+            down: bytes(),
+            written: 0,
+            answered: 0,
+            closed: false,
+        }
     }
 
     fn act(&mut self, id: StreamId, pair: &mut Pair, rng: &mut fastrand::Rng) {
         let part = self.up.len().min(self.written + rng.usize(1..1000));
         if self.written < part && pair.client.can_write() {
-            pair.client.write(id, Bytes::copy_from_slice(&self.up[self.written..part]));
+            pair.client
+                .write(id, Bytes::copy_from_slice(&self.up[self.written..part]));
             self.written = part;
         }
         if self.closed || !pair.at_agent.opened.contains(&id) {
             return;
         }
         let part = self.down.len().min(self.answered + rng.usize(1..1000));
-        pair.agent.write(id, Bytes::copy_from_slice(&self.down[self.answered..part]));
+        pair.agent
+            .write(id, Bytes::copy_from_slice(&self.down[self.answered..part]));
         self.answered = part;
         let heard = pair.at_agent.bytes.get(&id).map_or(0, Vec::len);
         if self.answered == self.down.len() && heard == self.up.len() {

@@ -28,7 +28,11 @@ fn no_second_handshake_on_a_new_link() {
     solo.session.handle_disconnected(solo.now);
     solo.session.handle_connected(solo.now);
     let sent = solo.pass(seconds(60));
-    assert!(sent.iter().all(|(_, message)| message.kind == Kind::Acknowledge), "{sent:?}");
+    assert!(
+        sent.iter()
+            .all(|(_, message)| message.kind == Kind::Acknowledge),
+        "{sent:?}"
+    );
 }
 
 #[test]
@@ -39,7 +43,11 @@ fn at_most_256_messages_go_in_the_first_round_trip_of_a_new_link() {
     assert!(solo.sent().len() > 1000);
     solo.session.handle_disconnected(solo.now);
     solo.session.handle_connected(solo.now);
-    let trip = solo.session.stats(solo.now).rtt.expect("measured by the handshake");
+    let trip = solo
+        .session
+        .stats(solo.now)
+        .rtt
+        .expect("measured by the handshake");
     let times: Vec<_> = solo
         .pass(seconds(1))
         .into_iter()
@@ -61,7 +69,9 @@ fn message_whose_acknowledgement_was_lost_with_the_link_is_not_delivered_twice()
     solo.sent();
     solo.feed(frame);
     assert_eq!(solo.acked(), [2]);
-    let read: Vec<u8> = std::iter::from_fn(|| solo.session.read(stream)).flatten().collect();
+    let read: Vec<u8> = std::iter::from_fn(|| solo.session.read(stream))
+        .flatten()
+        .collect();
     assert_eq!(read, b"once");
 }
 
@@ -82,13 +92,24 @@ fn acknowledgements_sent_shortly_before_a_loss_are_sent_again() {
 #[test]
 fn bytes_lost_at_the_drop_both_ways_come_with_the_next_link() {
     for resend in [Resend::FrontOnly, Resend::All] {
-        let mut pair = Pair::new(9, AgentProfile { resend, ..AgentProfile::quick() }, |_| {});
+        let mut pair = Pair::new(
+            9,
+            AgentProfile {
+                resend,
+                ..AgentProfile::quick()
+            },
+            |_| {},
+        );
         let stream = pair.client.open();
         pair.run(seconds(1), |_| {}, |pair| !pair.at_agent.opened.is_empty());
         pair.client.write(stream, vec![1; 30_000].into());
         pair.agent.write(stream, vec![2; 30_000].into());
         pair.pass(millis(5));
-        assert_eq!((pair.at_client.bytes.len(), pair.at_agent.bytes.len()), (0, 0), "all is on its way");
+        assert_eq!(
+            (pair.at_client.bytes.len(), pair.at_agent.bytes.len()),
+            (0, 0),
+            "all is on its way"
+        );
         pair.cut();
         pair.pass(seconds(10));
         assert_eq!(pair.at_client.bytes[&stream], vec![2; 30_000]);
@@ -98,7 +119,14 @@ fn bytes_lost_at_the_drop_both_ways_come_with_the_next_link() {
 
 #[test]
 fn agent_of_the_reference_repairs_ten_messages_a_second() {
-    let mut pair = Pair::new(10, AgentProfile { pace: None, ..AgentProfile::default() }, |_| {});
+    let mut pair = Pair::new(
+        10,
+        AgentProfile {
+            pace: None,
+            ..AgentProfile::default()
+        },
+        |_| {},
+    );
     let stream = pair.client.open();
     pair.run(seconds(1), |_| {}, |pair| !pair.at_agent.opened.is_empty());
     pair.weather.loss = 1.0;
@@ -108,7 +136,10 @@ fn agent_of_the_reference_repairs_ten_messages_a_second() {
     let before = pair.elapsed();
     assert!(pair.run(seconds(20), |_| {}, |pair| pair.agent.is_drained()));
     let took = pair.elapsed() - before;
-    assert!(took > seconds(2) && took < seconds(5), "{took:?} for 31 messages");
+    assert!(
+        took > seconds(2) && took < seconds(5),
+        "{took:?} for 31 messages"
+    );
 }
 
 #[test]
@@ -158,9 +189,17 @@ fn links_that_drop_again_and_again_lose_nothing() {
     let stream = pair.client.open();
     pair.cuts = (20..2000).step_by(40).collect();
     pair.client.write(stream, vec![1; 50_000].into());
-    assert!(pair.run(seconds(60), |_| {}, |pair| pair.client.is_drained() && pair.at_agent.opened.len() == 1));
+    assert!(pair.run(
+        seconds(60),
+        |_| {},
+        |pair| pair.client.is_drained() && pair.at_agent.opened.len() == 1
+    ));
     assert_eq!(pair.at_agent.bytes[&stream].len(), 50_000);
-    let ready = pair.at_client.others.iter().filter(|event| matches!(event, Event::Ready { .. }));
+    let ready = pair
+        .at_client
+        .others
+        .iter()
+        .filter(|event| matches!(event, Event::Ready { .. }));
     assert_eq!(ready.count(), 1);
 }
 
@@ -170,7 +209,10 @@ fn sessions_of_one_seed_make_the_same_ids_and_no_id_twice() {
         let mut solo = Solo::ready();
         let stream = solo.session.open();
         solo.session.write(stream, vec![7; 50_000].into());
-        solo.sent_data().iter().map(|message| message.id).collect::<Vec<_>>()
+        solo.sent_data()
+            .iter()
+            .map(|message| message.id)
+            .collect::<Vec<_>>()
     };
     let first = ids();
     assert_eq!(first, ids());

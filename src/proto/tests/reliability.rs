@@ -65,7 +65,10 @@ fn early_messages_beyond_the_bound_are_left_to_be_repeated() {
         solo.output(number, &nop);
     }
     let late = solo.frame(7, PayloadType::Output, &nop);
-    assert_eq!(solo.session.handle_input(late.clone(), solo.now), Err(Error::TooEarly(7)));
+    assert_eq!(
+        solo.session.handle_input(late.clone(), solo.now),
+        Err(Error::TooEarly(7))
+    );
     assert_eq!(solo.acked(), [3, 4, 5, 6]);
     solo.output(2, &nop);
     solo.feed(late);
@@ -78,7 +81,10 @@ fn unacknowledged_message_is_repeated_identically_at_growing_intervals() {
     solo.session.write(stream, b"again"[..].into());
     let first = solo.sent();
     let frames = solo.pass(seconds(20));
-    assert!(frames.iter().all(|(_, repeat)| *repeat == first[0]), "same id, number, date and bytes");
+    assert!(
+        frames.iter().all(|(_, repeat)| *repeat == first[0]),
+        "same id, number, date and bytes"
+    );
     let times: Vec<Duration> = frames.iter().map(|(at, _)| *at).collect();
     let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.is_sorted() && gaps.len() > 8, "{gaps:?}");
@@ -96,7 +102,10 @@ fn lost_burst_is_repeated_at_once_not_one_by_one() {
     let sent: BTreeSet<i64> = solo.sent_numbers().into_iter().collect();
     assert!(sent.len() >= 97);
     let repeats = solo.pass(millis(300));
-    let repeated: BTreeSet<i64> = repeats.iter().map(|(_, message)| message.sequence).collect();
+    let repeated: BTreeSet<i64> = repeats
+        .iter()
+        .map(|(_, message)| message.sequence)
+        .collect();
     assert_eq!(repeated, sent);
 }
 
@@ -110,7 +119,11 @@ fn acknowledgements_in_any_order_and_number_free_the_right_messages() {
         solo.ack(number);
     }
     assert_eq!(solo.session.stats(solo.now).unacked, 2);
-    let repeated: BTreeSet<i64> = solo.pass(millis(300)).iter().map(|(_, message)| message.sequence).collect();
+    let repeated: BTreeSet<i64> = solo
+        .pass(millis(300))
+        .iter()
+        .map(|(_, message)| message.sequence)
+        .collect();
     assert_eq!(repeated, BTreeSet::from([2, 4]));
     solo.ack(2);
     solo.ack(4);
@@ -153,10 +166,21 @@ fn agent_that_ignores_duplicates_does_not_wedge_the_session() {
     assert_eq!(solo.sent_numbers(), [1]);
     solo.pass(seconds(10));
     let repeats = solo.pass(seconds(5));
-    assert_eq!(repeats.iter().filter(|(_, message)| message.sequence == 1).count(), 5, "one a second");
+    assert_eq!(
+        repeats
+            .iter()
+            .filter(|(_, message)| message.sequence == 1)
+            .count(),
+        5,
+        "one a second"
+    );
     for _ in 0..2000 {
         solo.session.write(stream, vec![7; 1000].into());
-        for number in solo.sent_numbers().into_iter().filter(|&number| number != 1) {
+        for number in solo
+            .sent_numbers()
+            .into_iter()
+            .filter(|&number| number != 1)
+        {
             solo.ack(number);
         }
     }
@@ -178,14 +202,20 @@ fn old_agent_that_missed_one_acknowledgement_is_not_taken_for_dead() {
 }
 
 fn assert_acknowledges(ack: &Message, id: Uuid, number: i64) {
-    assert_eq!((ack.kind, ack.sequence, ack.flags), (Kind::Acknowledge, 0, 3));
+    assert_eq!(
+        (ack.kind, ack.sequence, ack.flags),
+        (Kind::Acknowledge, 0, 3)
+    );
     let expected = json!({
         "AcknowledgedMessageType": "output_stream_data",
         "AcknowledgedMessageId": id.to_string(),
         "AcknowledgedMessageSequenceNumber": number,
         "IsSequentialMessage": true,
     });
-    assert_eq!(serde_json::from_slice::<Value>(&ack.payload).expect("JSON"), expected);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&ack.payload).expect("JSON"),
+        expected
+    );
 }
 
 /// A ready client with stream 3 open and acknowledged: the next numbers are 2 both ways.
@@ -200,5 +230,7 @@ fn with_stream() -> (Solo, crate::proto::StreamId) {
 
 fn read(solo: &mut Solo) -> Vec<u8> {
     let stream = crate::proto::StreamId(3);
-    std::iter::from_fn(|| solo.session.read(stream)).flatten().collect()
+    std::iter::from_fn(|| solo.session.read(stream))
+        .flatten()
+        .collect()
 }

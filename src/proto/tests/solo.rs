@@ -22,11 +22,18 @@ impl Solo {
 
     pub(super) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let now = Instant::now();
-        let mut options = Options::client(7, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let mut options = Options::client(
+            7,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        );
         change(&mut options);
         let mut session = Session::new(options, now);
         session.handle_connected(now);
-        Self { session, now, created: 1 }
+        Self {
+            session,
+            now,
+            created: 1,
+        }
     }
 
     /// A client that may send data to a current agent; the agent's numbers 0 and 1 are used, and the client's 0.
@@ -35,13 +42,27 @@ impl Solo {
     }
 
     pub(super) fn shake_hands(mut self, agent_version: &str) -> Self {
-        self.data(0, PayloadType::HandshakeRequest, &request(agent_version, json!([session_type()])));
+        self.data(
+            0,
+            PayloadType::HandshakeRequest,
+            &request(agent_version, json!([session_type()])),
+        );
         self.sent();
         self.ack(0);
-        self.data(1, PayloadType::HandshakeComplete, br#"{"HandshakeTimeToComplete":1,"CustomerMessage":""}"#);
+        self.data(
+            1,
+            PayloadType::HandshakeComplete,
+            br#"{"HandshakeTimeToComplete":1,"CustomerMessage":""}"#,
+        );
         self.sent();
         let agent_version = agent_version.to_owned();
-        assert_eq!(self.events(), [Event::Ready { agent_version, customer_message: None }]);
+        assert_eq!(
+            self.events(),
+            [Event::Ready {
+                agent_version,
+                customer_message: None
+            }]
+        );
         self
     }
 
@@ -56,12 +77,19 @@ impl Solo {
         self.data(sequence, PayloadType::Output, payload);
     }
 
-    pub(super) fn frame(&mut self, sequence: i64, payload_type: PayloadType, payload: &[u8]) -> Bytes {
+    pub(super) fn frame(
+        &mut self,
+        sequence: i64,
+        payload_type: PayloadType,
+        payload: &[u8],
+    ) -> Bytes {
         self.make(Kind::OutputStreamData, sequence, payload_type, payload)
     }
 
     pub(super) fn feed(&mut self, frame: Bytes) {
-        self.session.handle_input(frame, self.now).expect("a good frame");
+        self.session
+            .handle_input(frame, self.now)
+            .expect("a good frame");
     }
 
     pub(super) fn ack(&mut self, sequence: i64) {
@@ -79,23 +107,38 @@ impl Solo {
     /// All that the client sends now.
     pub(super) fn sent(&mut self) -> Vec<Message> {
         let frames = std::iter::from_fn(|| self.session.poll_transmit(self.now));
-        frames.map(|frame| Message::decode(frame).expect("what we send is well-formed")).collect()
+        frames
+            .map(|frame| Message::decode(frame).expect("what we send is well-formed"))
+            .collect()
     }
 
     /// All that the client sends now that is stream data.
     pub(super) fn sent_data(&mut self) -> Vec<Message> {
-        self.sent().into_iter().filter(|message| message.kind == Kind::InputStreamData).collect()
+        self.sent()
+            .into_iter()
+            .filter(|message| message.kind == Kind::InputStreamData)
+            .collect()
     }
 
     pub(super) fn sent_numbers(&mut self) -> Vec<i64> {
-        self.sent_data().iter().map(|message| message.sequence).collect()
+        self.sent_data()
+            .iter()
+            .map(|message| message.sequence)
+            .collect()
     }
 
     /// Numbers acknowledged now.
     pub(super) fn acked(&mut self) -> Vec<i64> {
-        let acks = self.sent().into_iter().filter(|message| message.kind == Kind::Acknowledge);
-        acks.map(|ack| serde_json::from_slice::<Acknowledge>(&ack.payload).expect("an acknowledgement").sequence)
-            .collect()
+        let acks = self
+            .sent()
+            .into_iter()
+            .filter(|message| message.kind == Kind::Acknowledge);
+        acks.map(|ack| {
+            serde_json::from_slice::<Acknowledge>(&ack.payload)
+                .expect("an acknowledgement")
+                .sequence
+        })
+        .collect()
     }
 
     pub(super) fn events(&mut self) -> Vec<Event> {
@@ -123,10 +166,23 @@ impl Solo {
         }
     }
 
-    fn make(&mut self, kind: Kind, sequence: i64, payload_type: PayloadType, payload: &[u8]) -> Bytes {
+    fn make(
+        &mut self,
+        kind: Kind,
+        sequence: i64,
+        payload_type: PayloadType,
+        payload: &[u8],
+    ) -> Bytes {
         self.created += 1;
         let id = Uuid::from_u128(u128::from(self.created));
-        let head = Head { kind, created: self.created, sequence, flags: 0, id, payload_type };
+        let head = Head {
+            kind,
+            created: self.created,
+            sequence,
+            flags: 0,
+            id,
+            payload_type,
+        };
         Message::new(head, Bytes::copy_from_slice(payload)).encode()
     }
 }
@@ -140,11 +196,13 @@ pub(super) fn seconds(count: u64) -> Duration {
 }
 
 pub(super) fn request(agent_version: &str, actions: Value) -> Vec<u8> {
-    serde_json::to_vec(&json!({"AgentVersion": agent_version, "RequestedClientActions": actions})).expect("JSON")
+    serde_json::to_vec(&json!({"AgentVersion": agent_version, "RequestedClientActions": actions}))
+        .expect("JSON")
 }
 
 pub(super) fn session_type() -> Value {
-    let properties = json!({"type": "LocalPortForwarding", "portNumber": "5432", "host": "db.internal"});
+    let properties =
+        json!({"type": "LocalPortForwarding", "portNumber": "5432", "host": "db.internal"});
     json!({"ActionType": "SessionType", "ActionParameters": {"SessionType": "Port", "Properties": properties}})
 }
 

@@ -1,7 +1,10 @@
 use super::*;
 
 fn trouble(kind: TroubleKind) -> Trouble {
-    Trouble { reason: Reason::new("test", "it failed"), kind }
+    Trouble {
+        reason: Reason::new("test", "it failed"),
+        kind,
+    }
 }
 
 /// A session over its first link.
@@ -16,7 +19,9 @@ fn linked(now: Instant) -> Lifecycle {
 /// Report `outcome` and go through the pause that follows, which is returned.
 fn after(lifecycle: &mut Lifecycle, outcome: Outcome, now: &mut Instant) -> Option<Duration> {
     lifecycle.handle_outcome(outcome, *now);
-    let Step::Wait(until) = lifecycle.step() else { return None };
+    let Step::Wait(until) = lifecycle.step() else {
+        return None;
+    };
     let pause = until - *now;
     *now = until;
     lifecycle.handle_outcome(Outcome::Done, *now);
@@ -84,7 +89,8 @@ fn links_that_die_young_do_not_make_a_busy_loop() {
     let mut lifecycle = linked(now);
     let mut pauses = Duration::ZERO;
     for _ in 0..20 {
-        pauses += after(&mut lifecycle, Outcome::LinkLost("reset".into()), &mut now).unwrap_or_default();
+        pauses +=
+            after(&mut lifecycle, Outcome::LinkLost("reset".into()), &mut now).unwrap_or_default();
         assert_eq!(lifecycle.step(), Step::Resume);
         lifecycle.handle_outcome(Outcome::Resumed(Ok(true)), now);
     }
@@ -97,7 +103,14 @@ fn a_missing_sign_in_keeps_the_session() {
     let mut lifecycle = linked(now);
     now += Duration::from_secs(60);
     lifecycle.handle_outcome(Outcome::LinkLost("reset".into()), now);
-    assert!(after(&mut lifecycle, Outcome::Resumed(Err(trouble(TroubleKind::Login))), &mut now).is_some());
+    assert!(
+        after(
+            &mut lifecycle,
+            Outcome::Resumed(Err(trouble(TroubleKind::Login))),
+            &mut now
+        )
+        .is_some()
+    );
     lifecycle.handle_outcome(Outcome::Resumed(Ok(true)), now);
     assert_eq!(lifecycle.step(), Step::Link);
 }
@@ -152,7 +165,10 @@ fn an_end_during_a_pause_is_obeyed_at_once() {
     let now = Instant::now();
     let mut lifecycle = linked(now);
     lifecycle.handle_outcome(Outcome::LinkLost("reset".into()), now + GOOD_LINK);
-    lifecycle.handle_outcome(Outcome::Resumed(Err(trouble(TroubleKind::Transient))), now + GOOD_LINK);
+    lifecycle.handle_outcome(
+        Outcome::Resumed(Err(trouble(TroubleKind::Transient))),
+        now + GOOD_LINK,
+    );
     assert!(matches!(lifecycle.step(), Step::Wait(_)));
     lifecycle.handle_end();
     assert_eq!(lifecycle.step(), Step::Terminate);

@@ -1,0 +1,231 @@
+//! What the results of calls mean.
+
+use std::time::{Duration, Instant};
+
+use super::reasons::{unknown_task, unreachable_agent};
+use super::terms::{Action, Agent, Event, Outcome, Phase, Sighting, Trouble};
+use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
+use crate::status::Reason;
+
+/// How long after a launch to look for a twin that another laptop started at the same moment.
+const RECONCILE_AFTER: Duration = Duration::from_secs(4);
+/// From here on StartSession's own retries are the better probe.
+const PROBE_PATIENCE: Duration = Duration::from_secs(15);
+/// How often a task in use is looked at: its users should not be the first to learn of its end.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// The same while nobody uses it.
+const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
+/// How long before sessions of others are counted again on a task that should be stopped.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(300);
+/// The same at shutdown, where sessions of our own may still be ending.
+const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
+
+impl Lifecycle {
+    /// The action last taken from [`Self::poll_action`] has this result.
+    pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant) {
+        self.in_flight = false;
+        match outcome {
+            Outcome::Found(found) => self.found(found, now),
+            Outcome::Launched(launched) => self.launched(launched, now),
+            Outcome::Described(described) => self.described(described, now),
+            Outcome::Probed(probed) => self.probed(probed, now),
+            Outcome::Counted(counted) => self.counted(counted, now),
+            Outcome::Stopped(stopped) => self.stopped(stopped, now),
+        }
+    }
+
+    fn found(&mut self, found: Result<Option<Sighting>, Trouble>, now: Instant) {
+        match (self.state.clone(), found) {
+            (State::Finding, _) if self.shutting_down => self.set(State::Stopped, now),
+            (State::Finding, Ok(Some(sighting))) => {
+                self.events.push_back(Event::Holding(sighting.arn.clone()));
+                self.sighted(sighting, now, false, None, now);
+            }
+            (State::Finding, Ok(None)) => {
+                self.set(State::Launching, now);
+                self.act(Action::Launch);
+            }
+            (State::Finding, Err(trouble)) => self.fail(trouble.reason, now),
+            (State::Coming(ours), Ok(Some(other))) if other.arn != ours.arn => {
+                self.yield_to(ours.arn, other, now);
+            }
+            // The twin was not seen, or the list could not be had: ours it is.
+            _ => {}
+        }
+    }
+
+    /// Two laptops ran a task at once. All prefer the same one; whoever ran the other stops it.
+    fn yield_to(&mut self, arn: String, other: Sighting, now: Instant) {
+        let id = other.arn.rsplit('/').next().unwrap_or(&other.arn);
+        let reason = format!("bastiond: duplicate of {id}");
+        self.act(Action::Stop {
+            arn: arn.clone(),
+            reason,
+        });
+        self.events.push_back(Event::LetGo(arn));
+        self.events.push_back(Event::Holding(other.arn.clone()));
+        self.sighted(other, now, false, None, now);
+    }
+
+    fn launched(&mut self, launched: Result<Sighting, Trouble>, now: Instant) {
+        match launched {
+            Ok(sighting) => {
+                self.events.push_back(Event::Holding(sighting.arn.clone()));
+                if self.shutting_down {
+                    return self.leave_unready(&sighting.arn, true, now);
+                }
+                let reconcile = (self.settings.shared).then(|| now + self.paced(RECONCILE_AFTER));
+                self.sighted(sighting, now, true, reconcile, now);
+            }
+            Err(_) if self.shutting_down => self.set(State::Stopped, now),
+            Err(trouble) => self.fail(trouble.reason, now),
+        }
+    }
+
+    fn described(&mut self, described: Result<Option<Sighting>, Trouble>, now: Instant) {
+        match (self.state.clone(), described) {
+            (State::Coming(coming), Ok(Some(sighting))) => {
+                let Coming {
+                    seen_since,
+                    ours,
+                    reconcile_at,
+                    ..
+                } = coming;
+                self.sighted(sighting, seen_since, ours, reconcile_at, now);
+            }
+            (State::Coming(coming), Ok(None)) => self.unseen(coming, now),
+            (State::Coming(coming), Err(trouble)) => self.unsure(coming, trouble, now),
+            (State::Probing(probing), Ok(Some(sighting))) => self.resighted(probing, sighting, now),
+            (State::Probing(mut probing), Err(_) | Ok(None)) => {
+                probing.held.look_at = now + self.paced(Duration::from_secs(2));
+                self.update(State::Probing(probing));
+            }
+            (State::Ready(held) | State::Resting(held, _), described) => {
+                self.watched(held, described, now);
+            }
+            // Let go while the call was under way.
+            _ => {}
+        }
+    }
+
+    /// A task in use, or resting, was looked at.
+    fn watched(&mut self, held: Held, described: Result<Option<Sighting>, Trouble>, now: Instant) {
+        match described {
+            Ok(Some(Sighting {
+                phase: Phase::Going {
+                    reason, stopped, ..
+                },
+                ..
+            })) => {
+                self.gone(held, reason, stopped, now);
+            }
+            Ok(None) => self.gone(held, unknown_task(), true, now),
+            Ok(Some(_)) | Err(_) => {
+                if held.doubted {
+                    self.act(Action::Probe(held.target));
+                }
+                let wait = self.paced(self.watch_interval());
+                self.held_mut(|held| held.look_at = now + wait);
+            }
+        }
+    }
+
+    fn gone(&mut self, held: Held, reason: Reason, stopped: bool, now: Instant) {
+        self.events.push_back(Event::LetGo(held.arn));
+        self.events.push_back(Event::Going { reason, stopped });
+        self.set(State::Stopped, now);
+        if self.wanted {
+            self.begin(now);
+        }
+    }
+
+    fn watch_interval(&self) -> Duration {
+        match self.state {
+            State::Resting(..) => RESTING_WATCH_INTERVAL,
+            _ => WATCH_INTERVAL,
+        }
+    }
+
+    fn probed(&mut self, probed: Result<bool, Trouble>, now: Instant) {
+        match self.state.clone() {
+            State::Probing(probing) => self.probed_first(probing, probed, now),
+            State::Ready(held) if matches!(probed, Ok(false)) => {
+                self.events.push_back(Event::Going {
+                    reason: unreachable_agent(),
+                    stopped: false,
+                });
+                self.probe(
+                    Held {
+                        doubted: false,
+                        ..held
+                    },
+                    Agent::Running,
+                    now,
+                );
+            }
+            State::Ready(held) if self.wanted => self.grant(
+                Held {
+                    doubted: false,
+                    ..held
+                },
+                now,
+            ),
+            State::Ready(_) | State::Resting(..) => self.held_mut(|held| held.doubted = false),
+            _ => {}
+        }
+    }
+
+    fn probed_first(&mut self, mut probing: Probing, probed: Result<bool, Trouble>, now: Instant) {
+        match probed {
+            Ok(true) => return self.ready(probing.held, now),
+            Ok(false) => {}
+            Err(trouble) => probing.blind |= !trouble.retry,
+        }
+        let waited = now.duration_since(probing.agent_since);
+        if probing.agent == Agent::Running && (probing.blind || waited >= PROBE_PATIENCE) {
+            return self.ready(probing.held, now);
+        }
+        let running = now.duration_since(probing.held.running_since);
+        let pause = if running < Duration::from_secs(10) {
+            500
+        } else {
+            1000
+        };
+        probing.probe_at = now + self.paced(Duration::from_millis(pause));
+        self.update(State::Probing(probing));
+    }
+
+    fn counted(&mut self, counted: Result<usize, Trouble>, now: Instant) {
+        let State::Leaving(held, _) = self.state.clone() else {
+            return;
+        };
+        match counted {
+            _ if self.wanted => self.grant(held, now),
+            Ok(0) => self.stop(held, now),
+            Ok(_) if self.shutting_down => self.rest(held, now + SHUTDOWN_RECOUNT, now),
+            Ok(_) => self.rest(held, now + RECOUNT_INTERVAL, now),
+            // Whoever cannot count must not stop what others may be using: the watchdog will.
+            Err(_) => {
+                self.events.push_back(Event::LetGo(held.arn));
+                self.set(State::Stopped, now);
+            }
+        }
+    }
+
+    fn stopped(&mut self, stopped: Result<(), Trouble>, now: Instant) {
+        let State::Leaving(held, Farewell::Stopping) = self.state.clone() else {
+            return;
+        };
+        if stopped.is_err() && !self.shutting_down && !self.wanted {
+            return self.rest(held, now + RECOUNT_INTERVAL, now);
+        }
+        // A stop that failed at shutdown stays in the state file, for the next start.
+        if stopped.is_ok() {
+            self.events.push_back(Event::LetGo(held.arn));
+        }
+        self.set(State::Stopped, now);
+        if self.wanted {
+            self.begin(now);
+        }
+    }
+}

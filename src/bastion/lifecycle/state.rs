@@ -1,0 +1,78 @@
+//! What a bastion is doing.
+
+use std::time::Instant;
+
+use super::terms::Agent;
+use crate::status::Reason;
+
+/// What the bastion is doing, for the status.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// No task.
+    Stopped,
+    /// Looking for one.
+    Finding,
+    /// RunTask is under way.
+    Launching,
+    /// A task on its way to RUNNING.
+    Coming(Coming),
+    /// RUNNING, the agent not known to be connected.
+    Probing(Probing),
+    /// In use, or ready for it.
+    Ready(Held),
+    /// Unused; stopped when the time is over.
+    Resting(Held, Instant),
+    /// About to be stopped, or let go.
+    Leaving(Held, Farewell),
+    /// A start failed; nothing is tried before this time.
+    Cooling(Instant, Reason),
+}
+
+/// A task on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coming {
+    /// The task.
+    pub arn: String,
+    /// Where it is, in words.
+    pub detail: &'static str,
+    /// We ran it, in this start.
+    pub(super) ours: bool,
+    pub(super) seen_since: Instant,
+    pub(super) look_at: Instant,
+    pub(super) reconcile_at: Option<Instant>,
+}
+
+/// A task that runs and whose agent is being waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probing {
+    /// The task and target.
+    pub held: Held,
+    pub(super) agent: Agent,
+    pub(super) agent_since: Instant,
+    /// GetConnectionStatus cannot tell, or may not be asked.
+    pub(super) blind: bool,
+    pub(super) probe_at: Instant,
+}
+
+/// A task that runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The task.
+    pub arn: String,
+    /// What StartSession is to be given.
+    pub target: String,
+    pub(super) ours: bool,
+    pub(super) running_since: Instant,
+    pub(super) look_at: Instant,
+    /// A tunnel could not reach it.
+    pub(super) doubted: bool,
+}
+
+/// How far the farewell is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Farewell {
+    /// Sessions are being counted.
+    Counting,
+    /// The task is being stopped.
+    Stopping,
+}

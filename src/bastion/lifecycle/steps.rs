@@ -1,0 +1,326 @@
+//! The steps from one state to the next.
+
+use std::time::{Duration, Instant};
+
+use super::reasons::{shutting_down, too_slow, unconnected_agent, unknown_task};
+use super::terms::{Action, Agent, Event, Phase, Sighting, Trouble};
+use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
+use crate::status::Reason;
+
+/// First look at a task that was just run; nothing can be ready earlier.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// A RUNNING task whose agent has not connected by then never will (a known fault of the agent).
+const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
+/// The platform restarts a stopped agent by itself; this is how long it is given.
+const AGENT_RESTART_PATIENCE: Duration = Duration::from_secs(30);
+/// The whole of a cold start, after which it has failed.
+const START_DEADLINE: Duration = Duration::from_secs(300);
+/// How often a task in use is looked at: its users should not be the first to learn of its end.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// First and longest pause after a failed start.
+const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+impl Lifecycle {
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.shutting_down {
+            return self.refuse(shutting_down());
+        }
+        self.replaced = false;
+        self.find(now);
+    }
+
+    fn find(&mut self, now: Instant) {
+        self.set(State::Finding, now);
+        self.act(Action::Find);
+    }
+
+    /// A task was seen on the way up.
+    pub(super) fn sighted(
+        &mut self,
+        sighting: Sighting,
+        seen_since: Instant,
+        ours: bool,
+        reconcile_at: Option<Instant>,
+        now: Instant,
+    ) {
+        let arn = sighting.arn;
+        match sighting.phase {
+            Phase::Coming(_) if now.duration_since(seen_since) >= START_DEADLINE => {
+                self.give_up(arn, ours, too_slow(), now);
+            }
+            Phase::Coming(detail) => {
+                let look_at = self.next_look(seen_since, now);
+                self.coming(
+                    Coming {
+                        arn,
+                        detail,
+                        ours,
+                        seen_since,
+                        look_at,
+                        reconcile_at,
+                    },
+                    now,
+                );
+            }
+            Phase::Up { target, agent } => {
+                let held = Held {
+                    arn,
+                    target,
+                    ours,
+                    running_since: now,
+                    look_at: now + WATCH_INTERVAL,
+                    doubted: false,
+                };
+                match self.wanted {
+                    true => self.probe(held, agent, now),
+                    false => self.rest(held, now + self.settings.idle_stop, now),
+                }
+            }
+            Phase::Going { reason, retry, .. } => self.lost(arn, reason, retry, now),
+        }
+    }
+
+    fn coming(&mut self, coming: Coming, now: Instant) {
+        match self.state {
+            State::Coming(_) => self.update(State::Coming(coming)),
+            _ => self.set(State::Coming(coming), now),
+        }
+    }
+
+    pub(super) fn probe(&mut self, mut held: Held, agent: Agent, now: Instant) {
+        held.look_at = now + self.paced(Duration::from_secs(2));
+        self.wanted = true;
+        let probing = Probing {
+            held,
+            agent,
+            agent_since: now,
+            blind: false,
+            probe_at: now,
+        };
+        self.set(State::Probing(probing), now);
+    }
+
+    /// A task whose agent is being waited for was looked at.
+    pub(super) fn resighted(&mut self, mut probing: Probing, sighting: Sighting, now: Instant) {
+        probing.held.look_at = now + self.paced(Duration::from_secs(2));
+        match sighting.phase {
+            Phase::Going { reason, retry, .. } => {
+                return self.lost(sighting.arn, reason, retry, now);
+            }
+            Phase::Up { agent, .. } => {
+                if agent != probing.agent {
+                    probing.agent_since = now;
+                }
+                probing.agent = agent;
+            }
+            Phase::Coming(_) => {}
+        }
+        self.update(State::Probing(probing));
+    }
+
+    /// ECS does not know the task: it is told about a new one some seconds late.
+    pub(super) fn unseen(&mut self, coming: Coming, now: Instant) {
+        if now.duration_since(coming.seen_since) >= Duration::from_secs(10) || !coming.ours {
+            return self.lost(coming.arn, unknown_task(), true, now);
+        }
+        let look_at = self.next_look(coming.seen_since, now);
+        self.update(State::Coming(Coming { look_at, ..coming }));
+    }
+
+    pub(super) fn unsure(&mut self, coming: Coming, trouble: Trouble, now: Instant) {
+        let late = now.duration_since(coming.seen_since) >= START_DEADLINE;
+        if self.wanted && (late || !trouble.retry) {
+            return self.fail(trouble.reason, now);
+        }
+        // One we only mean to look after can wait for better times.
+        let pause = if self.wanted {
+            Duration::from_secs(2)
+        } else {
+            WATCH_INTERVAL
+        };
+        self.update(State::Coming(Coming {
+            look_at: now + self.paced(pause),
+            ..coming
+        }));
+    }
+
+    /// A task ended before it could be used.
+    fn lost(&mut self, arn: String, reason: Reason, retry: bool, now: Instant) {
+        self.events.push_back(Event::LetGo(arn));
+        if !self.wanted {
+            return self.set(State::Stopped, now);
+        }
+        if retry && !self.replaced {
+            self.replaced = true;
+            return self.find(now);
+        }
+        self.fail(reason, now);
+    }
+
+    /// A task that will not become usable is stopped if we ran it, and replaced once.
+    fn give_up(&mut self, arn: String, ours: bool, reason: Reason, now: Instant) {
+        if !ours {
+            return self.fail(reason, now);
+        }
+        let stop = format!("bastiond: {}", reason.message);
+        self.act(Action::Stop {
+            arn: arn.clone(),
+            reason: stop,
+        });
+        self.lost(arn, reason, true, now);
+    }
+
+    pub(super) fn look_again(&mut self, mut coming: Coming, now: Instant) {
+        if coming.reconcile_at.take_if(|at| *at <= now).is_some() {
+            self.update(State::Coming(coming));
+            return self.act(Action::Find);
+        }
+        self.act(Action::Describe(coming.arn));
+    }
+
+    pub(super) fn probe_again(&mut self, probing: Probing, now: Instant) {
+        let unconnected = now.duration_since(probing.held.running_since) >= AGENT_CONNECT_DEADLINE;
+        let agent_ended = matches!(probing.agent, Agent::Stopped(_))
+            && now.duration_since(probing.agent_since) >= AGENT_RESTART_PATIENCE;
+        if unconnected || agent_ended {
+            let reason = unconnected_agent(&probing.agent);
+            return self.give_up(probing.held.arn, probing.held.ours, reason, now);
+        }
+        if probing.held.look_at <= now {
+            return self.act(Action::Describe(probing.held.arn));
+        }
+        self.act(Action::Probe(probing.held.target));
+    }
+
+    pub(super) fn ready(&mut self, held: Held, now: Instant) {
+        self.failures = 0;
+        self.grant(
+            Held {
+                look_at: now + WATCH_INTERVAL,
+                ..held
+            },
+            now,
+        );
+    }
+
+    pub(super) fn grant(&mut self, held: Held, now: Instant) {
+        self.wanted = false;
+        self.events.push_back(Event::Ready {
+            target: held.target.clone(),
+        });
+        match self.state {
+            State::Ready(_) => self.update(State::Ready(held)),
+            _ => self.set(State::Ready(held), now),
+        }
+    }
+
+    pub(super) fn rest(&mut self, held: Held, until: Instant, now: Instant) {
+        self.set(State::Resting(held, until), now);
+    }
+
+    /// Say goodbye to a task by the rule for its mode.
+    pub(super) fn leave(&mut self, held: Held, now: Instant) {
+        if self.shutting_down && !self.settings.stop_on_shutdown {
+            return self.set(State::Stopped, now);
+        }
+        if !self.settings.shared {
+            return self.stop(held, now);
+        }
+        self.act(Action::CountSessions(held.target.clone()));
+        self.set(State::Leaving(held, Farewell::Counting), now);
+    }
+
+    /// Nobody can have a session on a task that is not up yet.
+    pub(super) fn leave_unready(&mut self, arn: &str, ours: bool, now: Instant) {
+        if !ours || !self.settings.stop_on_shutdown {
+            return self.set(State::Stopped, now);
+        }
+        let held = Held {
+            arn: arn.to_owned(),
+            target: String::new(),
+            ours,
+            running_since: now,
+            look_at: now,
+            doubted: false,
+        };
+        self.stop(held, now);
+    }
+
+    pub(super) fn stop(&mut self, held: Held, now: Instant) {
+        let reason = match self.shutting_down {
+            true => "bastiond: its last user left".to_owned(),
+            false => format!(
+                "bastiond: unused for {}",
+                humantime::format_duration(self.settings.idle_stop)
+            ),
+        };
+        self.act(Action::Stop {
+            arn: held.arn.clone(),
+            reason,
+        });
+        self.set(State::Leaving(held, Farewell::Stopping), now);
+    }
+
+    pub(super) fn fail(&mut self, reason: Reason, now: Instant) {
+        let pause = match reason.is_login() {
+            // Nothing is spent by asking again, and the person has just signed in.
+            true => COOL_DOWN.0,
+            false => COOL_DOWN
+                .0
+                .saturating_mul(1 << self.failures.min(6))
+                .min(COOL_DOWN.1),
+        };
+        self.failures += 1;
+        self.set(State::Cooling(now + pause, reason.clone()), now);
+        self.refuse(reason);
+    }
+
+    pub(super) fn refuse(&mut self, reason: Reason) {
+        self.wanted = false;
+        self.events.push_back(Event::Failed(reason));
+    }
+}
+
+impl Lifecycle {
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.in_flight && self.actions.is_empty()
+    }
+
+    pub(super) fn set(&mut self, state: State, now: Instant) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// The same state with other particulars: its age goes on.
+    pub(super) fn update(&mut self, state: State) {
+        self.state = state;
+    }
+
+    pub(super) fn held_mut(&mut self, change: impl FnOnce(&mut Held)) {
+        if let State::Ready(held) | State::Resting(held, _) = &mut self.state {
+            change(held);
+        }
+    }
+
+    pub(super) fn paced(&self, wait: Duration) -> Duration {
+        wait.mul_f64(self.settings.pace)
+    }
+
+    /// The schedule of DescribeTasks: one bucket of 20 calls a second serves a whole account, and
+    /// a small image is usually up between 12 and 45 seconds.
+    fn next_look(&mut self, seen_since: Instant, now: Instant) -> Instant {
+        let age = now.duration_since(seen_since).div_f64(self.settings.pace);
+        let wait = match age.as_secs() {
+            0..5 => FIRST_LOOK - age,
+            5..12 => Duration::from_secs(1),
+            12..45 => Duration::from_millis(700).mul_f64(0.8 + 0.4 * self.jitter.f64()),
+            45..120 => Duration::from_secs(2),
+            _ => Duration::from_secs(5),
+        };
+        now + self.paced(wait)
+    }
+}

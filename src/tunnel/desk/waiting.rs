@@ -1,0 +1,79 @@
+//! Those who wait for a session, and what they are told when there will be none.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::Tunnel;
+use crate::status::{Problem, Reason};
+use crate::tunnel::conn::Accepted;
+
+/// After a session could not be started, connections are refused with the same words for so long:
+/// a pool that reconnects in a loop must not become a loop of calls.
+const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+impl Tunnel {
+    /// A session could not be started.
+    pub(super) fn cool_down(&mut self, reason: Reason) {
+        let pause = match reason.is_login() {
+            true => COOL_DOWN.0,
+            false => COOL_DOWN
+                .0
+                .saturating_mul(1 << self.failures.min(6))
+                .min(COOL_DOWN.1),
+        };
+        self.failures += 1;
+        self.refuse_waiting(&reason);
+        self.cooling = Some((Instant::now() + pause, reason));
+    }
+
+    /// Whoever waits is told at once that it was in vain.
+    pub(super) fn refuse_waiting(&mut self, reason: &Reason) {
+        tracing::warn!(error = %reason.message, hint = reason.hint, waiting = self.waiting.len(), "cannot start");
+        self.reset_waiting(reason);
+        self.note_error(reason.clone());
+    }
+
+    pub(super) fn reset_waiting(&mut self, reason: &Reason) {
+        self.waiting.drain(..).for_each(Accepted::reset);
+        self.answer_warming(Err(reason.clone()));
+    }
+
+    pub(super) fn answer_warming(&mut self, answer: Result<(), Reason>) {
+        let subject = format!("tunnel {}", self.config.name);
+        let problem = |reason| Problem::new(&subject, reason, SystemTime::now(), Duration::ZERO);
+        let answer = answer.map_err(problem);
+        for reply in self.warming.drain(..) {
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    pub(super) fn note_error(&mut self, reason: Reason) {
+        self.board
+            .send_modify(|board| board.last_error = Some((reason, Instant::now())));
+    }
+
+    pub(super) fn expire(&mut self) {
+        let now = Instant::now();
+        let hold = self.config.hold_timeout;
+        while self
+            .waiting
+            .front()
+            .is_some_and(|accepted| accepted.at + hold <= now)
+        {
+            let phase = self
+                .bastion
+                .as_ref()
+                .map_or_else(String::new, |b| format!(": {}", b.phase()));
+            let message = format!(
+                "no session within {}{phase}",
+                humantime::format_duration(hold)
+            );
+            self.note_error(Reason::new("hold_timeout", message));
+            if let Some(accepted) = self.waiting.pop_front() {
+                accepted.reset();
+            }
+        }
+        self.doubt();
+    }
+}
