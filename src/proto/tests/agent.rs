@@ -3,7 +3,7 @@
 use super::solo::{NOP, PSH, SYN, millis, seconds, smux};
 use crate::proto::message::{Error, Head, Kind, Message, PayloadType};
 use crate::proto::payload::Acknowledge;
-use crate::proto::{AgentProfile, Event, Options, Session};
+use crate::proto::{AgentProfile, Event, Notice, Options, Session};
 use bytes::Bytes;
 use std::time::{Duration, Instant, SystemTime};
 use uuid::Uuid;
@@ -123,17 +123,9 @@ fn repeats_come_from_the_front_every_100_ms() {
     agent.input(0, PayloadType::HandshakeResponse, RESPONSE);
     agent.sent();
     let mut times = Vec::new();
-    let start = agent.now;
-    while agent.now < start + seconds(2) {
-        agent.now = agent
-            .session
-            .poll_timeout()
-            .expect("something is unacknowledged");
-        agent.session.handle_timeout(agent.now);
-        for message in agent.sent() {
-            assert_eq!(message, request[0], "the front alone");
-            times.push(agent.now - start);
-        }
+    for (at, message) in agent.pass(seconds(2)) {
+        assert_eq!(message, request[0], "the front alone");
+        times.push(at);
     }
     assert!(
         times
@@ -142,6 +134,24 @@ fn repeats_come_from_the_front_every_100_ms() {
         "a timeout of 200 ms: {times:?}"
     );
     assert!(times.len() > 8);
+}
+
+#[test]
+fn paused_agent_repeats_nothing_until_the_pause_ends() {
+    let mut agent = Agent::linked(AgentProfile::default());
+    agent.sent();
+    let [pause, start] =
+        [Notice::Pause, Notice::Start].map(|notice| agent.session.notice(notice, agent.now));
+    agent
+        .session
+        .handle_input(pause, agent.now)
+        .expect("a pause");
+    assert!(agent.pass(seconds(5)).is_empty());
+    agent
+        .session
+        .handle_input(start, agent.now)
+        .expect("its end");
+    assert!(!agent.pass(seconds(1)).is_empty());
 }
 
 const RESPONSE: &[u8] = br#"{"ClientVersion":"1.2.707.0",
@@ -208,6 +218,19 @@ impl Agent {
         frames
             .map(|frame| Message::decode(frame).expect("what we send is well-formed"))
             .collect()
+    }
+
+    /// Lets time pass, waking the agent when it wishes; gives what it sent and when.
+    fn pass(&mut self, time: Duration) -> Vec<(Duration, Message)> {
+        let (start, end) = (self.now, self.now + time);
+        let mut all = Vec::new();
+        while self.now < end {
+            self.now = self.session.poll_timeout().map_or(end, |at| at.min(end));
+            self.session.handle_timeout(self.now);
+            let sent = self.sent();
+            all.extend(sent.into_iter().map(|message| (self.now - start, message)));
+        }
+        all
     }
 
     fn acked(&mut self) -> Vec<i64> {

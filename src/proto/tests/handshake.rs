@@ -232,7 +232,7 @@ fn message_to_the_customer_comes_with_the_word_that_the_session_is_ready() {
 }
 
 #[test]
-fn first_data_that_the_agent_was_not_ready_for_is_repeated_within_200_ms() {
+fn first_data_that_the_agent_was_not_ready_for_is_repeated_within_100_ms() {
     let profile = AgentProfile {
         unready_for: millis(30),
         ..AgentProfile::default()
@@ -240,7 +240,7 @@ fn first_data_that_the_agent_was_not_ready_for_is_repeated_within_200_ms() {
     let mut pair = Pair::new(1, profile, |_| {});
     pair.weather.delay = millis(1);
     pair.client.open();
-    let opened = pair.run(millis(200), |_| {}, |pair| !pair.at_agent.opened.is_empty());
+    let opened = pair.run(millis(100), |_| {}, |pair| !pair.at_agent.opened.is_empty());
     assert!(opened, "{:?}", pair.client.stats(pair.now));
     assert!(pair.client.stats(pair.now).resent > 0);
 }

@@ -117,6 +117,30 @@ fn refusal_of_a_stream_that_is_gone_is_not_blamed_on_another() {
 }
 
 #[test]
+fn refusal_that_nobody_waits_for_is_forgotten() {
+    let mut solo = Solo::ready();
+    solo.data(2, PayloadType::Flag, &[0, 0, 0, 3]);
+    let stream = solo.session.open();
+    solo.output(3, &smux(FIN, stream.number(), b""));
+    assert_eq!(solo.events(), [Event::Finished(stream)]);
+}
+
+#[test]
+fn what_was_not_read_goes_with_its_stream() {
+    let (mut solo, stream) = with_stream();
+    solo.output(2, &smux(PSH, 3, b"unread"));
+    assert_eq!(
+        (solo.session.unread(), solo.session.unread_of(stream)),
+        (6, 6)
+    );
+    solo.session.finish(stream);
+    assert_eq!(
+        (solo.session.unread(), solo.session.read(stream)),
+        (0, None)
+    );
+}
+
+#[test]
 fn flags_that_say_nothing_are_ignored() {
     let (mut solo, stream) = with_stream();
     for (number, payload) in (2..).zip([&b""[..], b"\0\0\x03", b"\0\0\0\0\x03", b"\0\0\0\x09"]) {

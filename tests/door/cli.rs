@@ -14,6 +14,9 @@ use bastiond::status::Status;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 const ONE_TUNNEL: &str = r#"
+[aws]
+region = "eu-west-1"
+
 [[tunnel]]
 name = "app-db"
 listen = "127.0.0.1:0"

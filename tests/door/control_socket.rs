@@ -1,20 +1,18 @@
 //! The place of the door: who gets in, how it is taken, and that a living daemon is never displaced.
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
 };
 
+use crate::support::{
+    door::{Daemon, raw},
+    paths_in,
+};
 use bastiond::control::{
     client::Client,
     socket::{Claim, Error, is_claimed},
-};
-use support::{
-    door::{Daemon, raw},
-    paths_in,
 };
 
 // ---- callers ----
@@ -52,7 +50,7 @@ async fn another_user_is_dropped_though_all_modes_are_open() {
         let output = tokio::process::Command::new("/usr/bin/setpriv")
             .args([&format!("--reuid={uid}"), "--clear-groups", "--"])
             .arg(&program)
-            .args(["--exact", "caller_for_another_user", "--nocapture"])
+            .args(["--exact", "control_socket::caller_for_another_user", "--nocapture"])
             .env("BASTIOND_TEST_CALLER", &daemon.paths.socket)
             .output()
             .await

@@ -1,5 +1,4 @@
 //! What several tests of the door use.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod door;
 

@@ -1,16 +1,14 @@
 //! What may be asked at the door, what is refused, and what the client makes of the answers.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{
+    door::{Daemon, refused},
+    paths_in, status,
+};
 use bastiond::control::{
     client::{self, Client},
     socket::Claim,
-};
-use support::{
-    door::{Daemon, refused},
-    paths_in, status,
 };
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::Instant};
 

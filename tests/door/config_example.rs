@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bastiond::config::{Config, Keepalive, Mode, OnShutdown, Via};
 
-const EXAMPLE: &str = include_str!("../examples/bastiond.toml");
+const EXAMPLE: &str = include_str!("../../examples/bastiond.toml");
 
 #[test]
 fn the_example_says_what_it_seems_to_say() {

@@ -1,0 +1,8 @@
+//! The door: configuration, control socket, command line.
+
+mod cli;
+mod config_example;
+mod config_mistakes;
+mod control_requests;
+mod control_socket;
+mod support;
