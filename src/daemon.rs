@@ -4,6 +4,7 @@
 //! daemon::run
 //! ├── control::server          answers at the control socket
 //! ├── leftovers                ends what an earlier run left behind
+//! ├── identity                 asks AWS who we are, for the status
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! └── tunnel    × T            owns the listeners and the sessions behind them
@@ -12,14 +13,16 @@
 //! Listeners are bound before anything is asked of AWS. Shutdown: stop accepting and end the
 //! sessions, then let the bastions go, then write the state down, then remove the control socket.
 
+mod identity;
 mod leftovers;
 mod overview;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -96,6 +99,7 @@ pub async fn run(
         door,
         closing.clone(),
     ));
+    let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
     let cleaning = leftovers::spawn(aws, state.clone(), loaded.contents, cancel.child_token());
 
     let announced = ready(&line);
@@ -105,6 +109,7 @@ pub async fn run(
     cancel.cancel();
     daemon.shut_down().await;
     let _ = cleaning.await;
+    let _ = asking.await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }
@@ -129,6 +134,7 @@ struct Daemon {
     bastions: Vec<bastion::Handle>,
     tunnel_tasks: JoinSet<()>,
     bastion_tasks: JoinSet<()>,
+    starting: Arc<Notify>,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
 }
@@ -141,6 +147,7 @@ impl Daemon {
             bastions: Vec::new(),
             tunnel_tasks: JoinSet::new(),
             bastion_tasks: JoinSet::new(),
+            starting: Arc::default(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
         };
@@ -174,6 +181,7 @@ impl Daemon {
             state,
             user,
             drain: config.shutdown_timeout,
+            starting: daemon.starting.clone(),
         };
         for tunnel in config.tunnels {
             let bastion = match &tunnel.via {

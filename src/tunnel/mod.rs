@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,8 @@ pub struct Shared {
     pub user: String,
     /// What open connections are given to end by themselves at shutdown.
     pub drain: Duration,
+    /// Notified when a session is about to be started, and so credentials are about to be used.
+    pub starting: Arc<Notify>,
 }
 
 /// A request to a tunnel. The answer comes when it is done.

@@ -50,7 +50,11 @@ async fn another_user_is_dropped_though_all_modes_are_open() {
         let output = tokio::process::Command::new("/usr/bin/setpriv")
             .args([&format!("--reuid={uid}"), "--clear-groups", "--"])
             .arg(&program)
-            .args(["--exact", "control_socket::caller_for_another_user", "--nocapture"])
+            .args([
+                "--exact",
+                "control_socket::caller_for_another_user",
+                "--nocapture",
+            ])
             .env("BASTIOND_TEST_CALLER", &daemon.paths.socket)
             .output()
             .await

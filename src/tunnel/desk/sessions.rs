@@ -40,6 +40,7 @@ pub struct Slot {
 
 impl Tunnel {
     pub(super) fn start_session(&mut self, target: String) {
+        self.shared.starting.notify_one();
         let key = self.next_key;
         self.next_key += 1;
         let (placed, receiver) = mpsc::channel(MAX_PLACED);

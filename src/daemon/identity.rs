@@ -1,0 +1,29 @@
+//! Who we are to AWS, for the status: asked when a session is started, never before anybody connects.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::Aws;
+
+/// Ask at each start; what is known for the present credentials is not asked again.
+pub fn spawn(aws: Aws, starting: Arc<Notify>, cancel: CancellationToken) -> JoinHandle<()> {
+    let asking = async move {
+        loop {
+            starting.notified().await;
+            match aws.identity().await {
+                Ok(identity) => tracing::debug!(arn = %identity.arn, "known to AWS"),
+                // Whoever wanted the session hears of it by the same words.
+                Err(error) => tracing::debug!(%error, "cannot tell who we are"),
+            }
+        }
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            () = asking => {}
+            () = cancel.cancelled() => {}
+        }
+    })
+}
