@@ -59,7 +59,8 @@ pub struct Lifecycle {
     replaced: bool,
     failures: u32,
     in_flight: bool,
-    shutting_down: bool,
+    /// Since when the daemon has been ending.
+    ending_since: Option<Instant>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     jitter: fastrand::Rng,
@@ -88,7 +89,7 @@ impl Lifecycle {
             replaced: false,
             failures: 0,
             in_flight: false,
-            shutting_down: false,
+            ending_since: None,
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -101,7 +102,7 @@ impl Lifecycle {
 
     /// Nothing is left to do after [`Self::handle_shutdown`].
     pub fn is_finished(&self) -> bool {
-        self.shutting_down && self.is_quiet() && matches!(self.state, State::Stopped)
+        self.is_ending() && self.is_quiet() && matches!(self.state, State::Stopped)
     }
 
     /// Somebody wants the bastion. Answered by `Event::Ready` or `Event::Failed`, at once or later.
@@ -156,7 +157,7 @@ impl Lifecycle {
 
     /// The daemon ends. Costly calls under way are awaited and undone; see [`Self::is_finished`].
     pub fn handle_shutdown(&mut self, now: Instant) {
-        self.shutting_down = true;
+        self.ending_since = Some(now);
         self.wanted = false;
         match self.state.clone() {
             State::Stopped | State::Finding | State::Launching | State::Leaving(..) => {}

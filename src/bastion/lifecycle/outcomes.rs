@@ -19,6 +19,8 @@ const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(300);
 /// The same at shutdown, where sessions of our own may still be ending.
 const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
+/// How long that may take.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lifecycle {
     /// The action last taken from [`Self::poll_action`] has this result.
@@ -36,7 +38,7 @@ impl Lifecycle {
 
     fn found(&mut self, found: Result<Option<Sighting>, Trouble>, now: Instant) {
         match (self.state.clone(), found) {
-            (State::Finding, _) if self.shutting_down => self.set(State::Stopped, now),
+            (State::Finding, _) if self.is_ending() => self.set(State::Stopped, now),
             (State::Finding, Ok(Some(sighting))) => {
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
                 self.sighted(sighting, now, false, None, now);
@@ -71,13 +73,13 @@ impl Lifecycle {
         match launched {
             Ok(sighting) => {
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
-                if self.shutting_down {
+                if self.is_ending() {
                     return self.leave_unready(&sighting.arn, true, now);
                 }
                 let reconcile = (self.settings.shared).then(|| now + self.paced(RECONCILE_AFTER));
                 self.sighted(sighting, now, true, reconcile, now);
             }
-            Err(_) if self.shutting_down => self.set(State::Stopped, now),
+            Err(_) if self.is_ending() => self.set(State::Stopped, now),
             Err(trouble) => self.fail(trouble.reason, now),
         }
     }
@@ -202,13 +204,12 @@ impl Lifecycle {
         match counted {
             _ if self.wanted => self.grant(held, now),
             Ok(0) => self.stop(held, now),
-            Ok(_) if self.shutting_down => self.rest(held, now + SHUTDOWN_RECOUNT, now),
+            Ok(_) if self.ends_shortly(now) => self.rest(held, now + SHUTDOWN_RECOUNT, now),
+            // Others have sessions: the last of them stops it.
+            Ok(_) if self.is_ending() => self.let_go(held, now),
             Ok(_) => self.rest(held, now + RECOUNT_INTERVAL, now),
             // Whoever cannot count must not stop what others may be using: the watchdog will.
-            Err(_) => {
-                self.events.push_back(Event::LetGo(held.arn));
-                self.set(State::Stopped, now);
-            }
+            Err(_) => self.let_go(held, now),
         }
     }
 
@@ -216,7 +217,7 @@ impl Lifecycle {
         let State::Leaving(held, Farewell::Stopping) = self.state.clone() else {
             return;
         };
-        if stopped.is_err() && !self.shutting_down && !self.wanted {
+        if stopped.is_err() && !self.is_ending() && !self.wanted {
             return self.rest(held, now + RECOUNT_INTERVAL, now);
         }
         // A stop that failed at shutdown stays in the state file, for the next start.
@@ -227,5 +228,16 @@ impl Lifecycle {
         if self.wanted {
             self.begin(now);
         }
+    }
+
+    /// Sessions of our own may still be counted.
+    fn ends_shortly(&self, now: Instant) -> bool {
+        self.ending_since
+            .is_some_and(|since| now < since + SHUTDOWN_PATIENCE)
+    }
+
+    fn let_go(&mut self, held: Held, now: Instant) {
+        self.events.push_back(Event::LetGo(held.arn));
+        self.set(State::Stopped, now);
     }
 }

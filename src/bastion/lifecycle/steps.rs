@@ -22,7 +22,7 @@ const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_
 
 impl Lifecycle {
     pub(super) fn begin(&mut self, now: Instant) {
-        if self.shutting_down {
+        if self.is_ending() {
             return self.refuse(shutting_down());
         }
         self.replaced = false;
@@ -220,7 +220,7 @@ impl Lifecycle {
 
     /// Say goodbye to a task by the rule for its mode.
     pub(super) fn leave(&mut self, held: Held, now: Instant) {
-        if self.shutting_down && !self.settings.stop_on_shutdown {
+        if self.is_ending() && !self.settings.stop_on_shutdown {
             return self.set(State::Stopped, now);
         }
         if !self.settings.shared {
@@ -247,7 +247,7 @@ impl Lifecycle {
     }
 
     pub(super) fn stop(&mut self, held: Held, now: Instant) {
-        let reason = match self.shutting_down {
+        let reason = match self.is_ending() {
             true => "bastiond: its last user left".to_owned(),
             false => format!(
                 "bastiond: unused for {}",
@@ -284,6 +284,10 @@ impl Lifecycle {
 impl Lifecycle {
     pub(super) fn act(&mut self, action: Action) {
         self.actions.push_back(action);
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending_since.is_some()
     }
 
     pub(super) fn is_quiet(&self) -> bool {

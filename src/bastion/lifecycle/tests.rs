@@ -529,6 +529,19 @@ fn shutting_down_during_a_launch_stops_what_was_launched() {
 }
 
 #[test]
+fn shutting_down_waits_briefly_for_own_sessions_and_leaves_the_task_to_others() {
+    let mut world = World::new(settings());
+    world.start("a");
+    let since = world.now;
+    world.lifecycle.handle_shutdown(world.now);
+    while !world.lifecycle.is_finished() {
+        world.expect(&count("a"), Outcome::Counted(Ok(1)));
+    }
+    assert!((2 * SECOND..3 * SECOND).contains(&(world.now - since)));
+    assert_eq!(world.events.last(), Some(&Event::LetGo("a".to_owned())));
+}
+
+#[test]
 fn a_policy_to_leave_the_task_is_obeyed_and_remembered() {
     let mut world = World::new(Settings {
         stop_on_shutdown: false,
