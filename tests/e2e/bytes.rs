@@ -186,6 +186,8 @@ async fn what_a_client_still_sends_does_not_spoil_the_last_words_of_the_database
         let mut scrap = [0; 1000];
         let _ = socket.read_exact(&mut scrap).await;
         let _ = socket.write_all(&pattern(length, 2)).await;
+        let _ = socket.shutdown().await;
+        while socket.read(&mut scrap).await.is_ok_and(|read| read > 0) {}
     })
     .await;
     let house = House::of(Script::fast(), database).await;

@@ -387,7 +387,7 @@ async fn a_fixed_target_needs_no_ecs_at_all() {
 
 #[tokio::test]
 async fn without_a_host_the_plain_document_leads_to_the_target_itself() {
-    let house = House::local(Script::fast(), Database::serve(echo).await).await;
+    let house = House::named("localhost", Script::fast(), Database::serve(echo).await).await;
     let terms = Terms {
         host: None,
         ..Terms::default()

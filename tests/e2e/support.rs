@@ -84,23 +84,16 @@ impl House {
 
     /// Another account, another database.
     pub async fn of(script: Script, database: Database) -> Self {
-        let destination = Destination::host(HOST, database.address);
-        let script = Script {
-            destination,
-            ..script
-        };
-        Self {
-            sim: sim::start(script).await.expect("ports of 127.0.0.1"),
-            database,
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self::named(HOST, script, database).await
     }
 
-    /// Another account; the database is where the agent is.
-    pub async fn local(script: Script, database: Database) -> Self {
-        let destination = Destination::host("localhost", database.address);
+    /// Another account; the agent finds the database under this name. `RUST_LOG` shows what happens.
+    pub async fn named(name: &str, script: Script, database: Database) -> Self {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let log = tracing_subscriber::fmt().with_env_filter(filter);
+        let _ = log.with_test_writer().try_init();
         let script = Script {
-            destination,
+            destination: Destination::host(name, database.address),
             ..script
         };
         Self {
