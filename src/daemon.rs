@@ -160,10 +160,8 @@ impl Daemon {
         let adopted = state.contents().tasks;
         let mut names = Vec::new();
         for bastion in config.bastions.into_values() {
-            let is_its = |task: &&state::TaskRecord| {
-                task.bastion == bastion.name && task.cluster == bastion.cluster
-            };
-            let adopt = adopted.iter().find(is_its).map(|task| task.arn.clone());
+            let mut fitting = adopted.iter().filter(|task| bastion::is_wanted(task, &bastion));
+            let adopt = fitting.next().map(|task| task.arn.clone());
             names.push(bastion.name.clone());
             let end = daemon.end_bastions.clone();
             let handle = bastion::spawn(

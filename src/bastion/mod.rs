@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use crate::aws::Aws;
 use crate::config;
-use crate::state::State as Records;
+use crate::state::{State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
 use calls::{Answer, Calls, Seen};
@@ -147,6 +147,14 @@ pub struct Shared {
     pub pace: f64,
 }
 
+/// Whether a task of an earlier run is the one that `config` wants: with other parameters it would
+/// be of no use.
+pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
+    task.bastion == config.name
+        && task.cluster == config.cluster
+        && task.params == launch::params(config)
+}
+
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
 /// task, when `cancel` is cancelled.
 pub fn spawn(
@@ -163,7 +171,7 @@ pub fn spawn(
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
-    let lifecycle = Lifecycle::new(settings, adopt, std::time::Instant::now());
+    let lifecycle = Lifecycle::new(settings, adopt, now());
     let (state, since) = lifecycle.state();
     let (commands, receiver) = mpsc::channel(64);
     let (view, view_receiver) = watch::channel(View {
@@ -217,7 +225,7 @@ impl Bastion {
         while !cancel.is_cancelled() {
             self.turn(cancel.cancelled()).await;
         }
-        self.lifecycle.handle_shutdown(std::time::Instant::now());
+        self.lifecycle.handle_shutdown(now());
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while !self.lifecycle.is_finished() {
             if Instant::now() >= deadline {
@@ -263,20 +271,20 @@ impl Bastion {
             answer = call => {
                 self.call = None;
                 self.seen = answer.seen.or(self.seen.take());
-                self.lifecycle.handle_outcome(answer.outcome, std::time::Instant::now());
+                self.lifecycle.handle_outcome(answer.outcome, now());
             }
             Some(command) = self.commands.recv() => self.obey(command),
             () = unleased => {
                 self.leases = None;
-                self.lifecycle.handle_unleased(std::time::Instant::now());
+                self.lifecycle.handle_unleased(now());
             }
-            () = timer => self.lifecycle.handle_timeout(std::time::Instant::now()),
+            () = timer => self.lifecycle.handle_timeout(now()),
             () = interrupted => {}
         }
     }
 
     fn obey(&mut self, command: Command) {
-        let now = std::time::Instant::now();
+        let now = now();
         match command {
             Command::Lease(reply) => {
                 self.requests.push(reply);
@@ -306,6 +314,7 @@ impl Bastion {
     }
 
     fn grant(&mut self, target: &str) {
+        self.view.send_modify(|view| view.last_error = None);
         let leases = self.leases.get_or_insert_with(|| watch::Sender::new(None));
         for request in self.requests.drain(..) {
             let lease = Lease {
@@ -348,4 +357,9 @@ impl Bastion {
             view.leases = leases;
         });
     }
+}
+
+/// The clock that the timers go by.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

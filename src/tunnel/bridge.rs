@@ -124,6 +124,7 @@ impl Bridge {
             Event::Finished(stream) => self.finish(stream),
             Event::Refused(stream) => {
                 self.view.update(|view| view.refused += 1);
+                self.resolve_before(stream);
                 self.reset(stream);
             }
             // The agent's own news, and those that the link has dealt with.
@@ -206,13 +207,23 @@ impl Bridge {
         if !std::mem::replace(&mut open.resolved, true) {
             self.changed = true;
             self.view.update(|view| view.reached += 1);
+            self.resolve_before(stream);
         }
+        let Some(open) = self.streams.get_mut(&stream) else {
+            return;
+        };
         while let Some(data) = self.session.read(stream) {
             open.down.push(Item::Data(data));
         }
         if open.down.queued() > MAX_QUEUED / 16 {
             self.enforce_bounds(stream);
         }
+    }
+
+    /// The agent dials one stream after another, so those opened before this one have been dialled too.
+    fn resolve_before(&mut self, stream: StreamId) {
+        let earlier = self.streams.iter_mut().filter(|(id, _)| **id < stream);
+        earlier.for_each(|(_, open)| open.resolved = true);
     }
 
     /// One slow reader must not hold up the others, nor fill the memory: beside others it is reset.
@@ -241,6 +252,7 @@ impl Bridge {
 
     /// The far side has closed: the client gets what is queued, then the end.
     fn finish(&mut self, stream: StreamId) {
+        self.resolve_before(stream);
         if let Some(open) = self.remove(stream) {
             open.down.push(Item::End);
         }

@@ -224,7 +224,16 @@ impl Tunnel {
         let silent = candidates.iter().filter_map(|c| c.unresolved_since).min();
         let silent =
             silent.map(|since| (Instant::from_std(since) + DOUBT_AFTER).max(now + DOUBT_AFTER));
-        let due = [hold, linger.map(Instant::from_std), silent];
+        let chance = match self.waiting.is_empty() {
+            true => None,
+            false => placement::next_chance(&candidates, now.into_std()),
+        };
+        let due = [
+            hold,
+            linger.map(Instant::from_std),
+            silent,
+            chance.map(Instant::from_std),
+        ];
         due.into_iter()
             .flatten()
             .min()

@@ -129,7 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             tokio::select! {
                 carried = poll_fn(|cx| self.poll(&mut bridge.session, reading, cx)) => {
                     if let Err(why) = carried {
-                        return self.lost(why);
+                        // The last message before the loss may have been the session's end.
+                        return self.follow_events(bridge).unwrap_or_else(|| self.lost(why));
                     }
                 }
                 Some(chunk) = bridge.chunks.recv(), if takes_chunks => bridge.take(chunk),

@@ -9,6 +9,9 @@ const MAX_UNRESOLVED: usize = 64;
 /// A dial that has shown nothing for so long is likely to be dropped packets; those behind it wait
 /// for the kernel of the task to give up, which takes about two minutes.
 const SUSPECT_AFTER: Duration = Duration::from_secs(10);
+/// Dials of which the oldest is no older than this follow each other well: those who wait are better
+/// off behind them than with a session that has yet to be started.
+const BRISK: Duration = Duration::from_secs(2);
 /// Each session is a process in the container, and the container bears few.
 const MAX_SESSIONS: usize = 4;
 
@@ -64,10 +67,18 @@ pub fn place(sessions: &[Candidate], now: Instant) -> Choice {
         return Choice::Use(best.key);
     }
     let coming = sessions.iter().any(|s| s.stage == Stage::Coming);
-    if coming || sessions.len() >= MAX_SESSIONS {
+    if coming || sessions.iter().any(|s| s.is_brisk(now)) {
         return Choice::Wait;
     }
-    Choice::Open
+    if sessions.len() < MAX_SESSIONS {
+        return Choice::Open;
+    }
+    // Behind a dial that hangs, perhaps; perhaps only behind somebody who has nothing to say.
+    let last_resort = sessions
+        .iter()
+        .filter(|s| s.stage == Stage::Usable && !s.stalled)
+        .min_by_key(|s| (s.unresolved, s.key));
+    last_resort.map_or(Choice::Wait, |session| Choice::Use(session.key))
 }
 
 /// The sessions that have been without a connection for `linger`.
@@ -81,9 +92,27 @@ pub fn next_deadline(sessions: &[Candidate], linger: Duration) -> Option<Instant
     sessions.iter().filter_map(|s| s.ends_at(linger)).min()
 }
 
+/// When those who wait for a place may find one, if nothing else happens before.
+pub fn next_chance(sessions: &[Candidate], now: Instant) -> Option<Instant> {
+    let brisk = sessions.iter().filter(|s| s.is_brisk(now));
+    brisk
+        .filter_map(|s| s.unresolved_since)
+        .map(|since| since + BRISK)
+        .min()
+}
+
 impl Candidate {
     fn takes_more(&self, now: Instant) -> bool {
         !self.stalled && self.unresolved < MAX_UNRESOLVED && !self.is_suspect(now)
+    }
+
+    /// Whether it takes no more only because many dials are under way, and they follow each other.
+    fn is_brisk(&self, now: Instant) -> bool {
+        let young = |since| now.duration_since(since) < BRISK;
+        self.stage == Stage::Usable
+            && !self.stalled
+            && self.unresolved >= MAX_UNRESOLVED
+            && self.unresolved_since.is_none_or(young)
     }
 
     /// Whether its dials seem to hang.
@@ -145,12 +174,30 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_unresolved_dials_are_enough_for_one_session() {
-        let full = Candidate {
+    fn more_than_sixty_four_dials_wait_for_each_other_only_while_they_are_brisk() {
+        let now = Instant::now() + Duration::from_secs(60);
+        let full = |millis| Candidate {
             unresolved: 64,
+            unresolved_since: Some(now - Duration::from_millis(millis)),
             ..usable(1, 64)
         };
-        assert_eq!(place(&[full], Instant::now()), Choice::Open);
+        assert_eq!(place(&[full(1999)], now), Choice::Wait);
+        let chance = next_chance(&[full(1999)], now);
+        assert_eq!(chance, Some(now + Duration::from_millis(1)));
+        assert_eq!(place(&[full(2000)], now), Choice::Open);
+        assert_eq!(next_chance(&[full(2000)], now), None);
+    }
+
+    #[test]
+    fn with_all_sessions_in_use_a_silent_dial_keeps_nobody_out() {
+        let now = Instant::now() + Duration::from_secs(60);
+        let silent = |key, unresolved| Candidate {
+            unresolved,
+            unresolved_since: Some(now - Duration::from_secs(30)),
+            ..usable(key, 1)
+        };
+        let four = [silent(1, 2), silent(2, 1), silent(3, 3), silent(4, 2)];
+        assert_eq!(place(&four, now), Choice::Use(2));
     }
 
     #[test]

@@ -81,11 +81,11 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     if context.tunnel.keepalive == config::Keepalive::Never {
         options.keepalive = None;
     }
-    let protocol = proto::Session::new(options, std::time::Instant::now());
+    let protocol = proto::Session::new(options, now());
     let linger = context.tunnel.half_close_linger;
     let counters = Arc::clone(&context.counters);
     let bridge = Bridge::new(protocol, counters, linger, mailbox.view.clone());
-    let lifecycle = Lifecycle::new(seed, std::time::Instant::now());
+    let lifecycle = Lifecycle::new(seed, now());
     Session {
         context,
         mailbox,
@@ -122,7 +122,7 @@ impl Session {
             };
             if let Some(outcome) = outcome {
                 self.lifecycle
-                    .handle_outcome(outcome, std::time::Instant::now());
+                    .handle_outcome(outcome, now());
             }
         }
         self.end().await
@@ -333,4 +333,9 @@ fn trouble(error: aws::Error) -> Trouble {
         kind,
         reason: error.into(),
     }
+}
+
+/// The clock that the timers go by.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

@@ -1,0 +1,10 @@
+//! The daemon whole, against the simulator, in one process: real sockets on ports of the system's choice, and
+//! production code with nothing changed but the endpoint. One file a group of behaviours.
+//!
+//! Tests wait for states, each wait with a deadline. What takes a minute in earnest is skipped with the clock
+//! ([`support::skip`]), not waited for.
+
+mod support;
+
+mod bytes;
+mod start;

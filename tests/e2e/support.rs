@@ -1,0 +1,505 @@
+//! A house to test in: simulator, private database, folder; and daemons that live in it.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bastiond::aws::Source;
+use bastiond::config::Config;
+use bastiond::control::client::Client;
+use bastiond::daemon::{self, Setup};
+use bastiond::paths::Paths;
+use bastiond::sim::{self, Destination, Script, Sim, World};
+use bastiond::status::{Bastion, Problem, Status, Tunnel, TunnelState};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// No single wait takes longer, on a machine that is busy with other tests.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// The waits while a bastion starts, against a simulated task that takes milliseconds.
+pub const PACE: f64 = 0.02;
+/// How the agent finds the database.
+pub const HOST: &str = "db.internal";
+
+/// Waits for something that must happen.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match timeout(LIMIT, future).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what}: not within {LIMIT:?}"),
+    }
+}
+
+/// Waits until the simulated world is so.
+pub async fn until(world: &World, what: &str, holds: impl Fn(&World) -> bool) {
+    if timeout(LIMIT, world.until(holds)).await.is_err() {
+        panic!(
+            "{what}: not within {LIMIT:?}\ncalls: {:#?}\nsessions: {:#?}\ntasks: {:?}",
+            operations(world),
+            world.sessions(),
+            world.task_statuses()
+        );
+    }
+}
+
+/// The clock jumps: for what takes a minute in earnest. Timers that fall due meanwhile fire late, as on a machine
+/// that was asleep.
+pub async fn skip(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// The names of all calls so far.
+pub fn operations(world: &World) -> Vec<String> {
+    let calls = world.all_calls();
+    calls.into_iter().map(|call| call.operation).collect()
+}
+
+/// A simulator with a database behind it, and a folder for the daemons' files.
+pub struct House {
+    pub sim: Sim,
+    pub database: Database,
+    pub folder: tempfile::TempDir,
+}
+
+impl House {
+    /// The account in a hurry; the database echoes.
+    pub async fn new() -> Self {
+        Self::with(Script::fast()).await
+    }
+
+    /// Another account; the database echoes.
+    pub async fn with(script: Script) -> Self {
+        Self::of(script, Database::serve(echo).await).await
+    }
+
+    /// Another account, another database.
+    pub async fn of(script: Script, database: Database) -> Self {
+        Self::named(HOST, script, database).await
+    }
+
+    /// Another account; the agent finds the database under this name. `RUST_LOG` shows what happens.
+    pub async fn named(name: &str, script: Script, database: Database) -> Self {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let log = tracing_subscriber::fmt().with_env_filter(filter);
+        let _ = log.with_test_writer().try_init();
+        let script = Script {
+            destination: Destination::host(name, database.address),
+            ..script
+        };
+        Self {
+            sim: sim::start(script).await.expect("ports of 127.0.0.1"),
+            database,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    pub fn world(&self) -> &World {
+        self.sim.world()
+    }
+
+    pub fn paths(&self) -> Paths {
+        let folder = self.folder.path();
+        Paths {
+            config: folder.join("config.toml"),
+            socket: folder.join("run/b.sock"),
+            lock: folder.join("run/b.lock"),
+            state: folder.join("state"),
+            logs: folder.join("logs"),
+        }
+    }
+
+    /// The configuration as a person would write it, less what `terms` says otherwise.
+    pub fn config(&self, terms: &Terms) -> String {
+        let Terms {
+            top,
+            bastion,
+            via,
+            listen,
+            host,
+            tunnel,
+            more,
+        } = terms;
+        let host = host.map_or(String::new(), |host| format!("host = \"{host}\""));
+        format!(
+            r#"
+            shutdown_timeout = "1s"
+            [aws]
+            region = "ap-northeast-1"
+            endpoint_url = "{endpoint}"
+            {top}
+            [bastion.dev]
+            cluster = "backend"
+            task_definition = "bastion"
+            subnets = ["subnet-0a1b2c3d"]
+            security_groups = ["sg-0a1b2c3d"]
+            {bastion}
+            [[tunnel]]
+            name = "app-db"
+            listen = {listen}
+            {via}
+            {host}
+            port = 5432
+            {tunnel}
+            {more}
+            "#,
+            endpoint = self.sim.endpoint(),
+        )
+    }
+
+    /// A daemon, listening.
+    pub async fn daemon(&self, terms: &Terms) -> Daemon {
+        self.try_daemon(terms).await.expect("the daemon starts")
+    }
+
+    /// A daemon, if it starts.
+    pub async fn try_daemon(&self, terms: &Terms) -> anyhow::Result<Daemon> {
+        let paths = self.paths();
+        let setup = Setup {
+            config: Config::parse(&self.config(terms)).expect("a valid configuration"),
+            config_path: None,
+            paths: paths.clone(),
+            log_path: None,
+            source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
+            pace: PACE,
+        };
+        let cancel = CancellationToken::new();
+        let (sender, ready) = oneshot::channel();
+        let announce = move |line: &str| {
+            let _ = sender.send(line.to_owned());
+            Ok(())
+        };
+        let mut task = tokio::spawn(daemon::run(setup, announce, cancel.clone()));
+        let line = tokio::select! {
+            Ok(line) = ready => line,
+            ended = &mut task => {
+                ended.expect("no panic")?;
+                anyhow::bail!("it ended without being ready");
+            }
+        };
+        Ok(Daemon {
+            client: Client::new(&paths.socket),
+            line,
+            cancel,
+            task,
+        })
+    }
+
+    /// Ends the daemon and everything else, and looks for what was left running.
+    pub async fn close(self, daemon: Daemon) {
+        daemon.stop().await;
+        self.sweep().await;
+    }
+
+    /// Ends the rest, when no daemon is left.
+    pub async fn sweep(self) {
+        self.database.stop().await;
+        within("the simulator ends", self.sim.shutdown()).await;
+        let metrics = runtime::Handle::current().metrics();
+        let all_ended = async {
+            while metrics.num_alive_tasks() > 0 {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        within("every task ends", all_ended).await;
+    }
+}
+
+/// What is different about a configuration.
+pub struct Terms {
+    /// Lines of `[aws]`.
+    pub top: &'static str,
+    /// Lines of the bastion.
+    pub bastion: &'static str,
+    /// `bastion = "dev"` or a target.
+    pub via: &'static str,
+    /// The tunnel's `listen`.
+    pub listen: String,
+    /// The tunnel's host.
+    pub host: Option<&'static str>,
+    /// Further lines of the tunnel.
+    pub tunnel: &'static str,
+    /// Further tunnels.
+    pub more: String,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            top: "",
+            bastion: "",
+            via: "bastion = \"dev\"",
+            listen: "\"127.0.0.1:0\"".to_owned(),
+            host: Some(HOST),
+            tunnel: "",
+            more: String::new(),
+        }
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    pub client: Client,
+    /// What it said when it was ready.
+    pub line: String,
+    cancel: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Daemon {
+    pub async fn status(&self) -> Status {
+        self.client.status().await.expect("a status")
+    }
+
+    /// The first tunnel.
+    pub async fn tunnel(&self) -> Tunnel {
+        self.status().await.tunnels.remove(0)
+    }
+
+    /// The first bastion.
+    pub async fn bastion(&self) -> Bastion {
+        self.status().await.bastions.remove(0)
+    }
+
+    /// Waits until the status is so.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
+        let look = async {
+            loop {
+                let status = self.status().await;
+                if holds(&status) {
+                    return status;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match timeout(LIMIT, look).await {
+            Ok(status) => status,
+            Err(_) => panic!("{what}: not within {LIMIT:?}: {:#?}", self.status().await),
+        }
+    }
+
+    /// Waits until the first tunnel is in `state`.
+    pub async fn is(&self, state: TunnelState) -> Tunnel {
+        let what = format!("the tunnel is {state:?}");
+        let status = self
+            .until(&what, |status| status.tunnels[0].state == state)
+            .await;
+        status.tunnels.into_iter().next().expect("a tunnel")
+    }
+
+    /// Waits until the status tells of a problem with this code.
+    pub async fn problem(&self, code: &str) -> Problem {
+        let what = format!("problem {code}");
+        let has = |status: &Status| status.problems.iter().any(|problem| problem.code == code);
+        let status = self.until(&what, has).await;
+        let mut problems = status.problems.into_iter();
+        problems
+            .find(|problem| problem.code == code)
+            .expect("it was there")
+    }
+
+    /// Where the first tunnel listens.
+    pub async fn address(&self) -> SocketAddr {
+        let listeners = self.tunnel().await.listeners;
+        listeners[0].address.parse().expect("an address")
+    }
+
+    /// A client of the first tunnel. Being accepted does not mean being served.
+    pub async fn connect(&self) -> TcpStream {
+        connect(self.address().await).await
+    }
+
+    /// A client of the first tunnel that has had an answer.
+    pub async fn served(&self) -> TcpStream {
+        let mut client = self.connect().await;
+        ping(&mut client).await;
+        client
+    }
+
+    /// Ends it as a signal does.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.ended().await.expect("a clean end");
+    }
+
+    /// Waits for its end, whoever asked for it.
+    pub async fn ended(self) -> anyhow::Result<()> {
+        within("the daemon ends", self.task)
+            .await
+            .expect("no panic in the daemon")
+    }
+
+    /// Asks for the end, and does not wait.
+    pub fn signal(&self) {
+        self.cancel.cancel();
+    }
+}
+
+pub async fn connect(address: SocketAddr) -> TcpStream {
+    within("connecting", TcpStream::connect(address))
+        .await
+        .expect("a connection")
+}
+
+/// Asks an echo and checks the answer.
+pub async fn ping(client: &mut TcpStream) {
+    send(client, b"ping").await;
+    assert_eq!(receive(client, 4).await, b"ping");
+}
+
+pub async fn send(client: &mut TcpStream, bytes: &[u8]) {
+    within("sending", client.write_all(bytes))
+        .await
+        .expect("bytes are taken");
+}
+
+/// Exactly so many bytes.
+pub async fn receive(client: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    within("receiving", client.read_exact(&mut bytes))
+        .await
+        .expect("bytes come");
+    bytes
+}
+
+/// All that comes before the end.
+pub async fn receive_all(client: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    within("receiving to the end", client.read_to_end(&mut bytes))
+        .await
+        .expect("an end, not a reset");
+    bytes
+}
+
+/// Nothing more comes but a reset.
+pub async fn assert_reset(client: &mut TcpStream) {
+    let mut scrap = [0; 1024];
+    loop {
+        match within("a reset", client.read(&mut scrap)).await {
+            Ok(0) => panic!("an end instead of a reset"),
+            Ok(_) => {}
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                return;
+            }
+        }
+    }
+}
+
+/// Bytes that tell where in a stream they belong; another seed gives others.
+pub fn pattern(length: usize, seed: u64) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; length];
+    rng.fill(&mut bytes);
+    bytes
+}
+
+pub fn hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Sends and receives at once, through an echo; the sizes of the pieces sent are random.
+pub async fn echo_whole(client: &mut TcpStream, bytes: &[u8], seed: u64) {
+    let (mut reader, mut writer) = client.split();
+    let upload = async {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, others) = rest.split_at(rng.usize(1..=70_000).min(rest.len()));
+            writer.write_all(piece).await.expect("bytes are taken");
+            rest = others;
+        }
+    };
+    let mut got = vec![0; bytes.len()];
+    let download = async { reader.read_exact(&mut got).await.expect("bytes come") };
+    within("an echo", async { tokio::join!(upload, download) }).await;
+    assert_eq!(hash(&got), hash(bytes));
+}
+
+/// A server on the private side.
+pub struct Database {
+    pub address: SocketAddr,
+    /// Connections so far.
+    accepted: Arc<Mutex<usize>>,
+    task: JoinHandle<()>,
+}
+
+impl Database {
+    /// Serves every connection with `handler`, which is dropped when it takes too long to matter.
+    pub async fn serve<F, H>(handler: H) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+        H: Fn(TcpStream) -> F + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let accepted = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&accepted);
+        let task = tokio::spawn(async move {
+            let mut conns = JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                *count.lock().expect("no panic") += 1;
+                let _ = socket.set_nodelay(true);
+                conns.spawn(handler(socket));
+            }
+        });
+        Self {
+            address,
+            accepted,
+            task,
+        }
+    }
+
+    pub fn accepted(&self) -> usize {
+        *self.accepted.lock().expect("no panic")
+    }
+
+    async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// Gives back what it is given.
+pub async fn echo(mut socket: TcpStream) {
+    let (mut reader, mut writer) = socket.split();
+    let _ = tokio::io::copy(&mut reader, &mut writer).await;
+}
+
+/// A call of somebody else's; `service` is what the signature names.
+pub async fn aws_call(house: &House, operation: &str, service: &str, body: &Value) -> Value {
+    let endpoint = house.sim.endpoint();
+    let host = endpoint.strip_prefix("http://").expect("an http endpoint");
+    let body = body.to_string();
+    let scope = format!("AKIAELSEWHERE/20260101/ap-northeast-1/{service}/aws4_request");
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Amz-Target: {operation}\r\n\
+         Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00\r\n\r\n{body}",
+        body.len()
+    );
+    let mut socket = connect(host.parse().expect("an address")).await;
+    send(&mut socket, request.as_bytes()).await;
+    let answer = String::from_utf8(receive_all(&mut socket).await).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    serde_json::from_str(body).expect("JSON")
+}
+
+/// The state file's folder, for looking into.
+pub fn state_text(house: &House) -> String {
+    let files: Vec<PathBuf> = std::fs::read_dir(house.paths().state)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    let texts = files.iter().map(|file| std::fs::read_to_string(file));
+    texts.flatten().collect()
+}
