@@ -17,6 +17,7 @@ mod identity;
 mod leftovers;
 mod overview;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,7 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
     let claim = Claim::take(&setup.paths)?;
+    let listener = claim.listen()?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = local_user();
     let aws = Aws::with(
@@ -89,16 +91,13 @@ pub async fn run(
 
     let mut daemon = Daemon::start(&setup, &aws, net, state.clone(), user);
     daemon.listening().await;
+    daemon.begin_bastions.cancel();
     let overview = Overview::new(&setup, &daemon, &aws, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
     let door = Door::new(move || overview.status(), commands);
     let closing = CancellationToken::new();
-    let server = tokio::spawn(control::server::serve(
-        claim.listen()?,
-        door,
-        closing.clone(),
-    ));
+    let server = tokio::spawn(control::server::serve(listener, door, closing.clone()));
     let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
     let cleaning = leftovers::spawn(aws, state.clone(), loaded.contents, cancel.child_token());
 
@@ -106,6 +105,8 @@ pub async fn run(
     if announced.is_ok() {
         daemon.serve(&mut requests, &cancel).await;
     }
+    // Whoever still asks is told that the daemon stops.
+    drop(requests);
     cancel.cancel();
     daemon.shut_down().await;
     let _ = cleaning.await;
@@ -114,7 +115,7 @@ pub async fn run(
         tracing::warn!(%error, "the state file could not be written");
     }
     written.cancel();
-    let _ = writing.await;
+    let _ = timeout(FLUSH_PATIENCE, writing).await;
     closing.cancel();
     let _ = server.await;
     tracing::info!("stopped");
@@ -131,23 +132,25 @@ fn explained(error: aws::Error) -> anyhow::Error {
 /// Everything that runs.
 struct Daemon {
     tunnels: Vec<tunnel::Handle>,
-    bastions: Vec<bastion::Handle>,
+    bastions: BTreeMap<String, bastion::Handle>,
     tunnel_tasks: JoinSet<()>,
     bastion_tasks: JoinSet<()>,
     starting: Arc<Notify>,
+    /// Bastions may make calls: every port was tried.
+    begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
 }
 
 impl Daemon {
     fn start(setup: &Setup, aws: &Aws, net: Net, state: State, user: String) -> Self {
-        let config = setup.config.clone();
         let mut daemon = Self {
             tunnels: Vec::new(),
-            bastions: Vec::new(),
+            bastions: BTreeMap::new(),
             tunnel_tasks: JoinSet::new(),
             bastion_tasks: JoinSet::new(),
             starting: Arc::default(),
+            begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
         };
@@ -156,48 +159,44 @@ impl Daemon {
             records: state.clone(),
             owner: user.clone(),
             pace: setup.pace,
+            begin: daemon.begin_bastions.clone(),
         };
-        let adopted = state.contents().tasks;
-        let mut names = Vec::new();
-        for bastion in config.bastions.into_values() {
-            let mut fitting = adopted.iter().filter(|task| bastion::is_wanted(task, &bastion));
-            let adopt = fitting.next().map(|task| task.arn.clone());
-            names.push(bastion.name.clone());
-            let end = daemon.end_bastions.clone();
-            let handle = bastion::spawn(
-                &mut daemon.bastion_tasks,
-                bastion,
-                adopt,
-                shared.clone(),
-                end,
-            );
-            daemon.bastions.push(handle);
-        }
+        daemon.start_bastions(&setup.config, &shared);
         let shared = tunnel::Shared {
             aws: aws.clone(),
             net,
             state,
             user,
-            drain: config.shutdown_timeout,
+            drain: setup.config.shutdown_timeout,
             starting: daemon.starting.clone(),
         };
-        for tunnel in config.tunnels {
+        daemon.start_tunnels(&setup.config, &shared);
+        daemon
+    }
+
+    fn start_bastions(&mut self, config: &Config, shared: &bastion::Shared) {
+        let recorded = shared.records.contents().tasks;
+        for bastion in config.bastions.values() {
+            let mut fitting = recorded
+                .iter()
+                .filter(|task| bastion::is_wanted(task, bastion));
+            let adopt = fitting.next().map(|task| task.arn.clone());
+            let (tasks, end) = (&mut self.bastion_tasks, self.end_bastions.clone());
+            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared.clone(), end);
+            self.bastions.insert(bastion.name.clone(), handle);
+        }
+    }
+
+    fn start_tunnels(&mut self, config: &Config, shared: &tunnel::Shared) {
+        for tunnel in &config.tunnels {
             let bastion = match &tunnel.via {
-                Via::Bastion(name) => names.iter().position(|known| known == name),
+                Via::Bastion(name) => self.bastions.get(name).cloned(),
                 Via::Target(_) => None,
             };
-            let bastion = bastion.map(|at| daemon.bastions[at].clone());
-            let end = daemon.end_tunnels.clone();
-            let handle = tunnel::spawn(
-                &mut daemon.tunnel_tasks,
-                tunnel,
-                bastion,
-                shared.clone(),
-                end,
-            );
-            daemon.tunnels.push(handle);
+            let (tasks, end) = (&mut self.tunnel_tasks, self.end_tunnels.clone());
+            let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared.clone(), end);
+            self.tunnels.push(handle);
         }
-        daemon
     }
 
     /// Wait until every port was tried.

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +81,6 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
         paths.socket = folder.path().join("run/bastiond.sock");
         paths.lock = folder.path().join("run/bastiond.lock");
     }
-    let (ready_sender, ready) = tokio::sync::oneshot::channel();
     let setup = Setup {
         config,
         config_path: None,
@@ -88,20 +89,7 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),
         pace: 1.0,
     };
-    let announce = move |line: &str| {
-        let _ = ready_sender.send(line.to_owned());
-        Ok(())
-    };
-    let mut daemon = tokio::spawn(daemon::run(setup, announce, cancel.clone()));
-    let line = tokio::select! {
-        ready = timeout(READY_LIMIT, ready) => {
-            ready.context("the daemon did not come up")?.context("the daemon ended at its start")?
-        }
-        ended = &mut daemon => {
-            ended.context("the daemon broke")??;
-            anyhow::bail!("the daemon ended at its start");
-        }
-    };
+    let (daemon, line) = start(setup, cancel.clone()).await?;
     let stage = Stage {
         sim: &sim,
         client: Client::new(&paths.socket),
@@ -117,6 +105,27 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
     sim.shutdown().await;
     page.stop().await;
     code
+}
+
+/// Start the daemon, and wait until it says where it listens.
+async fn start(
+    setup: Setup,
+    cancel: CancellationToken,
+) -> anyhow::Result<(JoinHandle<anyhow::Result<()>>, String)> {
+    let (sender, ready) = oneshot::channel();
+    let announce = move |line: &str| {
+        let _ = sender.send(line.to_owned());
+        Ok(())
+    };
+    let daemon = tokio::spawn(daemon::run(setup, announce, cancel));
+    match timeout(READY_LIMIT, ready).await {
+        Ok(Ok(line)) => Ok((daemon, line)),
+        Ok(Err(_)) => {
+            daemon.await.context("the daemon broke")??;
+            anyhow::bail!("the daemon ended at its start")
+        }
+        Err(_) => anyhow::bail!("the daemon did not come up"),
+    }
 }
 
 fn script(private: SocketAddr) -> Script {

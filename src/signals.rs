@@ -17,12 +17,14 @@ pub fn cancel_on_signal(cancel: CancellationToken) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
+        let mut signals = 0;
         loop {
             let code = tokio::select! {
                 _ = interrupt.recv() => INTERRUPTED,
                 _ = terminate.recv() => TERMINATED,
             };
-            if cancel.is_cancelled() {
+            signals += 1;
+            if signals > 1 {
                 std::process::exit(code);
             }
             tracing::info!("stopping; a second signal ends at once");

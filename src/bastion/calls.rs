@@ -81,7 +81,11 @@ impl Calls {
                     .aws
                     .stop_task(&self.config.cluster, &arn, &reason)
                     .await;
-                Outcome::Stopped(stopped.map_err(trouble)).into()
+                let result = stopped.map_err(trouble);
+                if let Err(Trouble { reason, .. }) = &result {
+                    tracing::warn!(task = %arn, error = %reason.message, "cannot stop the task");
+                }
+                Outcome::Stopped { arn, result }.into()
             }
         }
     }
@@ -212,14 +216,7 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
             error @ (NoTarget::ExecDisabled
             | NoTarget::UnknownContainer { .. }
             | NoTarget::Ambiguous { .. }),
-        ) => {
-            let reason = Reason::new("no_target", error.to_string());
-            Phase::Going {
-                reason,
-                retry: false,
-                stopped: false,
-            }
-        }
+        ) => Phase::Unusable(Reason::new("no_target", error.to_string())),
     }
 }
 

@@ -29,6 +29,7 @@ mod state;
 mod steps;
 mod terms;
 
+use state::Stray;
 pub use state::{Coming, Farewell, Held, Probing, State};
 pub use terms::{Action, Agent, Event, Outcome, Phase, Sighting, Trouble};
 
@@ -61,6 +62,8 @@ pub struct Lifecycle {
     in_flight: bool,
     /// Since when the daemon has been ending.
     ending_since: Option<Instant>,
+    /// Tasks that were given up and have yet to be stopped.
+    strays: Vec<Stray>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     jitter: fastrand::Rng,
@@ -74,7 +77,7 @@ impl Lifecycle {
             Some(arn) => State::Coming(Coming {
                 arn,
                 detail: "found from before",
-                ours: true,
+                ours: false,
                 seen_since: now,
                 look_at: now,
                 reconcile_at: None,
@@ -90,6 +93,7 @@ impl Lifecycle {
             failures: 0,
             in_flight: false,
             ending_since: None,
+            strays: Vec::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -113,7 +117,7 @@ impl Lifecycle {
             State::Cooling(until, _) if now >= until => self.begin(now),
             State::Cooling(_, reason) => self.refuse(reason),
             // A task in doubt is looked at first.
-            State::Ready(held) if held.doubted => {}
+            State::Ready(held) | State::Resting(held, _) if held.doubted => {}
             State::Ready(held) => self.grant(held, now),
             State::Resting(held, _) => self.grant(
                 Held {
@@ -162,7 +166,7 @@ impl Lifecycle {
         match self.state.clone() {
             State::Stopped | State::Finding | State::Launching | State::Leaving(..) => {}
             State::Cooling(..) => self.set(State::Stopped, now),
-            State::Coming(coming) => self.leave_unready(&coming.arn, coming.ours, now),
+            State::Coming(coming) => self.leave_unready(coming, now),
             State::Probing(probing) => self.leave(probing.held, now),
             State::Ready(held) | State::Resting(held, _) => self.leave(held, now),
         }
@@ -172,6 +176,9 @@ impl Lifecycle {
     pub fn handle_timeout(&mut self, now: Instant) {
         if !self.is_quiet() || self.poll_timeout().is_none_or(|at| at > now) {
             return;
+        }
+        if let Some(stray) = self.next_stray(now) {
+            return self.act(stray);
         }
         match self.state.clone() {
             State::Coming(coming) => self.look_again(coming, now),
@@ -206,7 +213,7 @@ impl Lifecycle {
         if !self.is_quiet() {
             return None;
         }
-        match &self.state {
+        let own = match &self.state {
             State::Coming(coming) => Some(match coming.reconcile_at {
                 Some(at) => at.min(coming.look_at),
                 None => coming.look_at,
@@ -219,7 +226,9 @@ impl Lifecycle {
             | State::Launching
             | State::Leaving(..)
             | State::Cooling(..) => None,
-        }
+        };
+        let stray = self.strays.iter().map(|stray| stray.stop_at).min();
+        own.into_iter().chain(stray).min()
     }
 }
 

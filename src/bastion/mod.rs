@@ -31,6 +31,8 @@ use lifecycle::{Event, Lifecycle, Settings};
 
 /// What stopping the task may take at shutdown.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How often a launch that takes longer is looked at.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// A claim that the task be running.
 #[derive(Debug, Clone)]
@@ -145,6 +147,8 @@ pub struct Shared {
     pub owner: String,
     /// See [`Settings::pace`].
     pub pace: f64,
+    /// Cancelled when calls may be made.
+    pub begin: CancellationToken,
 }
 
 /// Whether a task of an earlier run is the one that `config` wants: with other parameters it would
@@ -190,6 +194,7 @@ pub fn spawn(
         records: shared.records,
         commands: receiver,
         view,
+        begin: shared.begin,
         cancel,
         call: None,
         seen: None,
@@ -209,6 +214,7 @@ struct Bastion {
     records: Records,
     commands: mpsc::Receiver<Command>,
     view: watch::Sender<View>,
+    begin: CancellationToken,
     cancel: CancellationToken,
     /// The one call in flight.
     call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
@@ -222,19 +228,26 @@ struct Bastion {
 impl Bastion {
     async fn run(mut self) {
         let cancel = self.cancel.clone();
+        tokio::select! {
+            () = self.begin.cancelled() => {}
+            () = cancel.cancelled() => {}
+        }
         while !cancel.is_cancelled() {
             self.turn(cancel.cancelled()).await;
         }
         self.lifecycle.handle_shutdown(now());
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while !self.lifecycle.is_finished() {
-            if Instant::now() >= deadline {
+            // A task that is being run is waited for: otherwise nobody would know of it.
+            let launching = matches!(self.lifecycle.state().0, lifecycle::State::Launching);
+            if Instant::now() >= deadline && !launching {
                 tracing::warn!(
                     "the task could not be stopped in time; the next start looks after it"
                 );
                 return;
             }
-            self.turn(sleep_until(deadline)).await;
+            self.turn(sleep_until(deadline.max(Instant::now() + MOMENT)))
+                .await;
         }
     }
 

@@ -18,7 +18,9 @@ pub fn phase(state: &State) -> String {
         State::Probing(_) => "waiting for agent".to_owned(),
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
-        State::Leaving(_, Farewell::Counting) => "counting sessions".to_owned(),
+        State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
+            "counting sessions".to_owned()
+        }
         State::Leaving(_, Farewell::Stopping) => "stopping the task".to_owned(),
         State::Cooling(_, reason) => reason.message.clone(),
     }

@@ -1,6 +1,6 @@
 //! The status of the whole, put together from what each part has published.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -37,7 +37,7 @@ impl Overview {
         let shown = |path: &std::path::PathBuf| path.display().to_string();
         Self {
             tunnels: daemon.tunnels.clone(),
-            bastions: daemon.bastions.clone(),
+            bastions: daemon.bastions.values().cloned().collect(),
             aws: aws.clone(),
             state,
             started: Instant::now(),
@@ -98,21 +98,20 @@ impl Overview {
     }
 
     fn own_problems(&self) -> Vec<Problem> {
-        let written = self.state.last_error().map(|error| error.to_string());
-        let problem = |message: String| {
-            let reason = Reason::new("state_unwritable", message)
-                .with_hint("make the state folder writable: until then a crash leaves tasks and sessions behind");
-            Problem::new(
-                "daemon",
-                reason,
-                SystemTime::now(),
-                std::time::Duration::ZERO,
+        let unwritable = self.state.last_error().map(|error| {
+            let reason = Reason::new("state_unwritable", error.to_string());
+            match error.hint() {
+                Some(hint) => reason.with_hint(hint),
+                None => reason,
+            }
+        });
+        let damaged = self.state_warning.clone().map(|warning| {
+            Reason::new("state_damaged", warning).with_hint(
+                "look for tasks of an earlier run that nobody needs: aws ecs list-tasks --cluster CLUSTER --started-by bastiond/shared",
             )
-        };
-        written
-            .or_else(|| self.state_warning.clone())
-            .into_iter()
-            .map(problem)
-            .collect()
+        });
+        let reasons = unwritable.into_iter().chain(damaged);
+        let problem = |reason| Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
+        reasons.map(problem).collect()
     }
 }

@@ -130,10 +130,11 @@ fn state(
     if let Some(since) = board.starting_since {
         return (TunnelState::Starting, since, Some(starting(views, around)));
     }
-    if around
-        .bindings
-        .iter()
-        .all(|(_, binding)| matches!(*binding.borrow(), Binding::Busy { .. }))
+    let present = |binding: &&watch::Receiver<Binding>| *binding.borrow() != Binding::Absent;
+    let bindings = around.bindings.iter().map(|(_, binding)| binding);
+    let mut present = bindings.filter(present).peekable();
+    if present.peek().is_some()
+        && present.all(|binding| matches!(*binding.borrow(), Binding::Busy { .. }))
     {
         return (TunnelState::PortBusy, board.since, None);
     }
@@ -152,7 +153,7 @@ fn state(
 
 fn resuming(view: &View) -> Option<String> {
     match &view.phase {
-        Phase::Resuming(why) => Some(why.clone()),
+        Phase::Resuming(reason) => Some(reason.message.clone()),
         _ => None,
     }
 }

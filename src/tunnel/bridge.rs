@@ -41,6 +41,8 @@ pub struct Bridge {
     counters: Arc<Counters>,
     half_close_linger: Duration,
     view: Publisher,
+    /// Connections taken up, so far.
+    attached: u64,
     changed: bool,
 }
 
@@ -71,6 +73,7 @@ impl Bridge {
             counters,
             half_close_linger,
             view,
+            attached: 0,
             changed: true,
         }
     }
@@ -94,6 +97,7 @@ impl Bridge {
         };
         tracing::debug!(%stream, peer = %accepted.peer, "connection placed");
         self.conns.spawn(conn.run(accepted.socket));
+        self.attached += 1;
         self.changed = true;
     }
 
@@ -136,6 +140,16 @@ impl Bridge {
         }
     }
 
+    /// The handshake is done.
+    pub fn is_ready(&self) -> bool {
+        self.view.current().agent_version.is_some()
+    }
+
+    /// A connection's task has ended.
+    pub fn detach(&mut self) {
+        self.changed = true;
+    }
+
     /// Whether the only connection there is must read before more is taken for it.
     pub fn is_stalled(&self) -> bool {
         let mut streams = self.streams.values();
@@ -171,7 +185,8 @@ impl Bridge {
             return;
         }
         let now = Instant::now();
-        let connections = self.streams.len();
+        // One whose far side has closed lives until its client has read all.
+        let connections = self.conns.len();
         let unresolved = self.streams.values().filter(|open| !open.resolved);
         let (count, since) = unresolved.fold((0, None), |(count, oldest), open| {
             let since: Instant = oldest.unwrap_or(open.opened_at);
@@ -180,6 +195,7 @@ impl Bridge {
         let rtt = self.session.stats(now.into_std()).rtt;
         self.view.update(|view| {
             view.idle_since = (connections == 0).then(|| view.idle_since.unwrap_or(now));
+            view.attached = self.attached;
             view.connections = connections;
             view.unresolved = count;
             view.unresolved_since = since;

@@ -9,10 +9,12 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+use socket2::SockRef;
+use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
@@ -40,9 +42,26 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Close it so that the client sees a reset at once instead of an end.
-    pub fn reset(self) {
-        reset(&self.socket);
+    /// A connection that was just accepted. Until it has come to a good end, dropping it in any way
+    /// resets it, so that a client never takes a loss for an end.
+    pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+        let _ = socket.set_nodelay(true);
+        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        Self {
+            socket,
+            peer,
+            at: Instant::now(),
+        }
+    }
+
+    /// Whether the client has gone away, or said all it will, without a word.
+    pub fn has_left(&self) -> bool {
+        let mut byte = [0];
+        let peeked = self.socket.poll_peek(
+            &mut Context::from_waker(Waker::noop()),
+            &mut ReadBuf::new(&mut byte),
+        );
+        !matches!(peeked, Poll::Pending | Poll::Ready(Ok(1..)))
     }
 }
 
@@ -86,11 +105,11 @@ impl Conn {
             end = self.carry(&mut socket) => end,
             () = reset_requested.cancelled() => Err(io::ErrorKind::ConnectionReset.into()),
         };
-        if let Err(error) = end {
-            tracing::debug!(stream = %self.stream, %error, "connection reset");
-            reset(&socket);
+        match end {
+            Ok(()) => orderly(&socket),
+            Err(error) => tracing::debug!(stream = %self.stream, %error, "connection reset"),
         }
-        drop(socket);
+        drop((socket, self.down));
         // The link may be gone for good, and then nobody waits for this.
         let _ = self.up.send(FromConn::Finished(self.stream)).await;
         self.stream
@@ -147,12 +166,20 @@ async fn upload(
             Ok(0) => return Ok(()),
             Ok(n) => {
                 counters.sent.fetch_add(n as u64, Ordering::Relaxed);
-                let data = FromConn::Data(stream, chunk.freeze());
+                let data = FromConn::Data(stream, trimmed(chunk));
                 up.send(data).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// A small read must not hold a large buffer for as long as it waits.
+fn trimmed(chunk: BytesMut) -> Bytes {
+    match chunk.len() < CHUNK / 4 {
+        true => Bytes::copy_from_slice(&chunk),
+        false => chunk.freeze(),
     }
 }
 
@@ -250,7 +277,7 @@ impl Progress {
     }
 }
 
-/// Make the coming close a reset. Without effect on a socket that is closed already.
-fn reset(socket: &TcpStream) {
-    let _ = socket.set_zero_linger();
+/// The connection has come to a good end: let its last bytes be delivered after the close.
+fn orderly(socket: &TcpStream) {
+    let _ = SockRef::from(socket).set_linger(None);
 }

@@ -3,12 +3,12 @@
 mod sessions;
 mod waiting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +26,9 @@ use crate::status::{Problem, Reason};
 
 /// Connections held while there is no session; a pool that asks for more has to wait to be accepted.
 const MAX_WAITING: usize = 512;
-/// What sessions are given to end at shutdown, the calls to AWS included.
-const END_PATIENCE: Duration = Duration::from_secs(8);
+/// What sessions are given to end at shutdown. A StartSession under way is awaited and undone: it
+/// takes ten seconds at most, and as much again when the network has just gone.
+const END_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What comes to the tunnel.
 pub struct Inbox {
@@ -55,7 +56,7 @@ pub struct Tunnel {
     warming: Vec<oneshot::Sender<Result<(), Problem>>>,
     ending: Vec<oneshot::Sender<Result<(), Problem>>>,
     sessions: BTreeMap<u64, Slot>,
-    tasks: JoinSet<(u64, Ended)>,
+    tasks: JoinSet<Ended>,
     views_changed: Arc<Notify>,
     next_key: u64,
     /// Connections are refused until then, for this reason.
@@ -64,6 +65,10 @@ pub struct Tunnel {
     /// The lease was already given up once because its target could not be reached.
     gave_up_lease: bool,
     doubted_at: Option<Instant>,
+    /// When a session was last left because its connections were refused.
+    rotated_at: Option<Instant>,
+    /// Which session a task carries.
+    keys: HashMap<task::Id, u64>,
 }
 
 impl Tunnel {
@@ -95,6 +100,8 @@ impl Tunnel {
             failures: 0,
             gave_up_lease: false,
             doubted_at: None,
+            rotated_at: None,
+            keys: HashMap::new(),
         }
     }
 
@@ -109,23 +116,16 @@ impl Tunnel {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(accepted) = self.inbox.incoming.recv(), if self.waiting.len() < MAX_WAITING => {
-                    self.accepted(accepted);
+                    self.waiting.push_back(accepted);
                 }
                 news = self.claim.news() => self.follow(news),
                 () = self.views_changed.notified() => self.look(),
-                Some(Ok((key, ended))) = self.tasks.join_next() => self.ended(key, ended),
+                Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Some(command) = self.inbox.commands.recv() => self.obey(command),
                 () = sleep_until(deadline) => self.expire(),
             }
         }
         self.shut_down().await;
-    }
-
-    fn accepted(&mut self, accepted: Accepted) {
-        match &self.cooling {
-            Some((until, _)) if Instant::now() < *until => accepted.reset(),
-            _ => self.waiting.push_back(accepted),
-        }
     }
 
     /// Find sessions for those who wait.
@@ -138,7 +138,14 @@ impl Tunnel {
                         return;
                     }
                 }
-                Choice::Open => return self.open(),
+                Choice::Open => {
+                    // Those who have gone away need no session.
+                    self.waiting.retain(|accepted| !accepted.has_left());
+                    match self.waiting.is_empty() && self.warming.is_empty() {
+                        true => break,
+                        false => return self.open(),
+                    }
+                }
                 Choice::Wait => return,
             }
         }
@@ -150,12 +157,15 @@ impl Tunnel {
 
     /// Give the first in line to a session. `false` when there is none, or it cannot be taken now.
     fn hand_over(&mut self, key: u64) -> bool {
-        let (Some(slot), Some(accepted)) = (self.sessions.get(&key), self.waiting.pop_front())
+        let (Some(slot), Some(accepted)) = (self.sessions.get_mut(&key), self.waiting.pop_front())
         else {
             return false;
         };
         match slot.placed.try_send(accepted) {
-            Ok(()) => true,
+            Ok(()) => {
+                slot.handed += 1;
+                true
+            }
             Err(error) => {
                 self.waiting.push_front(error.into_inner());
                 false
@@ -164,6 +174,11 @@ impl Tunnel {
     }
 
     fn open(&mut self) {
+        if let Some((until, reason)) = self.cooling.clone()
+            && Instant::now() < until
+        {
+            return self.reset_waiting(&reason);
+        }
         match self.claim.target() {
             Some(target) => self.start_session(target.to_owned()),
             None if matches!(self.claim, Claim::None) => {
@@ -266,9 +281,7 @@ impl Tunnel {
         while self.inbox.listeners.join_next().await.is_some() {}
         let reason = Reason::new("shutting_down", "the daemon is shutting down");
         self.inbox.incoming.close();
-        while let Some(accepted) = self.inbox.incoming.recv().await {
-            accepted.reset();
-        }
+        while self.inbox.incoming.recv().await.is_some() {}
         self.reset_waiting(&reason);
         let drain = self.shared.drain;
         let _ = timeout(drain, self.drained()).await;

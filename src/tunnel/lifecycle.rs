@@ -167,10 +167,16 @@ impl Lifecycle {
         match outcome {
             Outcome::Started(Ok(())) => {
                 self.exists = true;
+                (self.attempts, self.unreachable) = (0, false);
                 self.lost_at = now;
                 self.link(now);
             }
             Outcome::Started(Err(trouble)) => self.not_started(trouble, now),
+            // One that has been linked before may be again, on a better network.
+            Outcome::NotLinked(trouble) if self.was_connected => {
+                self.attempts += 1;
+                self.back_off(trouble.reason, now);
+            }
             Outcome::NotLinked(trouble) => self.retry_resume(trouble, now),
             Outcome::LinkLost(why) => self.lost(why, now),
             Outcome::Closed(reason) => {

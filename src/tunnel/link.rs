@@ -1,7 +1,7 @@
 //! One WebSocket carrying a session, until either ends.
 //!
-//! Knows a WebSocket and a session; it does not know AWS. It takes the [`Bridge`] by reference for
-//! as long as the WebSocket lives, so that everything that must survive is left behind in it.
+//! Knows a WebSocket and a session; it does not know AWS. It borrows the [`Bridge`] for as long as
+//! the WebSocket lives, so that everything that must survive is left behind in it.
 //!
 //! Reading has two rules. A chunk from a connection is taken only while the session can take it:
 //! that is the whole of back-pressure towards clients. The WebSocket is not read while the only
@@ -10,38 +10,25 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::bridge::Bridge;
 use super::conn::Accepted;
-use crate::proto::{Event, Failure, Session};
+use super::wire::Wire;
+use crate::proto::{Event, Failure};
 
-/// Below the 60 s after which load balancers and VPN gateways forget a silent connection.
-const PING_INTERVAL: Duration = Duration::from_secs(25);
-/// Nothing at all was received for so long, pongs included: the WebSocket is dead.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-/// Messages written between two flushes: few system calls, and no starved acknowledgements.
-const FLUSH_EVERY: usize = 32;
-/// Messages read before the other branches get a turn.
-const READ_BATCH: usize = 64;
-/// What the service is given to take a message before the WebSocket counts as dead.
-const SEND_LIMIT: Duration = Duration::from_secs(60);
+/// What streams are given to be closed before the session is.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(300);
 /// What the agent is given to acknowledge the end of the session.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(1);
-/// What a polite close is given.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// What a refused handshake is given to reach the agent.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a link ended.
 #[derive(Debug, PartialEq)]
@@ -78,56 +65,59 @@ pub async fn run<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut link = Link::new(socket, open_frame);
-    bridge.session.handle_connected(link.now());
+    bridge.session.handle_connected(Instant::now().into_std());
+    let mut link = Link {
+        wire: Wire::new(socket, open_frame),
+        farewell: Farewell::None,
+    };
     let end = link.carry(bridge, inbox).await;
-    bridge.session.handle_disconnected(link.now());
-    link.close().await;
+    if let LinkEnd::Failed(_) = end {
+        let words = poll_fn(|cx| link.wire.poll_last_words(&mut bridge.session, cx));
+        let _ = timeout(LAST_WORDS_PATIENCE, words).await;
+    }
+    bridge
+        .session
+        .handle_disconnected(Instant::now().into_std());
+    link.wire.close().await;
     end
 }
 
 struct Link<S> {
-    socket: WebSocketStream<S>,
-    /// Goes before everything else.
-    open_frame: Option<String>,
-    /// Messages written since the last flush, pongs included.
-    unflushed: usize,
-    heard_at: Instant,
-    ping_at: Instant,
-    /// Since when the socket has refused to take what is pending.
-    blocked_since: Option<Instant>,
-    /// The session is being ended, and by then it is.
-    terminate_by: Option<Instant>,
+    wire: Wire<S>,
+    farewell: Farewell,
+}
+
+/// How far the end of the session is.
+#[derive(Clone, Copy, PartialEq)]
+enum Farewell {
+    /// Nobody asked for it.
+    None,
+    /// Streams are being closed, until then at most.
+    Draining(Instant),
+    /// The agent has been told, and by then it is over.
+    Terminating(Instant),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    fn new(socket: WebSocketStream<S>, open_frame: String) -> Self {
-        let now = Instant::now();
-        Self {
-            socket,
-            open_frame: Some(open_frame),
-            unflushed: 0,
-            heard_at: now,
-            ping_at: now + PING_INTERVAL,
-            blocked_since: None,
-            terminate_by: None,
-        }
-    }
-
     async fn carry(&mut self, bridge: &mut Bridge, inbox: Inbox<'_>) -> LinkEnd {
         let Inbox { placed, end } = inbox;
-        let mut timer = Box::pin(sleep_until(self.ping_at));
+        let mut timer = Box::pin(sleep_until(Instant::now()));
+        let mut was_reading = true;
         loop {
             if let Some(end) = self.follow_events(bridge) {
                 return end;
             }
             bridge.publish();
             let reading = !bridge.is_stalled();
+            if reading && !was_reading {
+                self.wire.excuse_silence(Instant::now());
+            }
+            was_reading = reading;
             let takes_chunks = bridge.session.can_write();
-            let ending = self.terminate_by.is_some();
+            let ending = self.farewell != Farewell::None;
             set_timer(&mut timer, self.next_due(bridge, reading));
             tokio::select! {
-                carried = poll_fn(|cx| self.poll(&mut bridge.session, reading, cx)) => {
+                carried = poll_fn(|cx| self.wire.poll(&mut bridge.session, reading, cx)) => {
                     if let Err(why) = carried {
                         // The last message before the loss may have been the session's end.
                         return self.follow_events(bridge).unwrap_or_else(|| self.lost(why));
@@ -135,9 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 Some(chunk) = bridge.chunks.recv(), if takes_chunks => bridge.take(chunk),
                 Some(accepted) = placed.recv(), if !ending => bridge.attach(accepted),
-                Some(_) = bridge.conns.join_next() => {}
-                () = bridge.drained.notified(), if !reading => self.heard_at = Instant::now(),
-                () = end.cancelled(), if !ending => self.terminate(bridge),
+                Some(_) = bridge.conns.join_next() => bridge.detach(),
+                () = bridge.drained.notified(), if !reading => {}
+                () = end.cancelled(), if !ending => self.drain(bridge),
                 () = &mut timer => {
                     if let Some(end) = self.timeout(bridge, reading) {
                         return end;
@@ -154,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Event::Unresponsive => {
                     return Some(self.lost("nothing was acknowledged for 30 s".to_owned()));
                 }
-                Event::Closed { .. } if self.terminate_by.is_some() => {
+                Event::Closed { .. } if self.farewell != Farewell::None => {
                     return Some(LinkEnd::Terminated { acked: true });
                 }
                 Event::Closed { output } => return Some(LinkEnd::Closed(output)),
@@ -162,180 +152,72 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 event => bridge.follow(event),
             }
         }
-        let acked = self.terminate_by.is_some() && bridge.session.is_terminate_acked();
-        acked.then_some(LinkEnd::Terminated { acked })
-    }
-
-    /// Send what is pending, then take what has come, then flush. `Ready` when something was
-    /// received, or when the socket failed.
-    fn poll(
-        &mut self,
-        session: &mut Session,
-        reading: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), String>> {
-        let now = Instant::now();
-        let sent = self.poll_send(session, now, cx)?;
-        let mut received = 0;
-        while reading && received < READ_BATCH {
-            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(cx) else {
-                break;
-            };
-            self.receive(session, message, now)?;
-            received += 1;
-        }
-        if received > 0 {
-            return Poll::Ready(Ok(()));
-        }
-        if sent.is_ready() && self.unflushed > 0 {
-            let _ = self.poll_flush(now, cx)?;
-        }
-        Poll::Pending
-    }
-
-    /// Hand everything pending to the socket. `Pending` when it takes no more for now.
-    fn poll_send(
-        &mut self,
-        session: &mut Session,
-        now: Instant,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), String>> {
-        loop {
-            if self.unflushed >= FLUSH_EVERY {
-                ready!(self.poll_flush(now, cx))?;
+        match self.farewell {
+            Farewell::Draining(_) if bridge.session.is_drained() => {
+                self.terminate(bridge);
+                None
             }
-            let ready = Pin::new(&mut self.socket).poll_ready(cx);
-            ready!(self.noting_blocks(ready, now))?;
-            let Some(message) = self.next_message(session, now) else {
-                return Poll::Ready(Ok(()));
-            };
-            Pin::new(&mut self.socket)
-                .start_send(message)
-                .map_err(|e| e.to_string())?;
-            self.unflushed += 1;
-        }
-    }
-
-    fn next_message(&mut self, session: &mut Session, now: Instant) -> Option<Message> {
-        if let Some(open) = self.open_frame.take() {
-            return Some(Message::text(open));
-        }
-        if self.ping_at <= now {
-            self.ping_at = now + PING_INTERVAL;
-            return Some(Message::Ping(Bytes::from_static(b"keepalive")));
-        }
-        session.poll_transmit(now.into_std()).map(Message::Binary)
-    }
-
-    fn poll_flush(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
-        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
-        ready!(self.noting_blocks(flushed, now))?;
-        self.unflushed = 0;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Remember since when the socket has not taken anything.
-    fn noting_blocks(
-        &mut self,
-        result: Poll<Result<(), tungstenite::Error>>,
-        now: Instant,
-    ) -> Poll<Result<(), String>> {
-        match result {
-            Poll::Pending => {
-                self.blocked_since.get_or_insert(now);
-                Poll::Pending
+            Farewell::Terminating(_) if bridge.session.is_terminate_acked() => {
+                Some(LinkEnd::Terminated { acked: true })
             }
-            Poll::Ready(done) => {
-                self.blocked_since = None;
-                Poll::Ready(done.map_err(|error| error.to_string()))
-            }
-        }
-    }
-
-    fn receive(
-        &mut self,
-        session: &mut Session,
-        message: Option<Result<Message, tungstenite::Error>>,
-        now: Instant,
-    ) -> Result<(), String> {
-        self.heard_at = now;
-        match message {
-            Some(Ok(Message::Binary(frame))) => {
-                if let Err(error) = session.handle_input(frame, now.into_std()) {
-                    tracing::debug!(%error, "message ignored");
-                }
-                Ok(())
-            }
-            // The answer is queued already and wants to be flushed.
-            Some(Ok(Message::Ping(_))) => {
-                self.unflushed += 1;
-                Ok(())
-            }
-            Some(Ok(Message::Pong(_) | Message::Text(_) | Message::Frame(_))) => Ok(()),
-            Some(Ok(Message::Close(frame))) => Err(closed(frame)),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("the service closed the connection".to_owned()),
+            _ => None,
         }
     }
 
     fn timeout(&mut self, bridge: &mut Bridge, reading: bool) -> Option<LinkEnd> {
         let now = Instant::now();
-        if self.terminate_by.is_some_and(|at| at <= now) {
-            return Some(LinkEnd::Terminated { acked: false });
+        match self.farewell {
+            Farewell::Draining(until) if until <= now => self.terminate(bridge),
+            Farewell::Terminating(by) if by <= now => {
+                return Some(LinkEnd::Terminated { acked: false });
+            }
+            _ => {}
         }
-        if self
-            .blocked_since
-            .is_some_and(|since| since + SEND_LIMIT <= now)
-        {
-            return Some(self.lost("the service took no data for 60 s".to_owned()));
+        if let Some(why) = self.wire.lost(reading, now) {
+            return Some(self.lost(why.to_owned()));
         }
-        if !reading {
-            return None;
+        // While nothing is read, acknowledgements are not missing: they are waiting.
+        if reading {
+            bridge.session.handle_timeout(now.into_std());
         }
-        if self.heard_at + SILENCE_LIMIT <= now {
-            return Some(self.lost("nothing was received for 60 s".to_owned()));
-        }
-        bridge.session.handle_timeout(now.into_std());
         None
     }
 
     fn next_due(&self, bridge: &Bridge, reading: bool) -> Instant {
-        let session = bridge
-            .session
-            .poll_timeout()
-            .map(Instant::from_std)
-            .filter(|_| reading);
-        let silence = reading.then(|| self.heard_at + SILENCE_LIMIT);
-        let blocked = self.blocked_since.map(|since| since + SEND_LIMIT);
-        let due = [session, silence, blocked, self.terminate_by];
-        due.into_iter().flatten().fold(self.ping_at, Instant::min)
+        let session = bridge.session.poll_timeout().filter(|_| reading);
+        let farewell = match self.farewell {
+            Farewell::None => None,
+            Farewell::Draining(at) | Farewell::Terminating(at) => Some(at),
+        };
+        let due = [session.map(Instant::from_std), farewell];
+        let due = due.into_iter().flatten();
+        due.fold(self.wire.next_due(reading), Instant::min)
+    }
+
+    /// The session is no longer wanted: first its streams are closed, so that the agent hears of
+    /// them before it hears of the end.
+    fn drain(&mut self, bridge: &mut Bridge) {
+        bridge.end_all();
+        match bridge.is_ready() {
+            true => self.farewell = Farewell::Draining(Instant::now() + DRAIN_PATIENCE),
+            // Nobody there to be told.
+            false => self.farewell = Farewell::Terminating(Instant::now()),
+        }
     }
 
     fn terminate(&mut self, bridge: &mut Bridge) {
         let now = Instant::now();
-        bridge.end_all();
         bridge.session.terminate(now.into_std());
-        self.terminate_by = Some(now + TERMINATE_PATIENCE);
+        self.farewell = Farewell::Terminating(now + TERMINATE_PATIENCE);
     }
 
     fn lost(&self, why: String) -> LinkEnd {
-        match self.terminate_by {
-            Some(_) => LinkEnd::Terminated { acked: false },
-            None => LinkEnd::Lost(why),
+        match self.farewell {
+            Farewell::None => LinkEnd::Lost(why),
+            Farewell::Draining(_) | Farewell::Terminating(_) => {
+                LinkEnd::Terminated { acked: false }
+            }
         }
-    }
-
-    fn now(&self) -> std::time::Instant {
-        Instant::now().into_std()
-    }
-
-    /// Close politely, so that the service need not find out by itself.
-    async fn close(&mut self) {
-        let frame = CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        };
-        let _ = timeout(CLOSE_PATIENCE, self.socket.close(Some(frame))).await;
     }
 }
 
@@ -344,13 +226,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 fn set_timer(timer: &mut Pin<Box<Sleep>>, due: Instant) {
     if timer.is_elapsed() || due < timer.deadline() {
         timer.as_mut().reset(due);
-    }
-}
-
-fn closed(frame: Option<CloseFrame>) -> String {
-    match frame {
-        Some(frame) if frame.reason.is_empty() => format!("closed with code {}", frame.code),
-        Some(frame) => format!("closed with code {} \"{}\"", frame.code, frame.reason),
-        None => "closed without a code".to_owned(),
     }
 }

@@ -4,12 +4,12 @@
 //! has it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
@@ -29,7 +29,7 @@ pub enum Binding {
     Unbound,
     /// Bound to this address, whose port the system may have chosen.
     Bound(SocketAddr),
-    /// This system has no such address, as when IPv6 is switched off.
+    /// IPv6 is switched off on this system, so it has no such address.
     Absent,
     /// Not bound.
     Busy {
@@ -86,7 +86,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Binding>) {
-    if error.kind() == io::ErrorKind::AddrNotAvailable && address.ip().is_loopback() {
+    if error.kind() == io::ErrorKind::AddrNotAvailable && address.ip() == Ipv6Addr::LOCALHOST {
         binding.send_replace(Binding::Absent);
         return;
     }
@@ -112,16 +112,7 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
                 continue;
             }
         };
-        let _ = socket.set_nodelay(true);
-        if accepted
-            .send(Accepted {
-                socket,
-                peer,
-                at: Instant::now(),
-            })
-            .await
-            .is_err()
-        {
+        if accepted.send(Accepted::new(socket, peer)).await.is_err() {
             return;
         }
     }

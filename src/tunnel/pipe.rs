@@ -61,8 +61,11 @@ pub fn pipe(drained: Arc<Notify>) -> (Sender, Receiver) {
 impl Sender {
     /// Queue an item; the connection may be gone already, which is no matter here.
     pub fn push(&self, item: Item) {
-        self.queued.fetch_add(item.len(), Ordering::Relaxed);
-        let _ = self.items.send(item);
+        let len = item.len();
+        self.queued.fetch_add(len, Ordering::Relaxed);
+        if self.items.send(item).is_err() {
+            self.queued.fetch_sub(len, Ordering::Relaxed);
+        }
     }
 
     /// End the connection now, whatever is queued.
@@ -95,6 +98,15 @@ impl Receiver {
     }
 }
 
+/// What nobody will read any more holds up nobody.
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.items.close();
+        self.queued.store(0, Ordering::Relaxed);
+        self.drained.notify_one();
+    }
+}
+
 impl Item {
     fn len(&self) -> usize {
         match self {
@@ -118,6 +130,18 @@ mod tests {
         assert_eq!(items, [Item::Data(Bytes::from_static(b"hello")), Item::End]);
         assert_eq!(sender.queued(), 5);
         receiver.consumed(5);
+        assert_eq!(sender.queued(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_connection_left_unread_does_not_stall_the_link() {
+        let drained = Arc::new(Notify::new());
+        let (sender, receiver) = pipe(Arc::clone(&drained));
+        sender.push(Item::Data(Bytes::from_static(b"hello")));
+        drop(receiver);
+        assert_eq!(sender.queued(), 0);
+        drained.notified().await;
+        sender.push(Item::Data(Bytes::from_static(b"late")));
         assert_eq!(sender.queued(), 0);
     }
 

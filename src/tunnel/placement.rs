@@ -124,8 +124,9 @@ impl Candidate {
     /// When it is let go, unless a connection comes.
     pub fn ends_at(&self, linger: Duration) -> Option<Instant> {
         match self.stage {
-            Stage::Usable => self.idle_since.map(|since| since + linger),
-            Stage::Coming | Stage::Leaving => None,
+            // Also one that is being resumed for nobody.
+            Stage::Usable | Stage::Coming => self.idle_since.map(|since| since + linger),
+            Stage::Leaving => None,
         }
     }
 }

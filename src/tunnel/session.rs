@@ -67,10 +67,28 @@ pub struct Ended {
     pub reason: Option<Reason>,
     /// It never became usable, because AWS could not reach the target.
     pub unreachable: bool,
-    /// It was usable at some time.
-    pub was_connected: bool,
+    /// Some connection has got through it.
+    pub reached: bool,
+    /// Connections that were open when it ended.
+    pub lost: usize,
     /// Connections it was given but never took up.
     pub unplaced: Vec<Accepted>,
+}
+
+impl Ended {
+    /// A fault of ours has ended it.
+    pub fn broken() -> Self {
+        Self {
+            reason: Some(Reason::new(
+                "internal",
+                "bastiond itself failed; see its log",
+            )),
+            unreachable: false,
+            reached: false,
+            lost: 0,
+            unplaced: Vec::new(),
+        }
+    }
 }
 
 /// Run one session from StartSession to its end.
@@ -121,8 +139,7 @@ impl Session {
                 Step::End => break,
             };
             if let Some(outcome) = outcome {
-                self.lifecycle
-                    .handle_outcome(outcome, now());
+                self.lifecycle.handle_outcome(outcome, now());
             }
         }
         self.end().await
@@ -162,22 +179,30 @@ impl Session {
 
     async fn link(&mut self) -> Option<Outcome> {
         let known = self.mailbox.view.current().agent_version.is_some();
-        self.enter(if known {
-            Phase::Connected
-        } else {
-            Phase::Linking
-        });
+        if !known {
+            self.enter(Phase::Linking);
+        }
         // A token opens one link.
         let Some(opened) = self.opened.take() else {
             return Some(Outcome::LinkLost("no token at hand".to_owned()));
         };
-        let socket = match self.dial(&opened).await {
+        let dialled = tokio::select! {
+            dialled = self.dial(&opened) => dialled,
+            () = self.mailbox.end.cancelled() => {
+                self.lifecycle.handle_end();
+                return Some(Outcome::LinkLost("asked to end".to_owned()));
+            }
+        };
+        let socket = match dialled {
             Ok(socket) => socket,
             Err(trouble) => {
-                self.enter_resuming(&trouble.reason.message);
+                self.enter(Phase::Resuming(trouble.reason.clone()));
                 return Some(Outcome::NotLinked(trouble));
             }
         };
+        if known {
+            self.enter(Phase::Connected);
+        }
         let open_frame = self.bridge.session.open_frame(opened.token.expose());
         let Mailbox { placed, end, .. } = &mut self.mailbox;
         let inbox = Inbox { placed, end };
@@ -211,9 +236,19 @@ impl Session {
             }
             other => other,
         };
-        dialled.map_err(|error| Trouble {
-            reason: Reason::new("link_failed", format!("cannot open the WebSocket: {error}")),
-            kind: TroubleKind::Transient,
+        dialled.map_err(|error| {
+            let reason = Reason::new(error.code_word(), error.to_string());
+            let may_pass = error.is_retryable() || error.is_unauthorized();
+            Trouble {
+                reason: match error.hint() {
+                    Some(hint) => reason.with_hint(hint),
+                    None => reason,
+                },
+                kind: match may_pass {
+                    true => TroubleKind::Transient,
+                    false => TroubleKind::Final,
+                },
+            }
         })
     }
 
@@ -221,7 +256,7 @@ impl Session {
         match end {
             LinkEnd::Lost(why) => {
                 tracing::info!(%why, "link lost; resuming");
-                self.enter_resuming(&why);
+                self.enter(Phase::Resuming(Reason::new("link_lost", &why)));
                 Outcome::LinkLost(why)
             }
             LinkEnd::Closed(output) => {
@@ -247,13 +282,13 @@ impl Session {
                 return Some(Outcome::LinkLost("asked to end".to_owned()));
             }
         };
-        let outcome = resumed.map_err(trouble).map(|opened| {
+        let outcome = resumed.map_err(trouble_resuming).map(|opened| {
             self.opened = opened;
             self.opened.is_some()
         });
         if let Err(trouble) = &outcome {
             tracing::warn!(error = %trouble.reason.message, "cannot resume the session");
-            self.enter_resuming(&trouble.reason.message);
+            self.enter(Phase::Resuming(trouble.reason.clone()));
         }
         Some(Outcome::Resumed(outcome))
     }
@@ -298,7 +333,8 @@ impl Session {
         Ended {
             reason: self.lifecycle.reason().cloned(),
             unreachable: self.lifecycle.is_unreachable(),
-            was_connected: view.agent_version.is_some(),
+            reached: view.reached > 0,
+            lost: view.connections,
             unplaced,
         }
     }
@@ -314,10 +350,6 @@ impl Session {
         self.mailbox
             .view
             .update(|view| view.enter(phase, Instant::now()));
-    }
-
-    fn enter_resuming(&self, why: &str) {
-        self.enter(Phase::Resuming(why.to_owned()));
     }
 }
 
@@ -338,4 +370,27 @@ fn trouble(error: aws::Error) -> Trouble {
 /// The clock that the timers go by.
 fn now() -> std::time::Instant {
     Instant::now().into_std()
+}
+
+/// A session that exists is given up only when AWS says that it, and not the caller or the
+/// connection, is the matter.
+fn trouble_resuming(error: aws::Error) -> Trouble {
+    let is_final = match &error.kind {
+        Kind::Denied(_) => error.operation == "ResumeSession",
+        Kind::Invalid | Kind::NotFound | Kind::Untrusted => true,
+        _ => false,
+    };
+    match (is_final, trouble(error)) {
+        (
+            false,
+            Trouble {
+                reason,
+                kind: TroubleKind::Final,
+            },
+        ) => Trouble {
+            reason,
+            kind: TroubleKind::Transient,
+        },
+        (_, trouble) => trouble,
+    }
 }

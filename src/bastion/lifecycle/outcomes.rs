@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::reasons::{unknown_task, unreachable_agent};
+use super::reasons::{unconnected_agent, unknown_task, unreachable_agent};
 use super::terms::{Action, Agent, Event, Outcome, Phase, Sighting, Trouble};
 use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
 use crate::status::Reason;
@@ -11,10 +11,6 @@ use crate::status::Reason;
 const RECONCILE_AFTER: Duration = Duration::from_secs(4);
 /// From here on StartSession's own retries are the better probe.
 const PROBE_PATIENCE: Duration = Duration::from_secs(15);
-/// How often a task in use is looked at: its users should not be the first to learn of its end.
-const WATCH_INTERVAL: Duration = Duration::from_secs(10);
-/// The same while nobody uses it.
-const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
 /// How long before sessions of others are counted again on a task that should be stopped.
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(300);
 /// The same at shutdown, where sessions of our own may still be ending.
@@ -32,7 +28,7 @@ impl Lifecycle {
             Outcome::Described(described) => self.described(described, now),
             Outcome::Probed(probed) => self.probed(probed, now),
             Outcome::Counted(counted) => self.counted(counted, now),
-            Outcome::Stopped(stopped) => self.stopped(stopped, now),
+            Outcome::Stopped { arn, result } => self.stopped(arn, result, now),
         }
     }
 
@@ -60,11 +56,7 @@ impl Lifecycle {
     fn yield_to(&mut self, arn: String, other: Sighting, now: Instant) {
         let id = other.arn.rsplit('/').next().unwrap_or(&other.arn);
         let reason = format!("bastiond: duplicate of {id}");
-        self.act(Action::Stop {
-            arn: arn.clone(),
-            reason,
-        });
-        self.events.push_back(Event::LetGo(arn));
+        self.discard(arn, reason, now);
         self.events.push_back(Event::Holding(other.arn.clone()));
         self.sighted(other, now, false, None, now);
     }
@@ -74,7 +66,7 @@ impl Lifecycle {
             Ok(sighting) => {
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
                 if self.is_ending() {
-                    return self.leave_unready(&sighting.arn, true, now);
+                    return self.stop_unready(sighting.arn, now);
                 }
                 let reconcile = (self.settings.shared).then(|| now + self.paced(RECONCILE_AFTER));
                 self.sighted(sighting, now, true, reconcile, now);
@@ -86,6 +78,9 @@ impl Lifecycle {
 
     fn described(&mut self, described: Result<Option<Sighting>, Trouble>, now: Instant) {
         match (self.state.clone(), described) {
+            (State::Coming(coming), described) if self.is_ending() => {
+                self.described_at_the_end(coming, described, now);
+            }
             (State::Coming(coming), Ok(Some(sighting))) => {
                 let Coming {
                     seen_since,
@@ -141,45 +136,40 @@ impl Lifecycle {
         }
     }
 
-    fn watch_interval(&self) -> Duration {
-        match self.state {
-            State::Resting(..) => RESTING_WATCH_INTERVAL,
-            _ => WATCH_INTERVAL,
-        }
-    }
-
     fn probed(&mut self, probed: Result<bool, Trouble>, now: Instant) {
         match self.state.clone() {
             State::Probing(probing) => self.probed_first(probing, probed, now),
-            State::Ready(held) if matches!(probed, Ok(false)) => {
+            State::Ready(held) | State::Resting(held, _) => self.probed_again(held, probed, now),
+            _ => {}
+        }
+    }
+
+    /// A doubted task. Where the service never says "connected", as it may for tasks of ECS, its
+    /// "not connected" proves nothing.
+    fn probed_again(&mut self, mut held: Held, probed: Result<bool, Trouble>, now: Instant) {
+        held.doubted = false;
+        held.confirmed |= matches!(probed, Ok(true));
+        let lost = held.confirmed && matches!(probed, Ok(false));
+        match self.state {
+            State::Ready(_) if lost => {
+                let reason = unreachable_agent();
                 self.events.push_back(Event::Going {
-                    reason: unreachable_agent(),
+                    reason,
                     stopped: false,
                 });
-                self.probe(
-                    Held {
-                        doubted: false,
-                        ..held
-                    },
-                    Agent::Running,
-                    now,
-                );
+                self.probe(held, Agent::Running, now);
             }
-            State::Ready(held) if self.wanted => self.grant(
-                Held {
-                    doubted: false,
-                    ..held
-                },
-                now,
-            ),
-            State::Ready(_) | State::Resting(..) => self.held_mut(|held| held.doubted = false),
-            _ => {}
+            _ if self.wanted => self.grant(held, now),
+            _ => self.held_mut(|known| *known = held),
         }
     }
 
     fn probed_first(&mut self, mut probing: Probing, probed: Result<bool, Trouble>, now: Instant) {
         match probed {
-            Ok(true) => return self.ready(probing.held, now),
+            Ok(true) => {
+                probing.held.confirmed = true;
+                return self.ready(probing.held, now);
+            }
             Ok(false) => {}
             Err(trouble) => probing.blind |= !trouble.retry,
         }
@@ -187,8 +177,7 @@ impl Lifecycle {
         if probing.agent == Agent::Running && (probing.blind || waited >= PROBE_PATIENCE) {
             return self.ready(probing.held, now);
         }
-        let running = now.duration_since(probing.held.running_since);
-        let pause = if running < Duration::from_secs(10) {
+        let pause = if now.duration_since(probing.since) < Duration::from_secs(10) {
             500
         } else {
             1000
@@ -198,31 +187,44 @@ impl Lifecycle {
     }
 
     fn counted(&mut self, counted: Result<usize, Trouble>, now: Instant) {
-        let State::Leaving(held, _) = self.state.clone() else {
+        let State::Leaving(held, farewell) = self.state.clone() else {
             return;
         };
+        let hopeless = farewell == Farewell::CountingHopeless;
         match counted {
-            _ if self.wanted => self.grant(held, now),
+            _ if self.wanted && !hopeless => self.grant(held, now),
             Ok(0) => self.stop(held, now),
             Ok(_) if self.ends_shortly(now) => self.rest(held, now + SHUTDOWN_RECOUNT, now),
-            // Others have sessions: the last of them stops it.
-            Ok(_) if self.is_ending() => self.let_go(held, now),
+            // Others have sessions: the last of them stops it. Should they all be gone without
+            // doing so, the next start finds it in the state file.
+            Ok(_) if self.is_ending() => self.set(State::Stopped, now),
+            Ok(_) if self.wanted => self.fail(unconnected_agent(&Agent::Running), now),
             Ok(_) => self.rest(held, now + RECOUNT_INTERVAL, now),
-            // Whoever cannot count must not stop what others may be using: the watchdog will.
-            Err(_) => self.let_go(held, now),
+            // One's own task may be stopped without asking.
+            Err(_) if !self.settings.shared => self.stop(held, now),
+            Err(_) if self.is_ending() => self.set(State::Stopped, now),
+            Err(trouble) if trouble.retry || trouble.reason.is_login() => {
+                self.rest(held, now + RECOUNT_INTERVAL, now);
+            }
+            // Whoever may not count must not stop what others may be using: the watchdog will.
+            Err(_) => {
+                self.events.push_back(Event::LetGo(held.arn));
+                self.set(State::Stopped, now);
+            }
         }
     }
 
-    fn stopped(&mut self, stopped: Result<(), Trouble>, now: Instant) {
+    /// A task leaves the state file only when it is certain to stop.
+    fn stopped(&mut self, arn: String, result: Result<(), Trouble>, now: Instant) {
+        if result.is_ok() {
+            self.strays.retain(|stray| stray.arn != arn);
+            self.events.push_back(Event::LetGo(arn.clone()));
+        }
         let State::Leaving(held, Farewell::Stopping) = self.state.clone() else {
             return;
         };
-        if stopped.is_err() && !self.is_ending() && !self.wanted {
+        if result.is_err() && !self.is_ending() && !self.wanted {
             return self.rest(held, now + RECOUNT_INTERVAL, now);
-        }
-        // A stop that failed at shutdown stays in the state file, for the next start.
-        if stopped.is_ok() {
-            self.events.push_back(Event::LetGo(held.arn));
         }
         self.set(State::Stopped, now);
         if self.wanted {
@@ -230,14 +232,30 @@ impl Lifecycle {
         }
     }
 
+    /// The daemon ends while a task is on its way. Nobody can have a session on one that is not up.
+    fn described_at_the_end(
+        &mut self,
+        coming: Coming,
+        described: Result<Option<Sighting>, Trouble>,
+        now: Instant,
+    ) {
+        let phase = described.ok().flatten().map(|sighting| sighting.phase);
+        match phase {
+            Some(Phase::Coming(_) | Phase::Unusable(_)) if coming.ours => {
+                self.stop_unready(coming.arn, now);
+            }
+            Some(Phase::Up { target, .. }) => {
+                let held = Held::new(coming.arn, target, coming.ours, now);
+                self.leave(held, now);
+            }
+            // It has ended, is not ours to stop, or cannot be seen: the next start looks again.
+            _ => self.set(State::Stopped, now),
+        }
+    }
+
     /// Sessions of our own may still be counted.
     fn ends_shortly(&self, now: Instant) -> bool {
         self.ending_since
             .is_some_and(|since| now < since + SHUTDOWN_PATIENCE)
-    }
-
-    fn let_go(&mut self, held: Held, now: Instant) {
-        self.events.push_back(Event::LetGo(held.arn));
-        self.set(State::Stopped, now);
     }
 }

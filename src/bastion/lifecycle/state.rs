@@ -35,7 +35,7 @@ pub struct Coming {
     pub arn: String,
     /// Where it is, in words.
     pub detail: &'static str,
-    /// We ran it, in this start.
+    /// We ran it, in this start: nobody else can have a session on it yet.
     pub(super) ours: bool,
     pub(super) seen_since: Instant,
     pub(super) look_at: Instant,
@@ -47,6 +47,7 @@ pub struct Coming {
 pub struct Probing {
     /// The task and target.
     pub held: Held,
+    pub(super) since: Instant,
     pub(super) agent: Agent,
     pub(super) agent_since: Instant,
     /// GetConnectionStatus cannot tell, or may not be asked.
@@ -61,18 +62,47 @@ pub struct Held {
     pub arn: String,
     /// What StartSession is to be given.
     pub target: String,
+    /// We ran it, in this start.
     pub(super) ours: bool,
-    pub(super) running_since: Instant,
-    pub(super) look_at: Instant,
+    /// It was given to somebody, so others may have sessions on it.
+    pub(super) granted: bool,
+    /// GetConnectionStatus has said that its agent is connected, so its word can be trusted.
+    pub(super) confirmed: bool,
     /// A tunnel could not reach it.
     pub(super) doubted: bool,
+    pub(super) look_at: Instant,
+}
+
+impl Held {
+    /// A task that was just seen to run.
+    pub(super) fn new(arn: String, target: String, ours: bool, now: Instant) -> Self {
+        Self {
+            arn,
+            target,
+            ours,
+            granted: false,
+            confirmed: false,
+            doubted: false,
+            look_at: now,
+        }
+    }
 }
 
 /// How far the farewell is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Farewell {
-    /// Sessions are being counted.
+    /// Sessions are being counted, and the task stays if somebody wants it meanwhile.
     Counting,
+    /// The same, but its agent is dead: it is replaced if nobody has a session.
+    CountingHopeless,
     /// The task is being stopped.
     Stopping,
+}
+
+/// A task that is no use and has yet to be stopped, because the last attempt failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stray {
+    pub(super) arn: String,
+    pub(super) reason: String,
+    pub(super) stop_at: Instant,
 }

@@ -4,19 +4,23 @@ use std::time::{Duration, Instant};
 
 use super::reasons::{shutting_down, too_slow, unconnected_agent, unknown_task};
 use super::terms::{Action, Agent, Event, Phase, Sighting, Trouble};
-use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
+use super::{Coming, Farewell, Held, Lifecycle, Probing, State, Stray};
 use crate::status::Reason;
 
 /// First look at a task that was just run; nothing can be ready earlier.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// A RUNNING task whose agent has not connected by then never will (a known fault of the agent).
-const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
 /// The platform restarts a stopped agent by itself; this is how long it is given.
 const AGENT_RESTART_PATIENCE: Duration = Duration::from_secs(30);
 /// The whole of a cold start, after which it has failed.
 const START_DEADLINE: Duration = Duration::from_secs(300);
 /// How often a task in use is looked at: its users should not be the first to learn of its end.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// The same while nobody uses it.
+const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
+/// How often stopping a task that is no use is tried.
+const STRAY_INTERVAL: Duration = Duration::from_secs(60);
 /// First and longest pause after a failed start.
 const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
@@ -46,7 +50,7 @@ impl Lifecycle {
         let arn = sighting.arn;
         match sighting.phase {
             Phase::Coming(_) if now.duration_since(seen_since) >= START_DEADLINE => {
-                self.give_up(arn, ours, too_slow(), now);
+                self.give_up(arn, ours, too_slow(), true, now);
             }
             Phase::Coming(detail) => {
                 let look_at = self.next_look(seen_since, now);
@@ -63,20 +67,17 @@ impl Lifecycle {
                 );
             }
             Phase::Up { target, agent } => {
-                let held = Held {
-                    arn,
-                    target,
-                    ours,
-                    running_since: now,
-                    look_at: now + WATCH_INTERVAL,
-                    doubted: false,
-                };
+                let held = Held::new(arn, target, ours, now);
                 match self.wanted {
                     true => self.probe(held, agent, now),
                     false => self.rest(held, now + self.settings.idle_stop, now),
                 }
             }
-            Phase::Going { reason, retry, .. } => self.lost(arn, reason, retry, now),
+            Phase::Unusable(reason) => self.give_up(arn, ours, reason, false, now),
+            Phase::Going { reason, retry, .. } => {
+                self.events.push_back(Event::LetGo(arn));
+                self.lost(reason, retry, now);
+            }
         }
     }
 
@@ -89,9 +90,9 @@ impl Lifecycle {
 
     pub(super) fn probe(&mut self, mut held: Held, agent: Agent, now: Instant) {
         held.look_at = now + self.paced(Duration::from_secs(2));
-        self.wanted = true;
         let probing = Probing {
             held,
+            since: now,
             agent,
             agent_since: now,
             blind: false,
@@ -105,7 +106,8 @@ impl Lifecycle {
         probing.held.look_at = now + self.paced(Duration::from_secs(2));
         match sighting.phase {
             Phase::Going { reason, retry, .. } => {
-                return self.lost(sighting.arn, reason, retry, now);
+                self.events.push_back(Event::LetGo(sighting.arn));
+                return self.lost(reason, retry, now);
             }
             Phase::Up { agent, .. } => {
                 if agent != probing.agent {
@@ -113,7 +115,7 @@ impl Lifecycle {
                 }
                 probing.agent = agent;
             }
-            Phase::Coming(_) => {}
+            Phase::Coming(_) | Phase::Unusable(_) => {}
         }
         self.update(State::Probing(probing));
     }
@@ -121,7 +123,8 @@ impl Lifecycle {
     /// ECS does not know the task: it is told about a new one some seconds late.
     pub(super) fn unseen(&mut self, coming: Coming, now: Instant) {
         if now.duration_since(coming.seen_since) >= Duration::from_secs(10) || !coming.ours {
-            return self.lost(coming.arn, unknown_task(), true, now);
+            self.events.push_back(Event::LetGo(coming.arn));
+            return self.lost(unknown_task(), true, now);
         }
         let look_at = self.next_look(coming.seen_since, now);
         self.update(State::Coming(Coming { look_at, ..coming }));
@@ -129,14 +132,13 @@ impl Lifecycle {
 
     pub(super) fn unsure(&mut self, coming: Coming, trouble: Trouble, now: Instant) {
         let late = now.duration_since(coming.seen_since) >= START_DEADLINE;
+        // Those who wait are told; the task is looked after all the same, as it costs money.
         if self.wanted && (late || !trouble.retry) {
-            return self.fail(trouble.reason, now);
+            self.refuse(trouble.reason);
         }
-        // One we only mean to look after can wait for better times.
-        let pause = if self.wanted {
-            Duration::from_secs(2)
-        } else {
-            WATCH_INTERVAL
+        let pause = match self.wanted {
+            true => Duration::from_secs(2),
+            false => RESTING_WATCH_INTERVAL,
         };
         self.update(State::Coming(Coming {
             look_at: now + self.paced(pause),
@@ -145,8 +147,7 @@ impl Lifecycle {
     }
 
     /// A task ended before it could be used.
-    fn lost(&mut self, arn: String, reason: Reason, retry: bool, now: Instant) {
-        self.events.push_back(Event::LetGo(arn));
+    fn lost(&mut self, reason: Reason, retry: bool, now: Instant) {
         if !self.wanted {
             return self.set(State::Stopped, now);
         }
@@ -158,16 +159,34 @@ impl Lifecycle {
     }
 
     /// A task that will not become usable is stopped if we ran it, and replaced once.
-    fn give_up(&mut self, arn: String, ours: bool, reason: Reason, now: Instant) {
-        if !ours {
-            return self.fail(reason, now);
+    fn give_up(&mut self, arn: String, ours: bool, reason: Reason, retry: bool, now: Instant) {
+        match ours {
+            true => self.discard(arn, format!("bastiond: {}", reason.message), now),
+            false => self.events.push_back(Event::LetGo(arn)),
         }
-        let stop = format!("bastiond: {}", reason.message);
-        self.act(Action::Stop {
-            arn: arn.clone(),
-            reason: stop,
-        });
-        self.lost(arn, reason, true, now);
+        self.lost(reason, retry && ours, now);
+    }
+
+    /// Stop a task that is no use, until that has worked.
+    pub(super) fn discard(&mut self, arn: String, reason: String, now: Instant) {
+        let stray = Stray {
+            arn,
+            reason,
+            stop_at: now,
+        };
+        self.strays.push(stray);
+        let stop = self.next_stray(now).expect("it has just been made");
+        self.act(stop);
+    }
+
+    /// The next stop that is due. It is due again later, until an outcome says that it worked.
+    pub(super) fn next_stray(&mut self, now: Instant) -> Option<Action> {
+        let stray = self.strays.iter_mut().find(|stray| stray.stop_at <= now)?;
+        stray.stop_at = now + STRAY_INTERVAL;
+        Some(Action::Stop {
+            arn: stray.arn.clone(),
+            reason: stray.reason.clone(),
+        })
     }
 
     pub(super) fn look_again(&mut self, mut coming: Coming, now: Instant) {
@@ -179,17 +198,27 @@ impl Lifecycle {
     }
 
     pub(super) fn probe_again(&mut self, probing: Probing, now: Instant) {
-        let unconnected = now.duration_since(probing.held.running_since) >= AGENT_CONNECT_DEADLINE;
+        let unconnected = now.duration_since(probing.since) >= AGENT_CONNECT_DEADLINE;
         let agent_ended = matches!(probing.agent, Agent::Stopped(_))
             && now.duration_since(probing.agent_since) >= AGENT_RESTART_PATIENCE;
         if unconnected || agent_ended {
-            let reason = unconnected_agent(&probing.agent);
-            return self.give_up(probing.held.arn, probing.held.ours, reason, now);
+            return self.despair(probing, now);
         }
         if probing.held.look_at <= now {
             return self.act(Action::Describe(probing.held.arn));
         }
         self.act(Action::Probe(probing.held.target));
+    }
+
+    /// The agent does not come, or not come back. Where somebody may have a session all the same,
+    /// sessions are counted first.
+    fn despair(&mut self, probing: Probing, now: Instant) {
+        let reason = unconnected_agent(&probing.agent);
+        let Held { granted, ours, .. } = probing.held;
+        match granted {
+            true => self.count(probing.held, Farewell::CountingHopeless, now),
+            false => self.give_up(probing.held.arn, ours, reason, true, now),
+        }
     }
 
     pub(super) fn ready(&mut self, held: Held, now: Instant) {
@@ -205,6 +234,10 @@ impl Lifecycle {
 
     pub(super) fn grant(&mut self, held: Held, now: Instant) {
         self.wanted = false;
+        let held = Held {
+            granted: true,
+            ..held
+        };
         self.events.push_back(Event::Ready {
             target: held.target.clone(),
         });
@@ -214,7 +247,10 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn rest(&mut self, held: Held, until: Instant, now: Instant) {
+    pub(super) fn rest(&mut self, mut held: Held, until: Instant, now: Instant) {
+        if !held.doubted {
+            held.look_at = now + self.paced(RESTING_WATCH_INTERVAL);
+        }
         self.set(State::Resting(held, until), now);
     }
 
@@ -223,27 +259,33 @@ impl Lifecycle {
         if self.is_ending() && !self.settings.stop_on_shutdown {
             return self.set(State::Stopped, now);
         }
-        if !self.settings.shared {
+        // At the end, sessions of our own are over, and in user mode there are no others.
+        if self.is_ending() && !self.settings.shared {
             return self.stop(held, now);
         }
-        self.act(Action::CountSessions(held.target.clone()));
-        self.set(State::Leaving(held, Farewell::Counting), now);
+        self.count(held, Farewell::Counting, now);
     }
 
-    /// Nobody can have a session on a task that is not up yet.
-    pub(super) fn leave_unready(&mut self, arn: &str, ours: bool, now: Instant) {
-        if !ours || !self.settings.stop_on_shutdown {
-            return self.set(State::Stopped, now);
+    fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
+        self.act(Action::CountSessions(held.target.clone()));
+        self.set(State::Leaving(held, farewell), now);
+    }
+
+    /// The daemon ends while a task is on its way. One that others may be using by now is looked at
+    /// first.
+    pub(super) fn leave_unready(&mut self, coming: Coming, now: Instant) {
+        match coming.ours && self.settings.stop_on_shutdown {
+            true if self.settings.shared => self.act(Action::Describe(coming.arn)),
+            true => self.stop_unready(coming.arn, now),
+            false => self.set(State::Stopped, now),
         }
-        let held = Held {
-            arn: arn.to_owned(),
-            target: String::new(),
-            ours,
-            running_since: now,
-            look_at: now,
-            doubted: false,
-        };
-        self.stop(held, now);
+    }
+
+    pub(super) fn stop_unready(&mut self, arn: String, now: Instant) {
+        match self.settings.stop_on_shutdown {
+            true => self.stop(Held::new(arn, String::new(), true, now), now),
+            false => self.set(State::Stopped, now),
+        }
     }
 
     pub(super) fn stop(&mut self, held: Held, now: Instant) {
@@ -288,6 +330,13 @@ impl Lifecycle {
 
     pub(super) fn is_ending(&self) -> bool {
         self.ending_since.is_some()
+    }
+
+    pub(super) fn watch_interval(&self) -> Duration {
+        match self.state {
+            State::Resting(..) => RESTING_WATCH_INTERVAL,
+            _ => WATCH_INTERVAL,
+        }
     }
 
     pub(super) fn is_quiet(&self) -> bool {

@@ -23,6 +23,8 @@ pub enum Phase {
         /// The state of the agent in the container.
         agent: Agent,
     },
+    /// It runs, but cannot serve as a bastion, nor could another of its kind.
+    Unusable(Reason),
     /// Stopped, or about to be.
     Going {
         /// Why, as far as AWS says.
@@ -90,7 +92,12 @@ pub enum Outcome {
     /// Of `CountSessions`.
     Counted(Result<usize, Trouble>),
     /// Of `Stop`.
-    Stopped(Result<(), Trouble>),
+    Stopped {
+        /// The task.
+        arn: String,
+        /// Whether it will stop.
+        result: Result<(), Trouble>,
+    },
 }
 
 /// News for whoever waits for or uses the bastion.

@@ -1,6 +1,7 @@
 //! Rows of input → state and actions, in virtual time; and the property that from every state
 //! there is a way back to rest.
 
+use super::steps::AGENT_CONNECT_DEADLINE;
 use super::*;
 use crate::status::Reason;
 
@@ -102,6 +103,17 @@ impl World {
         panic!("no action in {:?}", self.lifecycle.state());
     }
 
+    /// The next action is to stop this task, and that works.
+    fn expect_stop(&mut self, arn: &str) {
+        let stop = self.action();
+        assert!(is_stop(&stop, arn), "{stop:?}");
+        let arn = arn.to_owned();
+        self.answer(Outcome::Stopped {
+            arn,
+            result: Ok(()),
+        });
+    }
+
     fn answer(&mut self, outcome: Outcome) {
         self.lifecycle.handle_outcome(outcome, self.now);
         self.drain();
@@ -141,6 +153,14 @@ fn probe(arn: &str) -> Action {
 
 fn count(arn: &str) -> Action {
     Action::CountSessions(format!("ecs:{arn}"))
+}
+
+fn stop(arn: &str) -> Action {
+    let reason = "bastiond: its last user left".to_owned();
+    Action::Stop {
+        arn: arn.to_owned(),
+        reason,
+    }
 }
 
 fn is_stop(action: &Action, arn: &str) -> bool {
@@ -223,9 +243,7 @@ fn of_two_tasks_run_at_once_the_later_laptop_stops_its_own() {
     world.expect(&Action::Find, Outcome::Found(Ok(None)));
     world.expect(&Action::Launch, Outcome::Launched(Ok(coming("ours"))));
     world.expect(&Action::Find, Outcome::Found(Ok(Some(coming("theirs")))));
-    let stop = world.action();
-    assert!(is_stop(&stop, "ours"), "{stop:?}");
-    world.answer(Outcome::Stopped(Ok(())));
+    world.expect_stop("ours");
     world.expect(
         &describe("theirs"),
         Outcome::Described(Ok(Some(up("theirs", Agent::Running)))),
@@ -300,15 +318,17 @@ fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
             }
         };
         assert!(is_stop(&stop, arn), "{stop:?}");
-        world.answer(Outcome::Stopped(Ok(())));
+        world.answer(Outcome::Stopped {
+            arn: arn.to_owned(),
+            result: Ok(()),
+        });
         if arn == "first" {
             world.expect(&Action::Find, Outcome::Found(Ok(None)));
         }
     }
     assert!(matches!(world.state(), State::Cooling(..)));
-    assert!(
-        matches!(world.events.last(), Some(Event::Failed(reason)) if reason.code == "target_not_connected")
-    );
+    let is_told = |event: &Event| matches!(event, Event::Failed(reason) if reason.code == "target_not_connected");
+    assert!(world.events.iter().any(is_told));
 }
 
 #[test]
@@ -399,9 +419,7 @@ fn an_unused_task_is_stopped_after_its_idle_time_if_nobody_else_has_a_session() 
     assert_eq!(last, count("a"));
     assert_eq!(world.now - rested, 900 * SECOND);
     world.answer(Outcome::Counted(Ok(0)));
-    let stop = world.action();
-    assert!(is_stop(&stop, "a"), "{stop:?}");
-    world.answer(Outcome::Stopped(Ok(())));
+    world.expect_stop("a");
     assert_eq!(*world.state(), State::Stopped);
     assert_eq!(world.events.last(), Some(&Event::LetGo("a".to_owned())));
 }
@@ -523,8 +541,7 @@ fn shutting_down_during_a_launch_stops_what_was_launched() {
     world.lifecycle.handle_shutdown(world.now);
     assert!(!world.lifecycle.is_finished());
     world.answer(Outcome::Launched(Ok(coming("a"))));
-    assert!(is_stop(&world.action(), "a"));
-    world.answer(Outcome::Stopped(Ok(())));
+    world.expect_stop("a");
     assert!(world.lifecycle.is_finished());
 }
 
@@ -538,7 +555,174 @@ fn shutting_down_waits_briefly_for_own_sessions_and_leaves_the_task_to_others() 
         world.expect(&count("a"), Outcome::Counted(Ok(1)));
     }
     assert!((2 * SECOND..3 * SECOND).contains(&(world.now - since)));
-    assert_eq!(world.events.last(), Some(&Event::LetGo("a".to_owned())));
+    assert!(
+        !world.events.contains(&Event::LetGo("a".to_owned())),
+        "the next start looks after it"
+    );
+}
+
+#[test]
+fn a_task_that_another_laptop_may_share_is_looked_at_before_a_shutdown_stops_it() {
+    for (phase, next) in [
+        (up("a", Agent::Running), count("a")),
+        (coming("a"), stop("a")),
+    ] {
+        let mut world = World::new(settings());
+        world.request();
+        world.expect(&Action::Find, Outcome::Found(Ok(None)));
+        world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
+        world.lifecycle.handle_shutdown(world.now);
+        world.expect(&describe("a"), Outcome::Described(Ok(Some(phase))));
+        assert_eq!(world.action(), next);
+    }
+}
+
+#[test]
+fn a_task_of_an_earlier_run_is_not_stopped_unseen() {
+    let mut world = World::adopting(settings(), Some("old"));
+    world.lifecycle.handle_shutdown(world.now);
+    assert!(world.lifecycle.is_finished());
+    world.drain();
+    assert!(world.events.is_empty());
+}
+
+#[test]
+fn a_service_that_never_says_connected_is_not_believed_when_it_says_not_connected() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(
+        &Action::Find,
+        Outcome::Found(Ok(Some(up("a", Agent::Running)))),
+    );
+    world.expect(&probe("a"), Outcome::Probed(Err(trouble(false))));
+    world.lifecycle.handle_doubt(world.now);
+    world.expect(
+        &describe("a"),
+        Outcome::Described(Ok(Some(up("a", Agent::Running)))),
+    );
+    world.expect(&probe("a"), Outcome::Probed(Ok(false)));
+    assert!(matches!(world.state(), State::Ready(_)));
+}
+
+#[test]
+fn a_task_whose_agent_was_lost_is_waited_for_and_never_stopped_under_others() {
+    for others in [0, 1] {
+        let mut world = World::new(settings());
+        world.start("a");
+        world.now += 3600 * SECOND;
+        world.lifecycle.handle_doubt(world.now);
+        let doubted = world.now;
+        world.expect(
+            &describe("a"),
+            Outcome::Described(Ok(Some(up("a", Agent::Running)))),
+        );
+        world.expect(&probe("a"), Outcome::Probed(Ok(false)));
+        world.request();
+        let mut last = world.action();
+        while last != count("a") {
+            world.answer(match last {
+                Action::Probe(_) => Outcome::Probed(Err(trouble(true))),
+                _ => Outcome::Described(Ok(Some(up("a", Agent::Pending)))),
+            });
+            last = world.action();
+        }
+        assert!(world.now - doubted >= AGENT_CONNECT_DEADLINE);
+        world.answer(Outcome::Counted(Ok(others)));
+        match others {
+            0 => world.expect_stop("a"),
+            _ => assert!(matches!(world.state(), State::Cooling(..))),
+        }
+    }
+}
+
+#[test]
+fn being_offline_at_the_idle_time_does_not_forget_the_task() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.handle_unleased(world.now);
+    for _ in 0..3 {
+        while world.action() != count("a") {
+            world.answer(Outcome::Described(Err(trouble(true))));
+        }
+        world.answer(Outcome::Counted(Err(trouble(true))));
+    }
+    while world.action() != count("a") {
+        world.answer(Outcome::Described(Ok(Some(up("a", Agent::Running)))));
+    }
+    world.answer(Outcome::Counted(Ok(0)));
+    world.expect_stop("a");
+}
+
+#[test]
+fn a_stop_that_fails_is_tried_until_it_works() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("ours"))));
+    world.expect(
+        &Action::Find,
+        Outcome::Found(Ok(Some(up("theirs", Agent::Running)))),
+    );
+    let mut failures = 0;
+    loop {
+        match world.action() {
+            Action::Stop { arn, .. } if failures < 2 => {
+                failures += 1;
+                world.answer(Outcome::Stopped {
+                    arn,
+                    result: Err(trouble(true)),
+                });
+                assert!(!world.events.contains(&Event::LetGo("ours".to_owned())));
+            }
+            Action::Stop { arn, .. } => {
+                world.answer(Outcome::Stopped {
+                    arn,
+                    result: Ok(()),
+                });
+                break;
+            }
+            Action::Probe(_) => world.answer(Outcome::Probed(Ok(true))),
+            _ => world.answer(Outcome::Described(Ok(Some(up("theirs", Agent::Running))))),
+        }
+    }
+    assert!(world.events.contains(&Event::LetGo("ours".to_owned())));
+    assert!(matches!(world.state(), State::Ready(_)));
+}
+
+#[test]
+fn a_task_that_can_be_no_bastion_is_stopped_and_not_run_again() {
+    let mut world = World::new(Settings {
+        shared: false,
+        ..settings()
+    });
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
+    let unusable = Sighting {
+        arn: "a".to_owned(),
+        phase: Phase::Unusable(reason("no_target")),
+    };
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(unusable))));
+    world.expect_stop("a");
+    assert!(matches!(world.state(), State::Cooling(..)));
+}
+
+#[test]
+fn signing_out_during_a_start_is_told_and_the_task_looked_after_all_the_same() {
+    let mut world = World::new(Settings {
+        shared: false,
+        ..settings()
+    });
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("a"))));
+    world.expect(&describe("a"), Outcome::Described(Err(trouble(false))));
+    assert_eq!(world.events.last(), Some(&Event::Failed(reason("test"))));
+    world.expect(
+        &describe("a"),
+        Outcome::Described(Ok(Some(up("a", Agent::Running)))),
+    );
+    assert!(matches!(world.state(), State::Resting(..)));
 }
 
 #[test]
@@ -616,7 +800,10 @@ fn random_outcome(action: &Action, rng: &mut fastrand::Rng) -> Outcome {
         Action::Describe(_) => Outcome::Described(Ok(seen)),
         Action::Probe(_) => Outcome::Probed(Ok(rng.bool())),
         Action::CountSessions(_) => Outcome::Counted(Ok(rng.usize(0..2))),
-        Action::Stop { .. } => Outcome::Stopped(Ok(())),
+        Action::Stop { arn, .. } => Outcome::Stopped {
+            arn: arn.clone(),
+            result: Ok(()),
+        },
     }
 }
 
@@ -627,7 +814,10 @@ fn failure(action: &Action, trouble: Trouble) -> Outcome {
         Action::Describe(_) => Outcome::Described(Err(trouble)),
         Action::Probe(_) => Outcome::Probed(Err(trouble)),
         Action::CountSessions(_) => Outcome::Counted(Err(trouble)),
-        Action::Stop { .. } => Outcome::Stopped(Err(trouble)),
+        Action::Stop { arn, .. } => Outcome::Stopped {
+            arn: arn.clone(),
+            result: Err(trouble),
+        },
     }
 }
 
@@ -639,7 +829,10 @@ fn settle(world: &mut World) {
         Some(Action::Describe(arn)) => Outcome::Described(Ok(Some(up(&arn, Agent::Running)))),
         Some(Action::Probe(_)) => Outcome::Probed(Ok(true)),
         Some(Action::CountSessions(_)) => Outcome::Counted(Ok(0)),
-        Some(Action::Stop { .. }) => Outcome::Stopped(Ok(())),
+        Some(Action::Stop { arn, .. }) => Outcome::Stopped {
+            arn,
+            result: Ok(()),
+        },
         None => {
             if let Some(at) = world.lifecycle.poll_timeout() {
                 world.now = world.now.max(at);

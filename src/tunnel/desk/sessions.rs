@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::{self, JoinError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::Tunnel;
 use crate::bastion::Going;
+use crate::status::Reason;
 use crate::tunnel::claim::Claim;
 use crate::tunnel::conn::Accepted;
 use crate::tunnel::placement::{self, Candidate, Stage};
@@ -23,6 +25,10 @@ const MAX_PLACED: usize = 64;
 pub const DOUBT_AFTER: Duration = Duration::from_secs(5);
 /// How often the task is doubted at most.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(10);
+/// So many refusals in a row are more than a chance.
+const REFUSALS: u64 = 2;
+/// How often a session is left for them: a database that is down is no reason for many.
+const ROTATE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// One session, from the tunnel's side.
 pub struct Slot {
@@ -36,6 +42,10 @@ pub struct Slot {
     /// Connections that had got through when last looked at, and those that were refused.
     reached: u64,
     refused: u64,
+    /// Refusals when a connection last got through.
+    refused_before: u64,
+    /// Connections it was given.
+    pub(super) handed: u64,
 }
 
 impl Tunnel {
@@ -54,6 +64,8 @@ impl Tunnel {
             connected: false,
             reached: 0,
             refused: 0,
+            refused_before: 0,
+            handed: 0,
         };
         self.sessions.insert(key, slot);
         let context = Context {
@@ -73,37 +85,86 @@ impl Tunnel {
             end,
             view,
         };
-        let session = async move { (key, session::run(context, mailbox).await) };
-        self.tasks
-            .spawn(session.instrument(tracing::info_span!("session", key)));
+        let session =
+            session::run(context, mailbox).instrument(tracing::info_span!("session", key));
+        let task = self.tasks.spawn(session);
+        self.keys.insert(task.id(), key);
+    }
+
+    /// A session's task has ended, well or by a fault of ours.
+    pub(super) fn joined(&mut self, joined: Result<(task::Id, Ended), JoinError>) {
+        let id = match &joined {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(key) = self.keys.remove(&id) else {
+            return;
+        };
+        let ended = joined.map(|(_, ended)| ended);
+        self.ended(
+            key,
+            ended.unwrap_or_else(|error| {
+                tracing::error!(%error, "a session's task broke");
+                Ended::broken()
+            }),
+        );
     }
 
     /// A session's view has changed.
     pub(super) fn look(&mut self) {
-        let mut errors = Vec::new();
         let mut works = false;
+        let mut errors = Vec::new();
         for slot in self.sessions.values_mut() {
-            let view = slot.view.borrow_and_update();
-            if view.phase == Phase::Connected {
-                (self.failures, self.cooling, self.gave_up_lease) = (0, None, false);
-            }
+            let view = slot.view.borrow_and_update().clone();
             let connected = view.phase == Phase::Connected;
             works |= connected && !std::mem::replace(&mut slot.connected, connected);
-            works |= view.reached > std::mem::replace(&mut slot.reached, view.reached);
-            if view.refused > slot.refused {
-                slot.refused = view.refused;
+            self.gave_up_lease &= !connected;
+            if view.reached > slot.reached {
+                (slot.reached, slot.refused_before) = (view.reached, view.refused);
+                (self.failures, self.cooling, works) = (0, None, true);
+            }
+            if view.refused > std::mem::replace(&mut slot.refused, view.refused) {
                 let host = self.config.host.as_deref().unwrap_or("localhost");
                 errors.push(reason::refused(host, self.config.port));
+            }
+            if let Phase::Resuming(reason) = &view.phase
+                && reason.is_login()
+            {
+                errors.push(reason.clone());
             }
         }
         if works {
             self.board.send_modify(|board| board.last_error = None);
         }
-        for error in errors {
-            tracing::warn!(error = %error.message, "connection refused by the far side");
-            self.note_error(error);
-        }
+        errors.into_iter().for_each(|error| self.trouble(error));
+        self.rotate();
         self.doubt();
+    }
+
+    /// Connections are refused, or nobody is signed in: say so. Whoever waits for the person to sign
+    /// in is told at once.
+    fn trouble(&mut self, error: Reason) {
+        tracing::warn!(error = %error.message, "a tunnel is in trouble");
+        match error.is_login() {
+            true => self.refuse_waiting(&error),
+            false => self.note_error(error),
+        }
+    }
+
+    /// The agent resolves the host once a session. After a fail-over it dials an address that has
+    /// gone: refusals in a row send newcomers to a new session, now and then.
+    fn rotate(&mut self) {
+        let now = Instant::now();
+        if self.rotated_at.is_some_and(|at| now < at + ROTATE_INTERVAL) {
+            return;
+        }
+        for slot in self.sessions.values_mut().filter(|slot| !slot.leaving) {
+            if slot.refused - slot.refused_before >= REFUSALS {
+                tracing::info!("connections are refused; the next goes to a new session");
+                slot.leaving = true;
+                self.rotated_at = Some(now);
+            }
+        }
     }
 
     /// A lost link or a silent dial may mean that the task has died: AWS is asked, now and then.
@@ -140,22 +201,22 @@ impl Tunnel {
         }
     }
 
-    pub(super) fn ended(&mut self, key: u64, ended: Ended) {
+    fn ended(&mut self, key: u64, ended: Ended) {
         self.sessions.remove(&key);
         for accepted in ended.unplaced.into_iter().rev() {
             self.waiting.push_front(accepted);
         }
-        if self.sessions.is_empty() {
+        if !self.sessions.values().any(|slot| slot.leaving) {
             for reply in self.ending.drain(..) {
                 let _ = reply.send(Ok(()));
             }
         }
         let Some(reason) = ended.reason else { return };
-        // An idle session that AWS ended is nobody's loss.
-        if reason.code != "session_idle_timeout" {
-            self.note_error(reason.clone());
-        }
-        if ended.was_connected {
+        if ended.reached {
+            // One that AWS ended while nobody was connected is nobody's loss.
+            if ended.lost > 0 {
+                self.note_error(reason);
+            }
             return;
         }
         if let (true, Some(bastion), false) = (ended.unreachable, &self.bastion, self.gave_up_lease)
@@ -166,7 +227,9 @@ impl Tunnel {
             self.claim = Claim::None;
             return;
         }
-        self.cool_down(reason);
+        if reason.code != "session_idle_timeout" {
+            self.cool_down(reason);
+        }
     }
 
     /// End what nobody has used for a while, then give up the lease.
@@ -208,8 +271,9 @@ impl Tunnel {
 impl Slot {
     /// The view, corrected by what has been placed since it was published.
     pub(super) fn candidate(&self, key: u64) -> Candidate {
-        let on_its_way = self.placed.max_capacity() - self.placed.capacity();
-        let mut candidate = self.view.borrow().candidate(key);
+        let view = self.view.borrow();
+        let on_its_way = (self.handed - view.attached) as usize;
+        let mut candidate = view.candidate(key);
         candidate.connections += on_its_way;
         candidate.unresolved += on_its_way;
         if on_its_way > 0 {

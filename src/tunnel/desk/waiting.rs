@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::Tunnel;
 use crate::status::{Problem, Reason};
-use crate::tunnel::conn::Accepted;
 
 /// After a session could not be started, connections are refused with the same words for so long:
 /// a pool that reconnects in a loop must not become a loop of calls.
@@ -35,7 +34,7 @@ impl Tunnel {
     }
 
     pub(super) fn reset_waiting(&mut self, reason: &Reason) {
-        self.waiting.drain(..).for_each(Accepted::reset);
+        self.waiting.clear();
         self.answer_warming(Err(reason.clone()));
     }
 
@@ -51,6 +50,15 @@ impl Tunnel {
     pub(super) fn note_error(&mut self, reason: Reason) {
         self.board
             .send_modify(|board| board.last_error = Some((reason, Instant::now())));
+    }
+
+    /// What would mend the last error is likely to mend what came of it.
+    fn last_hint(&self) -> Option<String> {
+        let board = self.board.borrow();
+        board
+            .last_error
+            .as_ref()
+            .and_then(|(reason, _)| reason.hint.clone())
     }
 
     pub(super) fn expire(&mut self) {
@@ -69,10 +77,10 @@ impl Tunnel {
                 "no session within {}{phase}",
                 humantime::format_duration(hold)
             );
-            self.note_error(Reason::new("hold_timeout", message));
-            if let Some(accepted) = self.waiting.pop_front() {
-                accepted.reset();
-            }
+            let mut reason = Reason::new("hold_timeout", message);
+            reason.hint = self.last_hint();
+            self.note_error(reason);
+            self.waiting.pop_front();
         }
         self.doubt();
     }
