@@ -90,9 +90,9 @@ impl View {
     /// As placement sees it.
     pub fn candidate(&self, key: u64) -> Candidate {
         let stage = match self.phase {
-            Phase::Starting | Phase::Linking | Phase::Resuming(_) => Stage::Coming,
+            // One that ends by itself is waited for as well: why it ended decides what is next.
+            Phase::Starting | Phase::Linking | Phase::Resuming(_) | Phase::Ending => Stage::Coming,
             Phase::Connected => Stage::Usable,
-            Phase::Ending => Stage::Leaving,
         };
         Candidate {
             key,
