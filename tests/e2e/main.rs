@@ -7,4 +7,6 @@
 mod support;
 
 mod bytes;
+mod ending;
+mod reconnect;
 mod start;
