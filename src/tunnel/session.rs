@@ -255,6 +255,8 @@ impl Session {
             tracing::warn!(error = %trouble.reason.message, "cannot resume the session");
             self.enter_resuming(&trouble.reason.message);
         }
+        let failed = outcome.as_ref().err().map(|trouble| trouble.reason.clone());
+        self.mailbox.view.update(|view| view.trouble = failed);
         Some(Outcome::Resumed(outcome))
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::placement::{Candidate, Stage};
 use crate::aws::SessionId;
-use crate::status;
+use crate::status::{self, Reason};
 
 /// Published by the session's task at each change.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct View {
     pub id: Option<SessionId>,
     /// The agent's version, once it has introduced itself.
     pub agent_version: Option<String>,
+    /// Why the last attempt to resume it failed, until one succeeds.
+    pub trouble: Option<Reason>,
     /// Open connections.
     pub connections: usize,
     /// Those of which nothing was heard from the far side.
@@ -65,6 +67,7 @@ impl View {
             started: now,
             id: None,
             agent_version: None,
+            trouble: None,
             connections: 0,
             unresolved: 0,
             unresolved_since: None,

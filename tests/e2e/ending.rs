@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
-    Daemon, House, Terms, assert_reset, aws_call, ping, receive, send, skip, state_text, until,
+    Daemon, House, Terms, assert_reset, aws_call, hang_up, ping, receive, send, skip, state_text, until,
 };
 
 const START_SESSION: &str = "AmazonSSM.StartSession";
@@ -27,7 +27,7 @@ fn brief() -> Terms {
 async fn a_session_is_ended_by_its_flag_some_time_after_its_last_connection() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     let status = daemon
         .until("the end is in sight", |status| {
             status.tunnels[0].ends_in_seconds.is_some()
@@ -35,7 +35,12 @@ async fn a_session_is_ended_by_its_flag_some_time_after_its_last_connection() {
         .await;
     assert!((110..=120).contains(&status.tunnels[0].ends_in_seconds.expect("it is")));
     skip(Duration::from_secs(60)).await;
-    daemon.served().await;
+    hang_up(daemon.served().await);
+    daemon
+        .until("it is idle again", |status| {
+            status.tunnels[0].ends_in_seconds.is_some()
+        })
+        .await;
     skip(Duration::from_secs(115)).await;
     assert_eq!(house.world().active_sessions().len(), 1);
     skip(Duration::from_secs(10)).await;
@@ -57,7 +62,7 @@ async fn an_acknowledged_flag_is_enough_whatever_the_agent_does_then() {
         ..Faults::default()
     });
     let daemon = house.daemon(&brief()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     until(house.world(), "the flag", |world| {
         world.sessions()[0].terminate_flags == 1
     })
@@ -71,7 +76,7 @@ async fn an_acknowledged_flag_is_enough_whatever_the_agent_does_then() {
 async fn a_flag_that_is_not_acknowledged_is_followed_by_the_call() {
     let house = House::new().await;
     let daemon = house.daemon(&brief()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     house.world().set_faults(Faults {
         zombie: Zombie::Mute,
         ..Faults::default()
@@ -87,7 +92,7 @@ async fn a_flag_that_is_not_acknowledged_is_followed_by_the_call() {
 async fn an_unused_task_is_stopped_after_its_rest() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     daemon.client.down("app-db").await.expect("it is down");
     let status = daemon
         .until("it rests", |status| status.bastions[0].state == BastionState::Resting)
@@ -115,7 +120,7 @@ async fn a_task_with_somebody_elses_session_is_not_stopped_until_that_ends() {
     let daemon = house.daemon(&brief()).await;
     let client = daemon.served().await;
     let theirs = other_session(&house).await;
-    drop(client);
+    hang_up(client);
     until(house.world(), "the sessions are counted", |world| {
         world.count("DescribeSessions") > 0
     })
@@ -139,7 +144,7 @@ async fn a_connection_in_the_rest_needs_no_new_task() {
         ..brief()
     };
     let daemon = house.daemon(&terms).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     daemon
         .until("it rests", |status| status.bastions[0].state == BastionState::Resting)
         .await;
@@ -188,7 +193,7 @@ async fn a_connection_that_ends_by_itself_is_not_cut_by_a_shutdown() {
 async fn ctl_shuts_down_too() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     daemon.client.shutdown().await.expect("it is heard");
     daemon.ended().await.expect("a clean end");
     assert_eq!(house.world().count("StopTask"), 1);
@@ -203,7 +208,7 @@ async fn a_task_is_left_at_shutdown_if_so_configured_and_adopted_then() {
         ..Terms::default()
     };
     let daemon = house.daemon(&terms).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     daemon.stop().await;
     assert_eq!(house.world().count("StopTask"), 0);
     let daemon = house.daemon(&terms).await;
@@ -221,7 +226,7 @@ async fn a_task_is_left_at_shutdown_if_so_configured_and_adopted_then() {
 async fn shutdown_leaves_a_task_that_somebody_else_uses() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
-    drop(daemon.served().await);
+    hang_up(daemon.served().await);
     other_session(&house).await;
     daemon.stop().await;
     assert_eq!(house.world().count("StopTask"), 0);
@@ -349,7 +354,11 @@ async fn forgotten(house: &House, session: &str) {
 /// Somebody else starts a session on the task; gives its id.
 async fn other_session(house: &House) -> String {
     let target = house.world().tasks()[0].target(0);
-    let body = json!({"Target": target});
+    let body = json!({
+        "Target": target,
+        "DocumentName": "AWS-StartPortForwardingSession",
+        "Parameters": {"portNumber": ["22"]},
+    });
     let answer = aws_call(house, START_SESSION, "ssm", &body).await;
     answer["SessionId"].as_str().expect("a session").to_owned()
 }
@@ -362,7 +371,7 @@ async fn the_listener_never_notices() {
     for _ in 0..2 {
         let mut client = crate::support::connect(address).await;
         ping(&mut client).await;
-        drop(client);
+        hang_up(client);
         no_session_is_left(house.world()).await;
     }
     assert_eq!(daemon.address().await, address);

@@ -8,5 +8,7 @@ mod support;
 
 mod bytes;
 mod ending;
+mod opening;
 mod reconnect;
 mod start;
+mod trouble;

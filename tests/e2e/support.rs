@@ -380,6 +380,11 @@ pub async fn receive_all(client: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// Closes a client for good. A mere end would be taken for half a close, and lingered over.
+pub fn hang_up(client: TcpStream) {
+    client.set_zero_linger().expect("a socket");
+}
+
 /// Nothing more comes but a reset.
 pub async fn assert_reset(client: &mut TcpStream) {
     let mut scrap = [0; 1024];
