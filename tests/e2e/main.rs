@@ -9,6 +9,7 @@ mod support;
 mod bytes;
 mod ending;
 mod opening;
+mod program;
 mod reconnect;
 mod start;
 mod trouble;

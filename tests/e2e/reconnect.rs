@@ -6,7 +6,6 @@ use std::time::Duration;
 use bastiond::sim::{ApiFault, Command, Cut, Faults, Line, World, Zombie, frames::Form};
 use bastiond::status::{SessionState, TunnelState};
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
 use tokio::time::sleep;
 
 use crate::support::{
@@ -181,15 +180,15 @@ async fn a_line_that_loses_repeats_and_reorders_spoils_nothing() {
 }
 
 #[tokio::test]
-async fn links_that_end_every_hundred_messages_lose_nothing() {
+async fn links_that_end_again_and_again_lose_nothing() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
     house.world().set_faults(Faults {
-        cut_after: Some((100, Cut::Reset)),
+        cut_after: Some((1500, Cut::Reset)),
         ..Faults::default()
     });
-    let bytes = pattern(60_000, 6);
+    let bytes = pattern(1_000_000, 6);
     let no_waiting = async {
         loop {
             // The pauses between attempts grow to ten seconds.
@@ -250,9 +249,9 @@ async fn resuming_goes_on_for_minutes_while_connections_wait() {
     assert_eq!(tunnel.connections, 1);
     assert_eq!(tunnel.sessions[0].state, SessionState::Resuming);
     send(&mut client, b"patience").await;
-    for _ in 0..18 {
+    for _ in 0..6 {
         let before = house.world().count("ResumeSession");
-        skip(Duration::from_secs(10)).await;
+        skip(Duration::from_secs(30)).await;
         until(house.world(), "another attempt", |world| {
             world.count("ResumeSession") > before
         })
@@ -412,19 +411,16 @@ async fn an_agent_that_acknowledges_nothing_gets_one_resume_and_is_then_replaced
         assert!(jumps < 20, "it is not noticed");
     }
     assert!(jumps >= 5, "too early: after {jumps} jumps of 5 s");
-    let mut scrap = [0; 1];
-    let reset = client.read(&mut scrap);
-    tokio::pin!(reset);
-    let outcome = loop {
-        skip(Duration::from_secs(5)).await;
-        tokio::select! {
-            outcome = &mut reset => break outcome,
-            () = sleep(Duration::from_millis(20)) => jumps += 1,
+    let replaced = async {
+        loop {
+            skip(Duration::from_secs(5)).await;
+            sleep(Duration::from_millis(20)).await;
         }
-        assert!(jumps < 60, "it is not replaced");
     };
-    let error = outcome.expect_err("a reset");
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    tokio::select! {
+        () = replaced => {}
+        () = assert_reset(&mut client) => {}
+    }
     daemon.served().await;
     let sessions = house.world().sessions();
     assert_eq!((sessions.len(), sessions[0].links), (2, 2));
