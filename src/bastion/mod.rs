@@ -249,6 +249,8 @@ impl Bastion {
             self.turn(sleep_until(deadline.max(Instant::now() + MOMENT)))
                 .await;
         }
+        // The last outcome has news too: that the task need not be remembered.
+        self.follow_events();
     }
 
     /// Do what is to be done, then wait for one thing to happen.

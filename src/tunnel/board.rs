@@ -100,7 +100,7 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
             .collect::<Option<Vec<_>>>()
             .and_then(|ends| ends.into_iter().max())
             .map(|at| at.saturating_duration_since(now).as_secs()),
-        last_error: board.last_error.as_ref().map(|(reason, at)| {
+        last_error: last_error(board, &views).map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
             Problem::new(
                 format!("tunnel {}", around.config.name),
@@ -125,7 +125,11 @@ fn state(
         return (TunnelState::Ready, view.since, None);
     }
     if let Some(view) = phase(|phase| matches!(phase, Phase::Resuming(_))) {
-        return (TunnelState::Reconnecting, view.since, resuming(view));
+        let state = match &view.phase {
+            Phase::Resuming(reason) if reason.is_login() => TunnelState::NeedsLogin,
+            _ => TunnelState::Reconnecting,
+        };
+        return (state, view.since, resuming(view));
     }
     if let Some(since) = board.starting_since {
         return (TunnelState::Starting, since, Some(starting(views, around)));
@@ -149,6 +153,17 @@ fn state(
         }
         _ => (TunnelState::Idle, board.since, None),
     }
+}
+
+/// What stands in the way of a session now, else what last went wrong. A lost link alone is no
+/// error: it is being resumed.
+fn last_error<'a>(board: &'a Board, views: &'a [View]) -> Option<(&'a Reason, &'a Instant)> {
+    let present = views.iter().find_map(|view| match &view.phase {
+        Phase::Resuming(reason) if reason.code != "link_lost" => Some((reason, &view.since)),
+        _ => None,
+    });
+    let past = board.last_error.as_ref();
+    present.or(past.map(|(reason, at)| (reason, at)))
 }
 
 fn resuming(view: &View) -> Option<String> {

@@ -170,7 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.ping_at = now + PING_INTERVAL;
             return Some(Message::Ping(Bytes::from_static(b"keepalive")));
         }
-        session.poll_transmit(now.into_std()).map(Message::Binary)
+        let frame = session.poll_transmit(now.into_std())?;
+        tracing::trace!(bytes = frame.len(), "message sent");
+        Some(Message::Binary(frame))
     }
 
     fn poll_flush(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
@@ -192,6 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.heard_at = now;
         match message {
             Some(Ok(Message::Binary(frame))) => {
+                tracing::trace!(bytes = frame.len(), "message received");
                 if let Err(error) = session.handle_input(frame, now.into_std()) {
                     tracing::debug!(%error, "message ignored");
                 }

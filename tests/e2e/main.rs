@@ -7,4 +7,9 @@
 mod support;
 
 mod bytes;
+mod ending;
+mod opening;
+mod program;
+mod reconnect;
 mod start;
+mod trouble;

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bastiond::aws::Source;
@@ -30,20 +29,32 @@ pub const PACE: f64 = 0.02;
 /// How the agent finds the database.
 pub const HOST: &str = "db.internal";
 
-/// Waits for something that must happen.
+/// Waits for something that must happen, by a clock that does not [`skip`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(LIMIT, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("{what}: not within {LIMIT:?}"),
+    match patiently(future).await {
+        Some(done) => done,
+        None => panic!("{what}: not within {LIMIT:?}"),
     }
+}
+
+async fn patiently<T>(future: impl Future<Output = T>) -> Option<T> {
+    let start = std::time::Instant::now();
+    tokio::pin!(future);
+    while start.elapsed() < LIMIT {
+        if let Ok(done) = timeout(LIMIT, &mut future).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 /// Waits until the simulated world is so.
 pub async fn until(world: &World, what: &str, holds: impl Fn(&World) -> bool) {
-    if timeout(LIMIT, world.until(holds)).await.is_err() {
+    if patiently(world.until(holds)).await.is_none() {
+        let mut calls = operations(world);
+        calls.dedup();
         panic!(
-            "{what}: not within {LIMIT:?}\ncalls: {:#?}\nsessions: {:#?}\ntasks: {:?}",
-            operations(world),
+            "{what}: not within {LIMIT:?}\ncalls: {calls:?}\nsessions: {:#?}\ntasks: {:?}",
             world.sessions(),
             world.task_statuses()
         );
@@ -200,10 +211,15 @@ impl House {
         self.sweep().await;
     }
 
-    /// Ends the rest, when no daemon is left.
-    pub async fn sweep(self) {
+    /// Ends the rest, when the daemon was another process.
+    pub async fn sweep_beside(self) {
         self.database.stop().await;
         within("the simulator ends", self.sim.shutdown()).await;
+    }
+
+    /// Ends the rest, when no daemon is left.
+    pub async fn sweep(self) {
+        self.sweep_beside().await;
         let metrics = runtime::Handle::current().metrics();
         let all_ended = async {
             while metrics.num_alive_tasks() > 0 {
@@ -281,9 +297,9 @@ impl Daemon {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        match timeout(LIMIT, look).await {
-            Ok(status) => status,
-            Err(_) => panic!("{what}: not within {LIMIT:?}: {:#?}", self.status().await),
+        match patiently(look).await {
+            Some(status) => status,
+            None => panic!("{what}: not within {LIMIT:?}: {:#?}", self.status().await),
         }
     }
 
@@ -380,6 +396,11 @@ pub async fn receive_all(client: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// Closes a client for good. A mere end would be taken for half a close, and lingered over.
+pub fn hang_up(client: TcpStream) {
+    client.set_zero_linger().expect("a socket");
+}
+
 /// Nothing more comes but a reset.
 pub async fn assert_reset(client: &mut TcpStream) {
     let mut scrap = [0; 1024];
@@ -428,8 +449,6 @@ pub async fn echo_whole(client: &mut TcpStream, bytes: &[u8], seed: u64) {
 /// A server on the private side.
 pub struct Database {
     pub address: SocketAddr,
-    /// Connections so far.
-    accepted: Arc<Mutex<usize>>,
     task: JoinHandle<()>,
 }
 
@@ -442,25 +461,14 @@ impl Database {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let accepted = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&accepted);
         let task = tokio::spawn(async move {
             let mut conns = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
-                *count.lock().expect("no panic") += 1;
                 let _ = socket.set_nodelay(true);
                 conns.spawn(handler(socket));
             }
         });
-        Self {
-            address,
-            accepted,
-            task,
-        }
-    }
-
-    pub fn accepted(&self) -> usize {
-        *self.accepted.lock().expect("no panic")
+        Self { address, task }
     }
 
     async fn stop(self) {

@@ -213,8 +213,9 @@ impl DataChannel {
                 self.rtt.sample(acked.elapsed);
             }
             self.window.grow(waiting, &self.rtt);
+            // One that frees nothing, such as a repeat on a new link, is no sign of life.
+            self.silence.heard(self.outgoing.counted() > 0, now);
         }
-        self.silence.heard(self.outgoing.counted() > 0, now);
     }
 
     /// The service asks for a pause.
