@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use sd_notify::NotifyState;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -103,8 +104,10 @@ pub async fn run(
 
     let announced = ready(&line);
     if announced.is_ok() {
+        tell_service_manager(&[NotifyState::Ready, NotifyState::Status(&line)]);
         daemon.serve(&mut requests, &cancel).await;
     }
+    tell_service_manager(&[NotifyState::Stopping]);
     // Whoever still asks is told that the daemon stops.
     drop(requests);
     cancel.cancel();
@@ -120,6 +123,13 @@ pub async fn run(
     let _ = server.await;
     tracing::info!("stopped");
     announced
+}
+
+/// Does nothing unless one waits to be told (systemd's `Type=notify`).
+fn tell_service_manager(news: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(news) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
 }
 
 fn explained(error: aws::Error) -> anyhow::Error {

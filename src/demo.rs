@@ -167,7 +167,12 @@ fn configuration(sim: &Sim, listen: &str, brisk: bool) -> anyhow::Result<Config>
         cluster = script.clusters[0],
         family = script.task_definitions[0].family,
     );
-    Config::parse(&text).context("cannot use --listen")
+    Config::parse(&text).map_err(|error| {
+        // Only `listen` is not ours; where it stands in our text is nobody's business.
+        let said = error.mistakes().iter().map(|mistake| &mistake.message);
+        let said: Vec<_> = said.map(String::as_str).collect();
+        anyhow::anyhow!("cannot use `--listen {listen}`: {}", said.join("; "))
+    })
 }
 
 async fn resolve(target: &str) -> anyhow::Result<SocketAddr> {

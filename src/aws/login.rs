@@ -17,6 +17,8 @@ use super::{
 
 /// Longest text taken from a chain of errors; a command's output can be of any length.
 const MAX_TEXT: usize = 400;
+/// The SDK's words when every source was tried; what follows, a list of what each lacked, helps nobody.
+const NONE_FOUND: &str = "no credentials found in chain";
 
 /// What failed credentials mean to the operation that needed them.
 pub(super) fn from_credentials(
@@ -30,8 +32,11 @@ pub(super) fn from_credentials(
         let kind = by_code("AssumeRole", &code, &message, None);
         return failure("AssumeRole", Some(&code), message, kind, caller).into();
     }
-    let message = chain_text(error);
+    let mut message = chain_text(error);
     let kind = credentials_kind(error, &message.to_ascii_lowercase());
+    if message.contains(NONE_FOUND) {
+        message = "there are no credentials in the environment or the profile".to_owned();
+    }
     failure(operation, None, message, kind, caller).into()
 }
 
@@ -86,7 +91,7 @@ fn sources<'a>(
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// What the chain says, without the SDK's sentences that say nothing and without repetitions.
+/// What the chain says, on one line, without the SDK's sentences that say nothing and without repetitions.
 pub(super) fn chain_text(error: &(dyn StdError + 'static)) -> String {
     const EMPTY: [&str; 6] = [
         "an error occurred while loading credentials",
@@ -98,7 +103,8 @@ pub(super) fn chain_text(error: &(dyn StdError + 'static)) -> String {
     ];
     let mut text = String::new();
     for source in sources(error) {
-        let part = source.to_string();
+        let words = source.to_string();
+        let part = words.split_whitespace().collect::<Vec<_>>().join(" ");
         if EMPTY.contains(&part.as_str()) || text.contains(&part) {
             continue;
         }
@@ -183,10 +189,28 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_credentials_is_told_so_in_few_words() {
+        let tried =
+            "no credentials found in chain. Attempted:\n  Environment: not set\n  Profile: none";
+        let failed = from_credentials(
+            "RunTask",
+            &CredentialsError::not_loaded(tried),
+            &Caller::default(),
+        );
+        assert_eq!(failed.kind, Kind::Login(Login::Missing));
+        assert_eq!(
+            failed.message,
+            "there are no credentials in the environment or the profile"
+        );
+    }
+
+    #[test]
     fn the_text_says_the_cause_and_nothing_twice() {
         let inner = CredentialsError::provider_error("the SSO token has expired");
         let outer = CredentialsError::provider_error(inner);
         assert_eq!(chain_text(&outer), "the SSO token has expired");
         assert!(chain_text(&CredentialsError::unhandled("x".repeat(9999))).len() <= MAX_TEXT);
+        let lines = CredentialsError::provider_error("it said:\n  no\n");
+        assert_eq!(chain_text(&lines), "it said: no");
     }
 }

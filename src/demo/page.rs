@@ -69,8 +69,10 @@ pub async fn serve() -> io::Result<Page> {
 
 async fn attend(socket: TcpStream, peer: SocketAddr) {
     let service = service_fn(move |request| answer(request, peer));
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+    // A request a connection, so that the status shows none when nobody asks.
+    let connection = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "demo page");
     }

@@ -1,8 +1,9 @@
 //! A true PostgreSQL and its own clients through the whole tunnel.
 //!
-//! They need PostgreSQL's programs. Where these are missing the tests say so and pass, unless
-//! `BASTIOND_REQUIRE_PROGRAMS=1`.
+//! They need PostgreSQL's programs; see `programs`.
 
+#[path = "../support/programs.rs"]
+mod programs;
 mod server;
 mod tunnel;
 

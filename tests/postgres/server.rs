@@ -1,8 +1,7 @@
 //! A PostgreSQL of a test's own, in a temporary folder, gone when it is dropped.
 
 use std::{
-    env, fs,
-    io::{self, Write as _},
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
@@ -14,6 +13,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::programs;
+
 /// PostgreSQL refuses to run as root; its Debian package makes this user.
 const USER: &str = "postgres";
 /// Where Debian keeps what is not on PATH.
@@ -24,41 +25,14 @@ const PROGRAMS: [&str; 4] = ["initdb", "postgres", "psql", "pgbench"];
 const START: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Whether the tests can run. Where they must, absence is a failure.
+/// Whether the tests can run.
 pub fn is_installed() -> bool {
-    let missing: Vec<_> = PROGRAMS
-        .iter()
-        .filter(|name| find(name).is_none())
-        .collect();
-    if missing.is_empty() {
-        return true;
-    }
-    let is_required = env::var("BASTIOND_REQUIRE_PROGRAMS").is_ok_and(|value| value == "1");
-    assert!(
-        !is_required,
-        "PostgreSQL is required: {missing:?} not found"
-    );
-    // Not by `eprintln!`, which is shown of failed tests only.
-    let _ = writeln!(
-        io::stderr(),
-        "skipped: needs PostgreSQL, {missing:?} not found"
-    );
-    false
+    programs::are_there(&PROGRAMS, Path::new(DEBIAN))
 }
 
 /// The path of one of its programs.
 pub fn program(name: &str) -> PathBuf {
-    find(name).unwrap_or_else(|| panic!("`{name}` is installed"))
-}
-
-fn find(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = [PathBuf::from(DEBIAN)]
-        .into_iter()
-        .chain(env::split_paths(&path));
-    folders
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+    programs::find(name, Path::new(DEBIAN)).unwrap_or_else(|| panic!("`{name}` is installed"))
 }
 
 /// A running server that trusts everybody on loopback.
