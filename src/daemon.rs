@@ -153,7 +153,9 @@ impl Daemon {
         let adopted = state.contents().tasks;
         let mut names = Vec::new();
         for bastion in config.bastions.into_values() {
-            let mut fitting = adopted.iter().filter(|task| bastion::is_wanted(task, &bastion));
+            let mut fitting = adopted
+                .iter()
+                .filter(|task| bastion::is_wanted(task, &bastion));
             let adopt = fitting.next().map(|task| task.arn.clone());
             names.push(bastion.name.clone());
             let end = daemon.end_bastions.clone();

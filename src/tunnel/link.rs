@@ -11,7 +11,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
@@ -26,12 +26,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::bridge::Bridge;
 use super::conn::Accepted;
+use super::wake::Wake;
 use crate::proto::{Event, Failure, Session};
 
 /// Below the 60 s after which load balancers and VPN gateways forget a silent connection.
 const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// Nothing at all was received for so long, pongs included: the WebSocket is dead.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// How often to see whether the machine was asleep.
+const WAKE_CHECK: Duration = Duration::from_secs(5);
+/// After a sleep the service has to answer a ping by then.
+const WAKE_PATIENCE: Duration = Duration::from_secs(5);
 /// Messages written between two flushes: few system calls, and no starved acknowledgements.
 const FLUSH_EVERY: usize = 32;
 /// Messages read before the other branches get a turn.
@@ -94,6 +99,10 @@ struct Link<S> {
     unflushed: usize,
     heard_at: Instant,
     ping_at: Instant,
+    wake: Wake,
+    wake_check_at: Instant,
+    /// The machine was asleep: something has to be heard by then.
+    answer_by: Option<Instant>,
     /// Since when the socket has refused to take what is pending.
     blocked_since: Option<Instant>,
     /// The session is being ended, and by then it is.
@@ -109,6 +118,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             unflushed: 0,
             heard_at: now,
             ping_at: now + PING_INTERVAL,
+            wake: Wake::new(SystemTime::now(), now.into_std()),
+            wake_check_at: now + WAKE_CHECK,
+            answer_by: None,
             blocked_since: None,
             terminate_by: None,
         }
@@ -260,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         message: Option<Result<Message, tungstenite::Error>>,
         now: Instant,
     ) -> Result<(), String> {
-        self.heard_at = now;
+        (self.heard_at, self.answer_by) = (now, None);
         match message {
             Some(Ok(Message::Binary(frame))) => {
                 tracing::trace!(bytes = frame.len(), "message received");
@@ -295,11 +307,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if !reading {
             return None;
         }
+        if self.answer_by.is_some_and(|at| at <= now) {
+            return Some(self.lost("no answer since the machine woke up".to_owned()));
+        }
+        self.check_wake(now);
         if self.heard_at + SILENCE_LIMIT <= now {
             return Some(self.lost("nothing was received for 60 s".to_owned()));
         }
         bridge.session.handle_timeout(now.into_std());
         None
+    }
+
+    /// A WebSocket that was left alone in a sleep is asked at once whether it lives.
+    fn check_wake(&mut self, now: Instant) {
+        if self.wake_check_at > now {
+            return;
+        }
+        self.wake_check_at = now + WAKE_CHECK;
+        if self.wake.has_slept(SystemTime::now(), now.into_std()) {
+            tracing::info!("the machine was asleep; asking the service for a sign of life");
+            self.ping_at = now;
+            self.answer_by = Some(now + WAKE_PATIENCE);
+        }
     }
 
     fn next_due(&self, bridge: &Bridge, reading: bool) -> Instant {
@@ -310,7 +339,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             .filter(|_| reading);
         let silence = reading.then(|| self.heard_at + SILENCE_LIMIT);
         let blocked = self.blocked_since.map(|since| since + SEND_LIMIT);
-        let due = [session, silence, blocked, self.terminate_by];
+        let wake = reading.then_some(self.wake_check_at);
+        let answer = self.answer_by.filter(|_| reading);
+        let due = [session, silence, blocked, wake, answer, self.terminate_by];
         due.into_iter().flatten().fold(self.ping_at, Instant::min)
     }
 

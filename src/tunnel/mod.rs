@@ -18,6 +18,7 @@ mod placement;
 mod reason;
 mod session;
 mod view;
+mod wake;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -121,8 +121,7 @@ impl Session {
                 Step::End => break,
             };
             if let Some(outcome) = outcome {
-                self.lifecycle
-                    .handle_outcome(outcome, now());
+                self.lifecycle.handle_outcome(outcome, now());
             }
         }
         self.end().await

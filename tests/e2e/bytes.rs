@@ -25,7 +25,9 @@ const MIB: usize = 1 << 20;
 async fn bytes_of_any_number_arrive_as_they_were_sent() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
-    let sizes = [2, 1015, 1016, 1017, 1023, 1024, 1025, 32_767, 32_768, 32_769, MIB];
+    let sizes = [
+        2, 1015, 1016, 1017, 1023, 1024, 1025, 32_767, 32_768, 32_769, MIB,
+    ];
     for (seed, size) in sizes.into_iter().enumerate() {
         let mut client = daemon.connect().await;
         echo_whole(&mut client, &pattern(size, seed as u64), seed as u64).await;
@@ -430,9 +432,7 @@ async fn a_database_that_does_not_read_stops_the_client_and_loses_nothing() {
     let bytes = pattern(length, 4);
     let mut sent = 0;
     // Until nobody takes any more for a while.
-    while let Ok(taken) =
-        timeout(Duration::from_millis(700), client.write(&bytes[sent..])).await
-    {
+    while let Ok(taken) = timeout(Duration::from_millis(700), client.write(&bytes[sent..])).await {
         sent += taken.expect("no reset");
     }
     assert!(sent < length - 4 * MIB, "{sent} bytes are somewhere");

@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
-    Daemon, House, Terms, assert_reset, aws_call, hang_up, ping, receive, send, skip, state_text, until,
+    Daemon, House, Terms, assert_reset, aws_call, hang_up, ping, receive, send, skip, state_text,
+    until,
 };
 
 const START_SESSION: &str = "AmazonSSM.StartSession";
@@ -95,17 +96,24 @@ async fn an_unused_task_is_stopped_after_its_rest() {
     hang_up(daemon.served().await);
     daemon.client.down("app-db").await.expect("it is down");
     let status = daemon
-        .until("it rests", |status| status.bastions[0].state == BastionState::Resting)
+        .until("it rests", |status| {
+            status.bastions[0].state == BastionState::Resting
+        })
         .await;
     let left = status.bastions[0].stops_in_seconds.expect("a rest ends");
     assert!((880..=900).contains(&left), "{left}");
     assert_eq!(house.world().count("StopTask"), 0);
     skip(Duration::from_secs(900)).await;
-    until(house.world(), "the task stops", |world| world.count("StopTask") == 1).await;
+    until(house.world(), "the task stops", |world| {
+        world.count("StopTask") == 1
+    })
+    .await;
     let stop = house.world().calls("StopTask").remove(0);
     assert_eq!(stop.body["reason"], "bastiond: unused for 15m");
     let status = daemon
-        .until("it is stopped", |status| status.bastions[0].state == BastionState::Stopped)
+        .until("it is stopped", |status| {
+            status.bastions[0].state == BastionState::Stopped
+        })
         .await;
     assert!(status.healthy, "{:?}", status.problems);
     // The next connection begins from the start.
@@ -126,13 +134,18 @@ async fn a_task_with_somebody_elses_session_is_not_stopped_until_that_ends() {
     })
     .await;
     daemon
-        .until("it rests again", |status| status.bastions[0].state == BastionState::Resting)
+        .until("it rests again", |status| {
+            status.bastions[0].state == BastionState::Resting
+        })
         .await;
     assert_eq!(house.world().count("StopTask"), 0);
     let body = json!({"SessionId": theirs});
     aws_call(&house, "AmazonSSM.TerminateSession", "ssm", &body).await;
     skip(Duration::from_secs(301)).await;
-    until(house.world(), "the task stops", |world| world.count("StopTask") == 1).await;
+    until(house.world(), "the task stops", |world| {
+        world.count("StopTask") == 1
+    })
+    .await;
     house.close(daemon).await;
 }
 
@@ -146,7 +159,9 @@ async fn a_connection_in_the_rest_needs_no_new_task() {
     let daemon = house.daemon(&terms).await;
     hang_up(daemon.served().await);
     daemon
-        .until("it rests", |status| status.bastions[0].state == BastionState::Resting)
+        .until("it rests", |status| {
+            status.bastions[0].state == BastionState::Resting
+        })
         .await;
     daemon.served().await;
     let count = |operation| house.world().count(operation);
@@ -171,7 +186,10 @@ async fn shutdown_ends_sessions_stops_the_task_and_removes_the_socket() {
     assert!(!house.paths().socket.exists());
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     let state = state_text(&house);
-    assert!(!state.contains(&session.id) && !state.contains("arn:aws:ecs"), "{state}");
+    assert!(
+        !state.contains(&session.id) && !state.contains("arn:aws:ecs"),
+        "{state}"
+    );
     house.sweep().await;
 }
 
@@ -241,7 +259,10 @@ async fn a_task_that_was_being_run_at_shutdown_is_stopped() {
         .fail_next("RunTask", 1, ApiFault::Delay(Duration::from_millis(300)));
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.connect().await;
-    until(house.world(), "the call is made", |world| world.count("RunTask") == 1).await;
+    until(house.world(), "the call is made", |world| {
+        world.count("RunTask") == 1
+    })
+    .await;
     daemon.signal();
     assert_reset(&mut client).await;
     daemon.ended().await.expect("a clean end");
@@ -252,9 +273,11 @@ async fn a_task_that_was_being_run_at_shutdown_is_stopped() {
 #[tokio::test]
 async fn a_session_that_was_being_started_at_shutdown_is_terminated() {
     let house = House::new().await;
-    house
-        .world()
-        .fail_next("StartSession", 1, ApiFault::Delay(Duration::from_millis(300)));
+    house.world().fail_next(
+        "StartSession",
+        1,
+        ApiFault::Delay(Duration::from_millis(300)),
+    );
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.connect().await;
     until(house.world(), "the call is made", |world| {
@@ -297,7 +320,9 @@ async fn a_session_that_could_not_be_ended_is_ended_by_the_next_daemon() {
         zombie: Zombie::Mute,
         ..Faults::default()
     });
-    house.world().fail_always("TerminateSession", ApiFault::Reset);
+    house
+        .world()
+        .fail_always("TerminateSession", ApiFault::Reset);
     daemon.signal();
     assert_reset(&mut client).await;
     daemon.ended().await.expect("a clean end");
@@ -308,7 +333,10 @@ async fn a_session_that_could_not_be_ended_is_ended_by_the_next_daemon() {
     no_session_is_left(house.world()).await;
     forgotten(&house, &session).await;
     // Its task is looked after as well.
-    until(house.world(), "the task stops", |world| world.count("StopTask") > 0).await;
+    until(house.world(), "the task stops", |world| {
+        world.count("StopTask") > 0
+    })
+    .await;
     house.close(daemon).await;
 }
 

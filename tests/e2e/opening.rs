@@ -103,7 +103,8 @@ async fn signing_can_be_switched_off() {
 async fn a_foreign_host_gets_no_token() {
     let house = House::new().await;
     let astray = |answer: &mut serde_json::Value| {
-        answer["StreamUrl"] = json!("wss://ssmmessages.ap-northeast-1.amazonaws.com.evil.example/v1");
+        answer["StreamUrl"] =
+            json!("wss://ssmmessages.ap-northeast-1.amazonaws.com.evil.example/v1");
     };
     house
         .world()
@@ -227,9 +228,7 @@ async fn old_agents_with_their_faults_serve() {
         let mut client = daemon.served().await;
         let shown = daemon.tunnel().await.sessions.remove(0).agent_version;
         assert_eq!(shown.as_deref(), Some(version));
-        house
-            .world()
-            .cut_links(&bastiond::sim::Cut::Bye);
+        house.world().cut_links(&bastiond::sim::Cut::Bye);
         ping(&mut client).await;
         house.close(daemon).await;
     }

@@ -179,7 +179,9 @@ async fn a_second_signal_ends_it_at_once() {
     let process = Process::start(&house, &Terms::default(), "bastiond=info").await;
     let _client = process.served().await;
     house.world().fail_always("StopTask", ApiFault::Hang);
-    house.world().fail_always("DescribeSessions", ApiFault::Hang);
+    house
+        .world()
+        .fail_always("DescribeSessions", ApiFault::Hang);
     let Process { mut child, .. } = process;
     let pid = child.id().expect("it runs");
     let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");

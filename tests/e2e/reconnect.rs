@@ -230,7 +230,11 @@ async fn a_session_that_does_not_exist_any_more_is_over_too() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    let gone = ApiFault::Error(400, "DoesNotExistException".into(), "no such session".into());
+    let gone = ApiFault::Error(
+        400,
+        "DoesNotExistException".into(),
+        "no such session".into(),
+    );
     house.world().fail_next("ResumeSession", 1, gone);
     house.world().cut_links(&Cut::Bye);
     assert_reset(&mut client).await;
@@ -292,9 +296,11 @@ async fn a_new_connection_waits_for_the_session_that_is_being_resumed() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let _client = daemon.served().await;
-    house
-        .world()
-        .fail_next("ResumeSession", 1, ApiFault::Delay(Duration::from_millis(300)));
+    house.world().fail_next(
+        "ResumeSession",
+        1,
+        ApiFault::Delay(Duration::from_millis(300)),
+    );
     house.world().cut_links(&Cut::Bye);
     daemon.is(TunnelState::Reconnecting).await;
     daemon.served().await;
@@ -307,9 +313,11 @@ async fn two_drops_close_together_leave_one_link() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    house
-        .world()
-        .fail_next("ResumeSession", 1, ApiFault::Delay(Duration::from_millis(100)));
+    house.world().fail_next(
+        "ResumeSession",
+        1,
+        ApiFault::Delay(Duration::from_millis(100)),
+    );
     house.world().cut_links(&Cut::Drop);
     house.world().cut_links(&Cut::Drop);
     until(house.world(), "a second link", |world| {
@@ -375,12 +383,16 @@ async fn an_idle_session_that_aws_ended_is_no_problem() {
     let daemon = house.daemon(&Terms::default()).await;
     hang_up(daemon.served().await);
     daemon
-        .until("nobody is connected", |status| status.tunnels[0].connections == 0)
+        .until("nobody is connected", |status| {
+            status.tunnels[0].connections == 0
+        })
         .await;
     let text = "Your session timed out due to inactivity and has been terminated.";
     house.world().end_sessions(Some(text));
     daemon
-        .until("the session is gone", |status| status.tunnels[0].sessions.is_empty())
+        .until("the session is gone", |status| {
+            status.tunnels[0].sessions.is_empty()
+        })
         .await;
     assert!(daemon.status().await.healthy);
     daemon.served().await;

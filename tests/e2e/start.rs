@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Daemon, Database, House, Terms, assert_reset, aws_call, connect, echo, operations, ping, skip, until, within,
+    Daemon, Database, House, Terms, assert_reset, aws_call, connect, echo, operations, ping, skip,
+    until, within,
 };
 
 #[tokio::test]
@@ -101,7 +102,8 @@ async fn a_taken_port_names_its_holder_and_is_had_later_while_the_other_tunnel_w
     }
     let client = daemon.served().await;
     drop(holder);
-    let listens = |listener: &bastiond::status::Listener| listener.state == ListenerState::Listening;
+    let listens =
+        |listener: &bastiond::status::Listener| listener.state == ListenerState::Listening;
     daemon
         .until("the port is had", |status| {
             status.tunnels[1].listeners.iter().all(listens)
@@ -135,9 +137,7 @@ async fn fifty_connections_at_once_share_one_start() {
 #[tokio::test]
 async fn a_failed_start_resets_all_who_wait_and_says_why_and_what_to_do() {
     let house = House::new().await;
-    house
-        .world()
-        .fail_always("RunTask", ApiFault::AccessDenied);
+    house.world().fail_always("RunTask", ApiFault::AccessDenied);
     let daemon = house.daemon(&Terms::default()).await;
     let mut clients = clients(&daemon, 10).await;
     for client in &mut clients {
@@ -319,11 +319,7 @@ async fn a_task_that_runs_and_fits_is_used_by_whoever_comes() {
 #[tokio::test]
 async fn a_task_with_other_parameters_is_not_used() {
     let house = House::new().await;
-    leave_a_task(
-        &house,
-        "on_shutdown = \"leave\"\nassign_public_ip = true",
-    )
-    .await;
+    leave_a_task(&house, "on_shutdown = \"leave\"\nassign_public_ip = true").await;
     let daemon = house.daemon(&Terms::default()).await;
     daemon.served().await;
     assert_eq!(house.world().count("RunTask"), 2);

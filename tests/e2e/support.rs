@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bastiond::aws::Source;
@@ -503,11 +502,8 @@ pub async fn aws_call(house: &House, operation: &str, service: &str, body: &Valu
     serde_json::from_str(body).expect("JSON")
 }
 
-/// The state file's folder, for looking into.
+/// The state file.
 pub fn state_text(house: &House) -> String {
-    let files: Vec<PathBuf> = std::fs::read_dir(house.paths().state)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    let texts = files.iter().map(|file| std::fs::read_to_string(file));
-    texts.flatten().collect()
+    let file = house.paths().state.join("state.json");
+    std::fs::read_to_string(file).unwrap_or_default()
 }
