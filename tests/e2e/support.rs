@@ -14,7 +14,7 @@ use bastiond::status::{Bastion, Problem, Status, Tunnel, TunnelState};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// No single wait takes longer, on a machine that is busy with other tests.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// The waits while a bastion starts, against a simulated task that takes milliseconds.
 pub const PACE: f64 = 0.02;
 /// How the agent finds the database.
@@ -331,6 +331,16 @@ impl Daemon {
     /// A client of the first tunnel. Being accepted does not mean being served.
     pub async fn connect(&self) -> TcpStream {
         connect(self.address().await).await
+    }
+
+    /// A client that the system takes little for while it does not read.
+    pub async fn connect_narrow(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("a size");
+        let connecting = socket.connect(self.address().await);
+        within("connecting", connecting)
+            .await
+            .expect("a connection")
     }
 
     /// A client of the first tunnel that has had an answer.
