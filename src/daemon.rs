@@ -35,9 +35,10 @@ use crate::control::socket::Claim;
 use crate::control::{self, Door};
 use crate::net::Net;
 use crate::paths::Paths;
-use crate::state::{self, State};
+use crate::state::{self, Contents, State, TaskRecord};
 use crate::{bastion, tunnel};
 
+use leftovers::Leftovers;
 use overview::Overview;
 
 /// What listeners are given to find out whether their ports are free.
@@ -100,7 +101,8 @@ pub async fn run(
     let closing = CancellationToken::new();
     let server = tokio::spawn(control::server::serve(listener, door, closing.clone()));
     let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
-    let cleaning = leftovers::spawn(aws, state.clone(), loaded.contents, cancel.child_token());
+    let left = leftovers(&setup.config, loaded.contents);
+    let cleaning = leftovers::spawn(aws, state.clone(), left, cancel.child_token());
 
     let announced = ready(&line);
     if announced.is_ok() {
@@ -136,6 +138,20 @@ fn explained(error: aws::Error) -> anyhow::Error {
     match error.hint() {
         Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
         None => error.into(),
+    }
+}
+
+/// What no bastion adopts.
+fn leftovers(config: &Config, earlier: Contents) -> Leftovers {
+    let is_wanted = |task: &TaskRecord| {
+        let mut bastions = config.bastions.values();
+        bastions.any(|bastion| bastion::is_wanted(task, bastion))
+    };
+    let mut tasks = earlier.tasks;
+    tasks.retain(|task| !is_wanted(task));
+    Leftovers {
+        sessions: earlier.sessions,
+        tasks,
     }
 }
 

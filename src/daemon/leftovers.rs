@@ -1,5 +1,5 @@
 //! What an earlier run that crashed left behind: its sessions are ended. Its tasks are adopted by
-//! their bastions.
+//! their bastions; those that no bastion wants any more are stopped, unless somebody uses them.
 
 use std::time::Duration;
 
@@ -7,35 +7,37 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws::{Aws, SessionId};
-use crate::state::{Contents, State};
+use crate::aws::{self, Aws, SessionId};
+use crate::state::{SessionRecord, State, TaskRecord};
 
 /// Pause between calls: TerminateSession allows six a second in a whole account.
 const PACE: Duration = Duration::from_millis(500);
 
-/// End the sessions in `contents`. What cannot be ended stays in the state file.
-pub fn spawn(
-    aws: Aws,
-    state: State,
-    contents: Contents,
-    cancel: CancellationToken,
-) -> JoinHandle<()> {
+/// What an earlier run left, and nobody has taken over.
+pub struct Leftovers {
+    /// Sessions that may be open.
+    pub sessions: Vec<SessionRecord>,
+    /// Tasks that may run.
+    pub tasks: Vec<TaskRecord>,
+}
+
+/// End all of it. What cannot be ended stays in the state file.
+pub fn spawn(aws: Aws, state: State, left: Leftovers, cancel: CancellationToken) -> JoinHandle<()> {
     let ending = async move {
-        for session in contents.sessions {
-            let id = SessionId::new(&session.id);
-            match aws.terminate_session(&id).await {
-                Ok(()) => {
-                    tracing::info!(session = %session.id, "ended a session of an earlier run");
-                    state.forget_session(&session.id);
+        for session in left.sessions {
+            end_session(&aws, &state, &session).await;
+            sleep(PACE).await;
+        }
+        for task in left.tasks {
+            match stop_task(&aws, &task).await {
+                Ok(true) => state.forget_task(&task.arn),
+                Ok(false) => {
+                    tracing::info!(task = %task.arn, "a task of an earlier run is in use, so it stays");
                 }
                 Err(error) => {
-                    tracing::warn!(session = %session.id, %error, "cannot end a session of an earlier run");
-                    if !error.is_retryable() && !error.needs_login() {
-                        state.forget_session(&session.id);
-                    }
+                    tracing::warn!(task = %task.arn, %error, "cannot stop a task of an earlier run");
                 }
             }
-            sleep(PACE).await;
         }
     };
     tokio::spawn(async move {
@@ -44,4 +46,37 @@ pub fn spawn(
             () = cancel.cancelled() => {}
         }
     })
+}
+
+async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) {
+    match aws.terminate_session(&SessionId::new(&session.id)).await {
+        Ok(()) => {
+            tracing::info!(session = %session.id, "ended a session of an earlier run");
+            state.forget_session(&session.id);
+        }
+        Err(error) => {
+            tracing::warn!(session = %session.id, %error, "cannot end a session of an earlier run");
+            if !error.is_retryable() && !error.needs_login() {
+                state.forget_session(&session.id);
+            }
+        }
+    }
+}
+
+/// Stop a task that nobody uses; `false` when somebody does.
+async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
+    let arns = [record.arn.clone()];
+    let tasks = aws.describe_tasks(&record.cluster, &arns).await?;
+    let Some(task) = tasks.first().filter(|task| task.last_status != "STOPPED") else {
+        return Ok(true);
+    };
+    if let Ok(target) = task.target(None)
+        && !aws.active_sessions(&target).await?.is_empty()
+    {
+        return Ok(false);
+    }
+    let reason = "bastiond: no longer wanted by the configuration";
+    aws.stop_task(&record.cluster, &record.arn, reason).await?;
+    tracing::info!(task = %record.arn, "stopped a task that the configuration no longer wants");
+    Ok(true)
 }

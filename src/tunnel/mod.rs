@@ -18,6 +18,7 @@ mod placement;
 mod reason;
 mod session;
 mod view;
+mod wake;
 mod wire;
 
 use std::net::SocketAddr;

@@ -7,6 +7,7 @@
 mod support;
 
 mod bytes;
+mod conformance;
 mod ending;
 mod opening;
 mod program;

@@ -317,14 +317,22 @@ async fn a_task_that_runs_and_fits_is_used_by_whoever_comes() {
 }
 
 #[tokio::test]
-async fn a_task_with_other_parameters_is_not_used() {
+async fn a_task_of_ours_with_other_parameters_is_not_used_but_stopped() {
     let house = House::new().await;
     leave_a_task(&house, "on_shutdown = \"leave\"\nassign_public_ip = true").await;
     let daemon = house.daemon(&Terms::default()).await;
     daemon.served().await;
     assert_eq!(house.world().count("RunTask"), 2);
-    let target = house.world().tasks()[1].target(0);
-    assert_eq!(daemon.tunnel().await.target, Some(target));
+    let tasks = house.world().tasks();
+    assert_eq!(daemon.tunnel().await.target, Some(tasks[1].target(0)));
+    until(house.world(), "the first is stopped", |world| {
+        world.count("StopTask") == 1
+    })
+    .await;
+    assert_eq!(
+        house.world().calls("StopTask")[0].body["task"],
+        tasks[0].arn
+    );
     house.close(daemon).await;
 }
 

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bastiond::aws::Source;
@@ -15,7 +14,7 @@ use bastiond::status::{Bastion, Problem, Status, Tunnel, TunnelState};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -23,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// No single wait takes longer, on a machine that is busy with other tests.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// The waits while a bastion starts, against a simulated task that takes milliseconds.
 pub const PACE: f64 = 0.02;
 /// How the agent finds the database.
@@ -334,6 +333,16 @@ impl Daemon {
         connect(self.address().await).await
     }
 
+    /// A client that the system takes little for while it does not read.
+    pub async fn connect_narrow(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("a size");
+        let connecting = socket.connect(self.address().await);
+        within("connecting", connecting)
+            .await
+            .expect("a connection")
+    }
+
     /// A client of the first tunnel that has had an answer.
     pub async fn served(&self) -> TcpStream {
         let mut client = self.connect().await;
@@ -503,11 +512,8 @@ pub async fn aws_call(house: &House, operation: &str, service: &str, body: &Valu
     serde_json::from_str(body).expect("JSON")
 }
 
-/// The state file's folder, for looking into.
+/// The state file.
 pub fn state_text(house: &House) -> String {
-    let files: Vec<PathBuf> = std::fs::read_dir(house.paths().state)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    let texts = files.iter().map(|file| std::fs::read_to_string(file));
-    texts.flatten().collect()
+    let file = house.paths().state.join("state.json");
+    std::fs::read_to_string(file).unwrap_or_default()
 }
