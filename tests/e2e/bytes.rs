@@ -349,7 +349,7 @@ async fn flood_or_echo(mut socket: TcpStream) {
 
 #[tokio::test]
 async fn beside_others_a_client_that_does_not_read_is_cut_at_its_bound_and_they_go_on() {
-    let house = House::of(Script::fast(), Database::serve(flood_or_echo).await).await;
+    let house = House::of(unhurried(), Database::serve(flood_or_echo).await).await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut busy = daemon.connect().await;
     send(&mut busy, b"b").await;
@@ -393,7 +393,7 @@ async fn a_lone_client_that_does_not_read_is_waited_for_and_loses_nothing() {
         }
     })
     .await;
-    let house = House::of(Script::fast(), database).await;
+    let house = House::of(unhurried(), database).await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.connect_narrow().await;
     let first = receive(&mut client, 1).await;
@@ -431,7 +431,7 @@ async fn a_database_that_does_not_read_stops_the_client_and_loses_nothing() {
         }
     })
     .await;
-    let house = House::of(Script::fast(), database).await;
+    let house = House::of(unhurried(), database).await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.connect().await;
     let mut sent = 0;
@@ -444,4 +444,16 @@ async fn a_database_that_does_not_read_stops_the_client_and_loses_nothing() {
     send(&mut client, &bytes[sent..]).await;
     assert_eq!(receive(&mut client, 4).await, b"same");
     house.close(daemon).await;
+}
+
+/// Without pauses, but with the repeats of the official agent, ten a second: one that repeats all it has under way
+/// would drown a client that is slow because the machine is busy.
+fn unhurried() -> Script {
+    Script {
+        agent: AgentProfile {
+            pace: None,
+            ..AgentProfile::default()
+        },
+        ..Script::fast()
+    }
 }
