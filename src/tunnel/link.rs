@@ -1,6 +1,6 @@
 //! One WebSocket carrying a session, until either ends.
 //!
-//! Knows a WebSocket and a session; it does not know AWS. It borrows the [`Bridge`] for as long as
+//! Knows a WebSocket and a session; it does not know AWS. It borrows the `Bridge` for as long as
 //! the WebSocket lives, so that everything that must survive is left behind in it.
 //!
 //! Reading has two rules. A chunk from a connection is taken only while the session can take it:
