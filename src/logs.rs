@@ -43,9 +43,7 @@ pub struct Logs {
 
 /// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
 pub fn start(folder: &Path, stderr: Stderr) -> Logs {
-    let filter = EnvFilter::builder()
-        .try_from_env()
-        .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let (filter, mistake) = filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
     let (file, writer, trouble) = match open(folder) {
         Ok((file, writer)) => (Some(file), Some(writer), None),
         Err(error) => (None, None, Some(error)),
@@ -65,12 +63,30 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
         .with(to_file)
         .with(to_stderr)
         .try_init();
+    if let Some(mistake) = mistake {
+        tracing::warn!(
+            why = mistake,
+            "RUST_LOG cannot be understood and is ignored"
+        );
+    }
     if let Some(error) = trouble {
         warn_of(folder, &error);
     }
     Logs {
         folder: writer.as_ref().map(|_| folder.to_owned()),
         _writer: writer,
+    }
+}
+
+/// What to write, and what is wrong with `wanted` if the default had to be taken instead.
+fn filter(wanted: Option<&str>) -> (EnvFilter, Option<String>) {
+    let default = || EnvFilter::new(DEFAULT_FILTER);
+    match wanted.filter(|wanted| !wanted.trim().is_empty()) {
+        None => (default(), None),
+        Some(wanted) => match EnvFilter::builder().parse(wanted) {
+            Ok(filter) => (filter, None),
+            Err(error) => (default(), Some(error.to_string())),
+        },
     }
 }
 
@@ -118,4 +134,20 @@ fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
 
 fn is_coloured() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_makes_no_sense_is_told_and_the_default_taken() {
+        let (default, mistake) = filter(Some("bastiond=loud"));
+        assert_eq!(default.to_string(), filter(None).0.to_string());
+        assert!(mistake.is_some());
+        assert!(filter(Some(" ")).1.is_none());
+        let (debug, mistake) = filter(Some("bastiond=debug"));
+        assert_eq!(debug.to_string(), "bastiond=debug");
+        assert!(mistake.is_none());
+    }
 }

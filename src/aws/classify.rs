@@ -14,15 +14,30 @@ use super::{
     login::{chain_text, credentials_kind, find},
 };
 
-/// Codes of credentials that ran out; AWS has not acted on the request.
-const EXPIRED: [&str; 2] = ["ExpiredToken", "ExpiredTokenException"];
+/// What may let the very same request succeed. AWS has acted on none of those that have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Fresh credentials, as these ran out.
+    Renew,
+    /// Other credentials than these, if there are any by now: keys are rotated.
+    Replace,
+    /// The right time, once AWS's answer has told it.
+    Clock,
+}
 
-/// Whether the call failed for credentials that ran out, so that fresh ones may do.
-pub(super) fn is_expired<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> bool {
-    let code = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code);
-    code.is_some_and(|code| EXPIRED.contains(&code))
+/// What may help against a failed call.
+pub(super) fn remedy<E: ProvideErrorMetadata>(
+    error: &SdkError<E, Response>,
+    skew: Option<i64>,
+) -> Option<Remedy> {
+    let refused = error.as_service_error()?;
+    let (code, text) = (refused.code()?, refused.message().unwrap_or_default());
+    match by_code("", code, text, None, skew) {
+        Kind::Login(Login::Expired) => Some(Remedy::Renew),
+        Kind::Login(Login::Rejected) => Some(Remedy::Replace),
+        Kind::ClockSkew(Some(_)) => Some(Remedy::Clock),
+        _ => None,
+    }
 }
 
 /// What a failed SDK call means. `skew` is how many seconds the clock is behind AWS's.
@@ -43,7 +58,7 @@ where
         .and_then(ProvideErrorMetadata::message);
     let message = text.map_or_else(|| chain_text(error), str::to_owned);
     let kind = match code {
-        Some(code) => by_code(operation, code, &message, skew),
+        Some(code) => by_code(operation, code, &message, status(error), skew),
         None => without_code(error, &message),
     };
     Error::from(Failure {
@@ -76,8 +91,14 @@ pub(super) fn failure(
     }
 }
 
-/// What AWS's `code` means, in the light of its words.
-pub(super) fn by_code(operation: &str, code: &str, message: &str, skew: Option<i64>) -> Kind {
+/// What AWS's `code` means, in the light of its words; the HTTP `status` decides for a code that is new.
+pub(super) fn by_code(
+    operation: &str,
+    code: &str,
+    message: &str,
+    status: Option<u16>,
+    skew: Option<i64>,
+) -> Kind {
     let text = message.to_ascii_lowercase();
     match code {
         "ThrottlingException"
@@ -117,9 +138,25 @@ pub(super) fn by_code(operation: &str, code: &str, message: &str, skew: Option<i
             Kind::Invalid
         }
         "UnsupportedFeatureException" | "InvalidTarget" => Kind::Invalid,
-        _ if operation == "AssumeRole" => Kind::Denied(denied::parse(message)),
+        _ => match by_status(status) {
+            Kind::Other if operation == "AssumeRole" => Kind::Denied(denied::parse(message)),
+            kind => kind,
+        },
+    }
+}
+
+/// What an answer means of which the HTTP status alone is understood.
+pub(super) fn by_status(status: Option<u16>) -> Kind {
+    match status {
+        Some(429) => Kind::Throttled,
+        Some(500..) => Kind::Transient,
         _ => Kind::Other,
     }
+}
+
+/// The HTTP status of AWS's answer.
+pub(super) fn status<E>(error: &SdkError<E, Response>) -> Option<u16> {
+    Some(error.raw_response()?.status().as_u16())
 }
 
 /// One exception of ECS for several causes.
@@ -152,12 +189,7 @@ fn without_code<E: StdError + 'static>(error: &SdkError<E, Response>, message: &
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Kind::Timeout,
         SdkError::DispatchFailure(_) => Kind::Unreachable,
         SdkError::ResponseError(_) => Kind::Transient,
-        SdkError::ServiceError(context) if context.raw().status().is_server_error() => {
-            Kind::Transient
-        }
-        SdkError::ServiceError(context) if context.raw().status().as_u16() == 429 => {
-            Kind::Throttled
-        }
+        SdkError::ServiceError(_) => by_status(status(error)),
         _ => Kind::Other,
     }
 }
@@ -265,10 +297,34 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_unknown_code_is_judged_by_its_http_status() {
+        for (status, kind) in [
+            (503, Kind::Transient),
+            (500, Kind::Transient),
+            (429, Kind::Throttled),
+            (400, Kind::Other),
+        ] {
+            assert_eq!(failed_with(status, "SomethingNew", "").kind, kind);
+            let kind = match kind {
+                Kind::Other => Kind::Denied(Default::default()),
+                kind => kind,
+            };
+            let code = by_code("AssumeRole", "SomethingNew", "", Some(status), None);
+            assert_eq!(code, kind, "{status}");
+        }
+        let known = failed_with(500, "AccessDeniedException", "");
+        assert_eq!(known.kind, Kind::Denied(Default::default()));
+    }
+
     fn failed(code: &str, message: &str) -> Error {
+        failed_with(400, code, message)
+    }
+
+    fn failed_with(status: u16, code: &str, message: &str) -> Error {
         let meta = ErrorMetadata::builder().code(code).message(message).build();
         let response = Response::new(
-            400.try_into().unwrap(),
+            status.try_into().unwrap(),
             aws_smithy_types::body::SdkBody::empty(),
         );
         let error = SdkError::service_error(StopTaskError::generic(meta), response);

@@ -6,11 +6,14 @@ use std::error::Error as StdError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::{
+    client::result::{ConnectorError, SdkError},
+    http::Response,
+};
 
 use super::{
     advice::Caller,
-    classify::{by_code, failure},
+    classify::{by_code, by_status, failure, status},
     denied,
     error::{Error, Kind, Login},
 };
@@ -26,11 +29,17 @@ pub(super) fn from_credentials(
     error: &CredentialsError,
     caller: &Caller,
 ) -> Error {
-    if let Some(assume) = find::<AssumeRoleError>(error) {
-        let code = assume.code().unwrap_or("AccessDenied").to_owned();
-        let message = assume.message().unwrap_or_default().to_owned();
-        let kind = by_code("AssumeRole", &code, &message, None);
-        return failure("AssumeRole", Some(&code), message, kind, caller).into();
+    let assume = find::<SdkError<AssumeRoleError, Response>>(error);
+    if let Some((call, refused)) = assume.and_then(|call| Some((call, call.as_service_error()?))) {
+        let message = refused
+            .message()
+            .map_or_else(|| chain_text(call), str::to_owned);
+        let (code, status) = (refused.code(), status(call));
+        let kind = match code {
+            Some(code) => by_code("AssumeRole", code, &message, status, None),
+            None => by_status(status),
+        };
+        return failure("AssumeRole", code, message, kind, caller).into();
     }
     let mut message = chain_text(error);
     let kind = credentials_kind(error, &message.to_ascii_lowercase());
@@ -103,7 +112,7 @@ pub(super) fn chain_text(error: &(dyn StdError + 'static)) -> String {
     ];
     let mut text = String::new();
     for source in sources(error) {
-        let words = source.to_string();
+        let words = without_output(source.to_string());
         let part = words.split_whitespace().collect::<Vec<_>>().join(" ");
         if EMPTY.contains(&part.as_str()) || text.contains(&part) {
             continue;
@@ -120,6 +129,41 @@ pub(super) fn chain_text(error: &(dyn StdError + 'static)) -> String {
     };
     text.chars().take(MAX_TEXT).collect()
 }
+
+/// Of what a credential process wrote to stderr, the last line says what went wrong; the rest may be a trace with
+/// anything in it.
+fn without_output(text: String) -> String {
+    const MARK: &str = "Stderr: ";
+    let Some((before, output)) = text.split_once(MARK) else {
+        return text;
+    };
+    let mut lines = output.lines().rev().map(str::trim);
+    let last = lines.find(|line| !line.is_empty()).unwrap_or("nothing");
+    format!("{before}{MARK}{}", redacted(last))
+}
+
+/// The line without what may be a key, a secret or a token: long runs of their alphabet with digits in them. Paths
+/// look alike, but for capitals.
+fn redacted(line: &str) -> String {
+    let is_of_key = |c: char| c.is_ascii_alphanumeric() || "+/_-".contains(c);
+    let mut text = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let length = rest.find(|c| !is_of_key(c)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(length);
+        let has = |is_it: fn(&char) -> bool| run.chars().any(|c| is_it(&c));
+        let is_path = run.contains('/') && !has(char::is_ascii_uppercase);
+        let is_secret = run.len() >= SHORTEST_SECRET && has(char::is_ascii_digit) && !is_path;
+        text.push_str(if is_secret { "…" } else { run });
+        let next = after.find(is_of_key).unwrap_or(after.len());
+        text.push_str(&after[..next]);
+        rest = &after[next..];
+    }
+    text
+}
+
+/// Access key ids have 20 characters; secrets and tokens more.
+const SHORTEST_SECRET: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -212,5 +256,23 @@ mod tests {
         assert!(chain_text(&CredentialsError::unhandled("x".repeat(9999))).len() <= MAX_TEXT);
         let lines = CredentialsError::provider_error("it said:\n  no\n");
         assert_eq!(chain_text(&lines), "it said: no");
+    }
+
+    #[test]
+    fn of_a_credential_process_only_the_last_line_is_told_and_no_secret() {
+        let stderr = "Traceback: password=hunter2\nerror: key AKIAIOSFODNN7EXAMPLE \
+            secret=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY is locked\n\n";
+        let error = CredentialsError::provider_error(format!(
+            "Error retrieving credentials: external process exited with code exit status: 1. Stderr: {stderr}"
+        ));
+        let failed = from_credentials("RunTask", &error, &Caller::default());
+        assert_eq!(failed.kind, Kind::Login(Login::Process));
+        assert!(
+            failed
+                .message
+                .ends_with("Stderr: error: key … secret=… is locked"),
+            "{}",
+            failed.message
+        );
     }
 }

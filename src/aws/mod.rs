@@ -5,6 +5,7 @@
 //! `Timeouts::operation` of its credentials being there. No secret shows in any `Debug`.
 
 mod advice;
+mod call;
 mod classify;
 mod clock;
 mod credentials;
@@ -21,7 +22,6 @@ mod ssm;
 mod task;
 
 use std::{
-    error::Error as StdError,
     fmt,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -29,8 +29,6 @@ use std::{
 
 use aws_config::{BehaviorVersion, identity::IdentityCache, provider_config::ProviderConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ecs::error::ProvideErrorMetadata;
-use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use http::{HeaderMap, Uri};
@@ -66,6 +64,7 @@ struct Inner {
     clock: Clock,
     caller: Caller,
     pace: Mutex<Pace>,
+    timeouts: Timeouts,
     identity: watch::Sender<Option<Known>>,
     signs: bool,
     is_loopback: bool,
@@ -147,7 +146,7 @@ impl Aws {
         };
         let region = region.ok_or_else(|| no_region(&caller))?;
         let clock = Clock::new();
-        let base = sdk(config, &region, net, timeouts);
+        let base = source::with_variants(sdk(config, &region, net, timeouts), config).await;
         let credentials = credentials(config, user, source, &base, timeouts);
         let sdk = base
             .into_builder()
@@ -170,6 +169,7 @@ impl Aws {
             clock,
             caller,
             pace: Mutex::default(),
+            timeouts,
             identity: watch::Sender::new(None),
             signs: config.sign_websocket,
             is_loopback: config.endpoint_url.as_deref().is_some_and(points_here),
@@ -227,10 +227,15 @@ impl Aws {
             return HeaderMap::new();
         }
         let Ok(credentials) = self.0.credentials.resolve().await else {
+            tracing::debug!("no credentials: the websocket's request goes unsigned");
             return HeaderMap::new();
         };
         let time = self.0.clock.corrected(SystemTime::now());
-        sign::headers(url, &credentials, self.region(), time).unwrap_or_default()
+        let signed = sign::headers(url, &credentials, self.region(), time);
+        signed.unwrap_or_else(|why| {
+            tracing::debug!(why, "the websocket's request goes unsigned");
+            HeaderMap::new()
+        })
     }
 
     fn ecs(&self) -> &aws_sdk_ecs::Client {
@@ -245,6 +250,10 @@ impl Aws {
         &self.0.pace
     }
 
+    fn timeouts(&self) -> Timeouts {
+        self.0.timeouts
+    }
+
     fn is_loopback(&self) -> bool {
         self.0.is_loopback
     }
@@ -255,32 +264,6 @@ impl Aws {
             .as_ref()
             .filter(|known| known.access_key_id == key)
             .map(|known| known.identity.clone())
-    }
-
-    async fn key(&self, operation: &'static str) -> Result<String, Error> {
-        let credentials = self.0.credentials.resolve().await;
-        let credentials = credentials
-            .map_err(|error| login::from_credentials(operation, &error, &self.0.caller))?;
-        Ok(credentials.access_key_id().to_owned())
-    }
-
-    /// One call. Credentials are resolved before its time starts to run, and once more when AWS says that
-    /// they expired: such a request was never acted on.
-    async fn call<T, E, F>(&self, operation: &'static str, send: impl Fn() -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, SdkError<E, Response>>>,
-        E: StdError + ProvideErrorMetadata + 'static,
-    {
-        let key = self.key(operation).await?;
-        let mut outcome = send().await;
-        if outcome.as_ref().is_err_and(classify::is_expired) {
-            self.0.credentials.forget(&key).await;
-            self.key(operation).await?;
-            outcome = send().await;
-        }
-        outcome.map_err(|error| {
-            classify::from_sdk(operation, &error, self.0.clock.skew(), &self.0.caller)
-        })
     }
 
     /// A failure that AWS did not report as one.

@@ -15,13 +15,13 @@ use crate::net::StreamUrl;
 const SERVICE: &str = "ssmmessages";
 
 /// `Authorization`, `X-Amz-Date` and, for temporary credentials, `X-Amz-Security-Token` of a GET of `url`
-/// with an empty body at `time`. `None` for a URL that cannot be signed.
+/// with an empty body at `time`. The error says why a URL cannot be signed, without any of it.
 pub(super) fn headers(
     url: &StreamUrl,
     credentials: &Credentials,
     region: &str,
     time: SystemTime,
-) -> Option<HeaderMap> {
+) -> Result<HeaderMap, &'static str> {
     let identity = credentials.clone().into();
     let params = SigningParams::builder()
         .identity(&identity)
@@ -30,13 +30,16 @@ pub(super) fn headers(
         .time(time)
         .settings(SigningSettings::default())
         .build()
-        .ok()?
+        .map_err(|_| "the signing parameters are incomplete")?
         .into();
     let target = url.as_http();
-    let request =
-        SignableRequest::new("GET", target, std::iter::empty(), SignableBody::empty()).ok()?;
-    let (instructions, _) = sign(request, &params).ok()?.into_parts();
-    instructions.headers().map(header).collect()
+    let request = SignableRequest::new("GET", target, std::iter::empty(), SignableBody::empty())
+        .map_err(|_| "its address is not one that can be signed")?;
+    let (instructions, _) = sign(request, &params)
+        .map_err(|_| "the signature could not be made")?
+        .into_parts();
+    let headers: Option<HeaderMap> = instructions.headers().map(header).collect();
+    headers.ok_or("the signature is no header")
 }
 
 fn header((name, value): (&str, &str)) -> Option<(HeaderName, HeaderValue)> {
@@ -54,6 +57,8 @@ mod tests {
 
     /// Computed with Python's hmac and hashlib from the signature's definition.
     const SIGNATURE: &str = "f1c6623f31a02cc4965967cd4494f6eccf9fe58fce6b84b0fab0861b4135c292";
+    /// The same, of the query `cell-number=AA%20b%2Fc%3D%3D&role=publish_subscribe`.
+    const RAW_SIGNATURE: &str = "37cd49964bd891e9533ca1ea836e583dffbfe55b2db546b3e1a1ec127a47e799";
     const URL: &str = "wss://ssmmessages.eu-west-1.amazonaws.com/v1/data-channel/me-0123456789abcdef0?role=publish_subscribe&cell-number=AAEL%2Bx%3D%3D";
 
     #[test]
@@ -66,6 +71,20 @@ mod tests {
         assert_eq!(headers["authorization"], expected);
         assert_eq!(headers["x-amz-date"], "20261122T120000Z");
         assert_eq!(headers["x-amz-security-token"], "session-token");
+    }
+
+    /// A raw `+` in a query is a space to signers, the reference client's among them; `/` and `=` are themselves.
+    #[test]
+    fn raw_base64_in_the_url_is_signed_as_the_reference_does() {
+        let raw = "AA+b/c==";
+        let url = URL.replace("AAEL%2Bx%3D%3D", raw);
+        assert!(url.ends_with(raw));
+        let authorization = signed_url(&url, Some("session-token"))["authorization"].clone();
+        let authorization = authorization.to_str().unwrap();
+        assert!(
+            authorization.ends_with(&format!("Signature={RAW_SIGNATURE}")),
+            "{authorization}"
+        );
     }
 
     #[test]
@@ -83,7 +102,11 @@ mod tests {
     }
 
     fn signed(token: Option<&str>) -> HeaderMap {
-        let url = StreamUrl::parse(URL, false).unwrap();
+        signed_url(URL, token)
+    }
+
+    fn signed_url(url: &str, token: Option<&str>) -> HeaderMap {
+        let url = StreamUrl::parse(url, false).unwrap();
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
         let credentials = Credentials::new(
             "AKIDEXAMPLE",

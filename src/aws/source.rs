@@ -2,6 +2,7 @@
 //! laptops by seconds, and a role on top where one is configured.
 
 use aws_config::{
+    BehaviorVersion, ConfigLoader,
     ecs::EcsCredentialsProvider,
     environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
     meta::{credentials::CredentialsProviderChain, region::ProvideRegion},
@@ -92,6 +93,36 @@ pub(super) async fn region(config: &config::Aws) -> Option<String> {
         .map(|region| region.to_string())
 }
 
+/// `sdk` with the FIPS and dual-stack endpoints where the environment or the profile asks for them. An endpoint of the
+/// configuration is taken as it is.
+pub(super) async fn with_variants(sdk: SdkConfig, config: &config::Aws) -> SdkConfig {
+    if config.endpoint_url.is_some() {
+        return sdk;
+    }
+    variants(
+        aws_config::defaults(BehaviorVersion::v2026_01_12()),
+        sdk,
+        config,
+    )
+    .await
+}
+
+/// The loader reads files only: region and credentials, for which it would ask the network, are not its business here.
+async fn variants(loader: ConfigLoader, sdk: SdkConfig, config: &config::Aws) -> SdkConfig {
+    let mut loader = loader.no_credentials().region(sdk.region().cloned());
+    if let Some(http) = sdk.http_client() {
+        loader = loader.http_client(http);
+    }
+    if let Some(name) = &config.profile {
+        loader = loader.profile_name(name);
+    }
+    let loaded = loader.load().await;
+    let mut builder = sdk.into_builder();
+    builder.set_use_fips(loaded.use_fips());
+    builder.set_use_dual_stack(loaded.use_dual_stack());
+    builder.build()
+}
+
 /// A role assumed with the credentials of `base`.
 #[derive(Debug)]
 pub(super) struct Assumed {
@@ -167,5 +198,35 @@ mod tests {
         assert_eq!(session_name("DOM\\j. d\u{f6}e"), "bastiond-DOM-j.-d-e");
         assert_eq!(session_name(&"x".repeat(99)).len(), 64);
         assert_eq!(session_name(""), "bastiond-");
+    }
+
+    #[tokio::test]
+    async fn fips_and_dual_stack_of_the_profile_are_honoured() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        let text = "[profile gov]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = true\n";
+        std::fs::write(&file, text).unwrap();
+        #[allow(deprecated)]
+        let files = aws_config::profile::profile_file::ProfileFiles::builder()
+            .with_file(
+                aws_config::profile::profile_file::ProfileFileKind::Config,
+                &file,
+            )
+            .build();
+        let config = config::Aws {
+            profile: Some("gov".into()),
+            region: None,
+            role_arn: None,
+            endpoint_url: None,
+            sign_websocket: true,
+        };
+        let region = aws_types::region::Region::new("us-gov-west-1");
+        let sdk = SdkConfig::builder().region(region.clone()).build();
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).profile_files(files);
+        let sdk = variants(loader, sdk, &config).await;
+        assert_eq!(
+            (sdk.use_fips(), sdk.use_dual_stack(), sdk.region()),
+            (Some(true), Some(true), Some(&region))
+        );
     }
 }

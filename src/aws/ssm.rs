@@ -8,7 +8,7 @@ use aws_sdk_ssm::{
 };
 
 use super::{
-    Aws, StreamUrl, Token,
+    Aws, StreamUrl, Timeouts, Token,
     error::{Error, Kind},
 };
 
@@ -81,7 +81,17 @@ impl Aws {
         if let Some(host) = host {
             request = request.parameters("host", vec![host.to_owned()]);
         }
-        let once = || Builder::new().retry_config(RetryConfig::disabled());
+        // An attempt that is given up may have started a session all the same, so there is one, as long as all of a call.
+        let limits = self.timeouts();
+        let limits = Timeouts {
+            attempt: limits.operation,
+            ..limits
+        };
+        let once = || {
+            Builder::new()
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(limits.into())
+        };
         let mut pace = self.pace().lock().await;
         tokio::time::sleep(pace.wait(Instant::now())).await;
         pace.take(Instant::now());
@@ -93,7 +103,7 @@ impl Aws {
         drop(pace);
         let id = SessionId::new(reply.session_id.unwrap_or_default());
         let opened = self.opened("StartSession", &id, reply.token_value, reply.stream_url);
-        if opened.is_err() {
+        if !matches!(opened, Ok(Some(_))) && !id.as_str().is_empty() {
             // Nobody will ever connect to it; the error that made it useless is the one to tell.
             let _ = self.terminate_session(&id).await;
         }

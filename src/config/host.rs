@@ -10,6 +10,14 @@ use super::error::Complaint;
 /// The longest name DNS has (RFC 1035, 2.3.4).
 const LONGEST: usize = 253;
 
+/// The host as the agent's dialler wants it: it puts an IPv6 address into brackets by itself.
+pub(super) fn plain(host: String) -> String {
+    match without_brackets(&host).parse::<Ipv6Addr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host,
+    }
+}
+
 pub(super) fn check(host: &str) -> Result<(), Complaint> {
     let bare = without_brackets(host);
     if let Ok(address) = bare.parse::<IpAddr>() {
@@ -124,6 +132,23 @@ mod tests {
             "1password.example",
         ] {
             assert_eq!(check(host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn brackets_are_taken_off_an_address() {
+        for (given, sent) in [
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("db.internal", "db.internal"),
+            ("10.0.3.7", "10.0.3.7"),
+        ] {
+            let text = format!(
+                "[[tunnel]]\nname = \"x\"\nlisten = 5432\ntarget = \"i-0123456789abcdef0\"\n\
+                 host = \"{given}\"\nport = 5432\n"
+            );
+            let config = crate::config::Config::parse(&text).unwrap();
+            assert_eq!(config.tunnels[0].host.as_deref(), Some(sent));
         }
     }
 

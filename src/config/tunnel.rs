@@ -74,7 +74,9 @@ fn one(
         ),
         allow_non_loopback,
         via: via(&mut scope, raw.bastion, raw.target, &header, bastions),
-        host: scope.checked("host", raw.host, host::check),
+        host: scope
+            .checked("host", raw.host, host::check)
+            .map(host::plain),
         port: port(&mut scope, raw.port, &header),
         hold_timeout: scope.duration("hold_timeout", raw.hold_timeout, HOLD_TIMEOUT),
         session_linger: scope.duration("session_linger", raw.session_linger, SESSION_LINGER),

@@ -12,7 +12,7 @@ pub mod socket;
 
 use std::{fmt, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::status::{Problem, Status};
 pub use refusal::Refusal;
@@ -22,6 +22,7 @@ pub use refusal::Refusal;
 pub struct Door {
     status: Arc<dyn Fn() -> Status + Send + Sync>,
     commands: mpsc::Sender<Command>,
+    waiting: Arc<Semaphore>,
     owner: u32,
 }
 
@@ -34,6 +35,7 @@ impl Door {
         Door {
             status: Arc::new(status),
             commands,
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
             owner: rustix::process::geteuid().as_raw(),
         }
     }
@@ -43,6 +45,10 @@ impl Door {
         Door { owner: uid, ..self }
     }
 }
+
+/// So many callers may wait for a tunnel. Fewer than calls there may be at once: asking for the status and stopping the
+/// daemon must always be possible.
+const MOST_WAITING: usize = 16;
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -161,6 +161,7 @@ async fn command(
     make: impl FnOnce(String, oneshot::Sender<Result<(), Problem>>) -> Command,
 ) -> Result<Response<Full<Bytes>>, Box<Refusal>> {
     find_tunnel(door, name)?;
+    let _place = door.waiting.try_acquire().map_err(|_| busy())?;
     let (reply, outcome) = oneshot::channel();
     door.commands
         .send(make(name.to_owned(), reply))
@@ -188,6 +189,11 @@ fn find_tunnel(door: &Door, name: &str) -> Result<Tunnel, Box<Refusal>> {
         .find(|tunnel| tunnel.name == name)
         .cloned()
         .ok_or_else(refusal)
+}
+
+fn busy() -> Box<Refusal> {
+    Refusal::new(503, "busy", "too many callers wait for tunnels already")
+        .hint(Some("wait for those to end, then try again".to_owned()))
 }
 
 fn stopping() -> Box<Refusal> {
@@ -229,4 +235,67 @@ fn json(status: u16, kind: &'static str, value: &impl Serialize) -> Response<Ful
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        control::MOST_WAITING,
+        status::{Aws, Daemon, Status},
+    };
+
+    #[tokio::test]
+    async fn callers_that_wait_for_tunnels_leave_room_for_others() {
+        let (sender, mut commands) = mpsc::channel(MOST_CALLS);
+        let door = Door::new(status, sender);
+        let mut waiting = JoinSet::new();
+        for _ in 0..MOST_WAITING {
+            let door = door.clone();
+            waiting.spawn(async move { up(&door).await });
+        }
+        let first = commands.recv().await.unwrap();
+        for _ in 1..MOST_WAITING {
+            std::mem::forget(commands.recv().await.unwrap());
+        }
+        let refusal = up(&door).await.unwrap_err();
+        assert_eq!((refusal.status, refusal.code.as_str()), (503, "busy"));
+        drop(first);
+        assert_eq!(waiting.join_next().await.unwrap().unwrap(), Err(stopping()));
+        let more = tokio::spawn(async move { up(&door).await });
+        assert!(matches!(commands.recv().await, Some(Command::Up { .. })));
+        more.await.unwrap().unwrap_err();
+    }
+
+    async fn up(door: &Door) -> Result<(), Box<Refusal>> {
+        let command = command(door, "db", |tunnel, reply| Command::Up { tunnel, reply });
+        command.await.map(drop)
+    }
+
+    fn status() -> Status {
+        let daemon = Daemon {
+            version: String::new(),
+            pid: 1,
+            started_at: time::OffsetDateTime::UNIX_EPOCH,
+            uptime_seconds: 0,
+            config_path: None,
+            log_path: None,
+            socket: "b.sock".into(),
+        };
+        let tunnel = serde_json::from_value(serde_json::json!({
+            "name": "db", "listeners": [], "remote": "db:1", "bastion": null, "target": null,
+            "state": "idle", "state_seconds": 0, "detail": null, "sessions": [],
+            "connections": 0, "waiting": 0, "bytes_sent": 0, "bytes_received": 0,
+            "ends_in_seconds": null, "last_error": null,
+        }));
+        Status::assemble(
+            daemon,
+            Aws::default(),
+            vec![tunnel.unwrap()],
+            vec![],
+            vec![],
+        )
+    }
 }

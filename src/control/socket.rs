@@ -12,6 +12,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use interprocess::{
@@ -237,7 +238,7 @@ fn lock(paths: &Paths) -> Result<File, Error> {
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(&paths.lock)
         .map_err(failed("open the lock file"))?;
-    match file.try_lock() {
+    match lock_briefly(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             return Err(Error::AlreadyRunning {
@@ -253,9 +254,52 @@ fn lock(paths: &Paths) -> Result<File, Error> {
     Ok(file)
 }
 
+/// [`is_claimed`] holds the lock for an instant, which must not look like a daemon.
+fn lock_briefly(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_RETRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            done => return done,
+        }
+    }
+    file.try_lock()
+}
+
+const LOCK_RETRIES: usize = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// The pid its holder wrote; nothing in the short while before that.
 fn holder_of(file: &File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_the_lock_is_not_taken_for_a_daemon() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let looking = file.reopen().unwrap();
+        looking.lock_shared().unwrap();
+        let done = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(10));
+            drop(looking);
+        });
+        assert!(lock_briefly(file.as_file()).is_ok());
+        done.join().unwrap();
+    }
+
+    #[test]
+    fn a_daemon_that_stays_is_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let daemon = file.reopen().unwrap();
+        daemon.lock().unwrap();
+        assert!(matches!(
+            lock_briefly(file.as_file()),
+            Err(TryLockError::WouldBlock)
+        ));
+    }
 }

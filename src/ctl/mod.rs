@@ -58,7 +58,8 @@ fn code_of(status: &Status) -> u8 {
 fn told(tunnel: &Tunnel) -> u8 {
     let places = tunnel.places(ListenerState::Listening).join(", ");
     let state = text::state(tunnel);
-    print(&format!("{}: {state}, {places}\n", tunnel.name));
+    let line = format!("{}: {state}, {places}", tunnel.name);
+    print(&format!("{}\n", text::printable(&line)));
     match tunnel.state {
         TunnelState::Failed | TunnelState::NeedsLogin | TunnelState::PortBusy => UNWELL_OR_UNKNOWN,
         TunnelState::Idle
@@ -90,10 +91,7 @@ async fn shutdown(client: &Client, paths: &Paths) -> Result<u8, Error> {
 }
 
 fn failed(error: &Error) -> u8 {
-    eprintln!("error: {error}");
-    if let Some(hint) = error.hint() {
-        eprintln!("hint: {hint}");
-    }
+    eprint!("{}", complaint(error));
     match error {
         Error::Unreachable { .. }
         | Error::Gone { .. }
@@ -103,6 +101,19 @@ fn failed(error: &Error) -> u8 {
         Error::Refused(refusal) if refusal.status == 404 => UNWELL_OR_UNKNOWN,
         Error::Refused(_) | Error::Garbled(_) => FAILED,
     }
+}
+
+/// What AWS and agents say is part of some errors, and must not steer the terminal either.
+fn complaint(error: &Error) -> String {
+    let mut text = String::new();
+    let said = error.to_string();
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    for line in [format!("error: {said}")].into_iter().chain(hint) {
+        let lines: Vec<String> = line.split('\n').map(text::printable).collect();
+        text.push_str(&lines.join("\n"));
+        text.push('\n');
+    }
+    text
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -124,5 +135,25 @@ fn look() -> Look {
     Look {
         width: width.filter(|width| *width > 0),
         palette,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Refusal;
+
+    #[test]
+    fn errors_cannot_steer_the_terminal() {
+        let refusal = Refusal {
+            kind: String::new(),
+            code: String::new(),
+            title: String::new(),
+            status: 409,
+            detail: "bad\u{1b}]0;owned\u{7}\nnext".into(),
+            hint: Some("try\u{1b}[2J\r".into()),
+        };
+        let text = complaint(&Error::Refused(Box::new(refusal)));
+        assert_eq!(text, "error: bad ]0;owned \nnext\nhint: try [2J \n");
     }
 }

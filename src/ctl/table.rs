@@ -62,7 +62,7 @@ const GAP: usize = 2;
 fn row(status: &Status, tunnel: &Tunnel, look: &Look) -> Row {
     let mut places = tunnel.places(ListenerState::Listening);
     places.extend(tunnel.places(ListenerState::Busy));
-    let mut places = places.into_iter();
+    let mut places = places.into_iter().map(|place| printable(&place));
     let cells = [
         tunnel.name.clone(),
         places.next().unwrap_or_default(),
@@ -72,7 +72,8 @@ fn row(status: &Status, tunnel: &Tunnel, look: &Look) -> Row {
         size(tunnel.bytes_sent),
         size(tunnel.bytes_received),
         phase(tunnel),
-    ];
+    ]
+    .map(|cell| printable(&cell));
     Row {
         cells,
         more_places: places.collect(),

@@ -96,7 +96,7 @@ pub(super) fn phase(tunnel: &Tunnel) -> String {
 
 fn header(status: &Status, look: &Look) -> Vec<String> {
     let daemon = &status.daemon;
-    let title = format!("bastiond {}", daemon.version);
+    let title = printable(&format!("bastiond {}", daemon.version));
     let first = format!(
         "{}, pid {}, up {}",
         styled(look.palette.strong, &title),
@@ -109,6 +109,10 @@ fn header(status: &Status, look: &Look) -> Vec<String> {
 }
 
 fn identity(aws: &Aws) -> String {
+    printable(&who(aws))
+}
+
+fn who(aws: &Aws) -> String {
     let region = aws
         .region
         .as_ref()
@@ -124,7 +128,7 @@ fn identity(aws: &Aws) -> String {
 
 /// What comes after the account: `assumed-role/dev/alice`.
 fn role_of(arn: &str) -> String {
-    printable(arn.splitn(6, ':').nth(5).unwrap_or(arn))
+    arn.splitn(6, ':').nth(5).unwrap_or(arn).to_owned()
 }
 
 fn credentials(aws: &Aws) -> Option<String> {

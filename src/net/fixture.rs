@@ -96,7 +96,7 @@ async fn serve(stream: TcpStream, port: u16, status: &str, heads: Arc<Mutex<Vec<
         .write_all(format!("HTTP/1.1 {status} Whatever\r\n\r\n").as_bytes())
         .await
         .unwrap();
-    if status == "200" {
+    if status.starts_with('2') {
         let mut target = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let _ = copy_bidirectional(&mut stream, &mut target).await;
     }

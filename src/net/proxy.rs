@@ -37,12 +37,19 @@ pub(super) struct Proxies {
 impl Proxies {
     /// Reads the variables that `lookup` finds.
     pub(super) fn load(lookup: &impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let all = proxy(lookup, ["ALL_PROXY", "all_proxy"])?;
-        let https = proxy(lookup, ["HTTPS_PROXY", "https_proxy"])?.or_else(|| all.clone());
-        let http = proxy(lookup, ["HTTP_PROXY", "http_proxy"])?.or(all);
+        let all = || proxy(lookup, ["ALL_PROXY", "all_proxy"]);
+        let own = proxy(lookup, ["HTTPS_PROXY", "https_proxy"])?;
+        let https = own.map_or_else(all, |own| Ok(Some(own)))?;
+        // Only tests go to AWS in the clear: no reason not to run.
+        let http = proxy(lookup, ["HTTP_PROXY", "http_proxy"])
+            .and_then(|own| own.map_or_else(all, |own| Ok(Some(own))))
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "going without it, as it is for plain http only");
+                None
+            });
         let no = match find(lookup, ["NO_PROXY", "no_proxy"]) {
             Some((_, rules)) if rules.trim() == "*" => rules,
-            Some((_, rules)) => format!("{rules},{LOOPBACK}"),
+            Some((_, rules)) => format!("{},{LOOPBACK}", without_wildcards(&rules)),
             None => LOOPBACK.to_owned(),
         };
         let matcher = Matcher::builder()
@@ -109,7 +116,8 @@ async fn through(proxy: &Intercept, tcp: HttpConnector, target: Uri) -> Result<T
     let answer = ask(&mut stream, proxy, &target).await;
     let status = answer.map_err(|error| failed(error.to_string()))?;
     match status.as_str() {
-        "200" => Ok(stream),
+        // RFC 9110, 9.3.6: any successful status opens the tunnel.
+        status if status.len() == 3 && status.starts_with('2') => Ok(stream),
         "407" => Err(failed(
             "it wants credentials, or other ones (http 407)".to_owned(),
         )),
@@ -191,6 +199,16 @@ fn host_of(uri: &Uri) -> String {
         .unwrap_or_default()
         .trim_matches(['[', ']'])
         .to_owned()
+}
+
+/// `*.corp.example` is how many write `.corp.example`; the rules as they are know no such thing.
+fn without_wildcards(rules: &str) -> String {
+    let plain = |rule: &'_ str| match rule.trim().strip_prefix("*.") {
+        Some(domain) => format!(".{domain}"),
+        None => rule.trim().to_owned(),
+    };
+    let rules: Vec<String> = rules.split(',').map(plain).collect();
+    rules.join(",")
 }
 
 /// The first variable of the two that is set to something.
@@ -281,6 +299,26 @@ mod tests {
             &proxies,
             "https://ssm.eu-west-1.amazonaws.com"
         ));
+    }
+
+    #[test]
+    fn only_a_proxy_that_is_needed_has_to_be_usable() {
+        let socks = ("ALL_PROXY", "socks5://proxy");
+        let proxies = load(&[("HTTPS_PROXY", "proxy:3128"), socks]).unwrap();
+        assert!(goes_through(&proxies, "https://x.example"));
+        assert!(!goes_through(&proxies, "http://x.example"));
+        let proxies = load(&[("HTTP_PROXY", "https://proxy")]).unwrap();
+        assert!(!goes_through(&proxies, "http://x.example"));
+        assert!(load(&[socks]).is_err(), "it is the one for https");
+    }
+
+    #[test]
+    fn a_wildcard_in_no_proxy_means_the_names_below() {
+        let rules = ("NO_PROXY", "*.corp.example, *.other.example");
+        let proxies = load(&[("HTTPS_PROXY", "proxy:3128"), rules]).unwrap();
+        assert!(!goes_through(&proxies, "https://aws.corp.example"));
+        assert!(!goes_through(&proxies, "https://a.b.other.example"));
+        assert!(goes_through(&proxies, "https://corp.example.com"));
     }
 
     #[test]

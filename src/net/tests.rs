@@ -176,6 +176,18 @@ async fn the_proxy_is_asked_with_its_credentials() {
 }
 
 #[tokio::test]
+async fn any_success_of_the_proxy_opens_the_way() {
+    let authority = Authority::new();
+    let proxy = Proxy::start(echo_server(&authority, AWS_HOST).await, "299").await;
+    let net = net(&[
+        ("HTTPS_PROXY", &format!("http://{}", proxy.address)),
+        ("AWS_CA_BUNDLE", text(&authority.bundle())),
+    ]);
+    let url = StreamUrl::parse(&format!("wss://{AWS_HOST}{TARGET}"), false).unwrap();
+    says_hello(&net, &url).await;
+}
+
+#[tokio::test]
 async fn a_proxy_that_refuses_is_named_without_its_password() {
     for (status, says) in [("407", "credentials"), ("502", "http 502")] {
         let proxy = Proxy::start(0, status).await;

@@ -62,13 +62,27 @@ impl Roots {
 
     fn add_bundle(&mut self, path: &str) -> Result<(), String> {
         let text = fs::read(path).map_err(|error| error.to_string())?;
-        let certificates = CertificateDer::pem_slice_iter(&text)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| "it is not PEM".to_owned())?;
-        if certificates.is_empty() {
-            return Err("it has no certificate".to_owned());
+        let added = CertificateDer::pem_slice_iter(&text).map(|der| {
+            let der = der.map_err(|_| "it is not PEM".to_owned())?;
+            self.add(der)
+        });
+        let (good, bad): (Vec<_>, Vec<_>) = added.partition(Result::is_ok);
+        let Some(Err(why)) = bad.into_iter().next() else {
+            return match good.is_empty() {
+                true => Err("it has no certificate".to_owned()),
+                false => Ok(()),
+            };
+        };
+        if good.is_empty() {
+            return Err(why);
         }
-        certificates.into_iter().try_for_each(|der| self.add(der))
+        // Company bundles are made of whatever was found; the rest of one serves.
+        tracing::warn!(
+            path,
+            why,
+            "leaving out what is no certificate in AWS_CA_BUNDLE"
+        );
+        Ok(())
     }
 
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), String> {
@@ -114,6 +128,17 @@ mod tests {
             let error = Roots::load(&bundle(&path)).err().unwrap().to_string();
             assert!(error.contains(&path) && error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn an_odd_certificate_in_a_bundle_is_left_out() {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let text = [to_pem(b"not a certificate"), signed.cert.pem()].concat();
+        fs::write(&path, text).unwrap();
+        let roots = Roots::load(&bundle(path.to_str().unwrap())).unwrap();
+        assert_eq!(roots.certificates.last().unwrap(), signed.cert.der());
     }
 
     #[test]

@@ -155,6 +155,22 @@ pub struct Acknowledge {
     pub sequence: i64,
 }
 
+impl ChannelClosed {
+    /// The reason in a payload, as far as there is one: the session is over whatever else the payload holds.
+    pub fn reason(payload: &[u8]) -> String {
+        let closed: Value = serde_json::from_slice(payload).unwrap_or_default();
+        clipped(closed["Output"].as_str().unwrap_or_default())
+    }
+}
+
+/// The beginning of a text that the far side may make as long as a message, for logs and status.
+pub fn clipped(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
+}
+
+/// Characters; the longest text known, an idle time-out's, has a quarter of it.
+const LONGEST_TEXT: usize = 500;
+
 impl Acknowledge {
     /// Appends the JSON that acknowledges stream data; `kind` is the acknowledged message's type.
     pub fn write(buffer: &mut BytesMut, kind: &str, id: Uuid, sequence: i64) {

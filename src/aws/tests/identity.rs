@@ -27,6 +27,38 @@ async fn expired_credentials_are_looked_for_once_more() {
 }
 
 #[tokio::test]
+async fn credentials_that_aws_does_not_know_are_looked_for_once_more() {
+    let fake = Fake::start(|call, n| match (call.operation.as_str(), n) {
+        ("AssumeRole", n) => answer(200, assumed(&format!("ASIA{n}"))),
+        (_, 0) => error(400, "UnrecognizedClientException", "invalid"),
+        _ => ok(json!({"Status": "connected"})),
+    })
+    .await;
+    let aws = with(&with_role(&fake), &net(&[]), Timeouts::default()).await;
+    assert!(aws.connection_status("t").await.unwrap());
+    assert!(fake.calls()[3].authorization.contains("=ASIA1/"));
+}
+
+#[tokio::test]
+async fn credentials_that_aws_does_not_know_and_that_are_all_there_is_are_sent_once() {
+    let fake = Fake::start(|_, _| error(400, "UnrecognizedClientException", "invalid")).await;
+    let failed = aws(&fake).await.connection_status("t").await.unwrap_err();
+    assert_eq!(failed.kind, Kind::Login(Login::Rejected));
+    assert_eq!(fake.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_role_that_sts_could_not_tell_about_is_not_called_denied() {
+    for (status, kind) in [(503, Kind::Transient), (429, Kind::Throttled)] {
+        let fake = Fake::start(move |_, _| answer(status, "<html>busy</html>".into())).await;
+        let aws = with(&with_role(&fake), &net(&[]), Timeouts::default()).await;
+        let failed = aws.connection_status("t").await.unwrap_err();
+        assert_eq!(failed.kind, kind, "{failed}");
+        assert_eq!(failed.operation, "AssumeRole");
+    }
+}
+
+#[tokio::test]
 async fn credentials_that_stay_expired_need_a_login() {
     let fake = Fake::start(|_, _| error(400, "ExpiredTokenException", "expired")).await;
     let failed = aws(&fake).await.connection_status("t").await.unwrap_err();

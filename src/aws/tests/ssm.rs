@@ -105,6 +105,61 @@ async fn a_stream_url_elsewhere_is_refused_and_its_session_ended() {
 }
 
 #[tokio::test]
+async fn a_session_without_a_token_is_ended_too() {
+    let fake = Fake::start(|_, _| ok(json!({"SessionId": "me-1"}))).await;
+    let failed = aws(&fake).await.start_session("t", None, 1, "r").await;
+    assert_eq!(failed.unwrap_err().kind, Kind::Untrusted);
+    assert_eq!(
+        fake.bodies("TerminateSession"),
+        [json!({"SessionId": "me-1"})]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_start_is_waited_for_as_giving_up_would_leave_a_session_behind() {
+    let fake = Fake::start(|_, _| {
+        std::thread::sleep(Duration::from_millis(400));
+        ok(opened("me-1"))
+    })
+    .await;
+    let limits = Timeouts {
+        attempt: Duration::from_millis(100),
+        ..Timeouts::default()
+    };
+    let aws = with(&config(fake.url()), &net(&[]), limits).await;
+    assert!(aws.start_session("t", None, 1, "r").await.is_ok());
+    assert_eq!(fake.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_start_refused_for_the_clock_is_sent_again_by_the_time_that_aws_told() {
+    let fake = Fake::start(|_, n| {
+        let mut answer = match n {
+            0 => error(400, "InvalidSignatureException", "Signature expired: now"),
+            _ => ok(opened("me-1")),
+        }?;
+        let date = "Mon, 22 Nov 2060 12:00:00 GMT".parse().unwrap();
+        answer.headers_mut().insert("date", date);
+        Some(answer)
+    })
+    .await;
+    assert!(
+        aws(&fake)
+            .await
+            .start_session("t", None, 1, "r")
+            .await
+            .is_ok()
+    );
+    let calls = fake.calls();
+    assert_eq!(calls.len(), 2);
+    assert!(
+        calls[1].authorization.contains("/20601122/"),
+        "{}",
+        calls[1].authorization
+    );
+}
+
+#[tokio::test]
 async fn a_session_that_is_over_is_not_resumed() {
     let fake = Fake::start(|_, n| match n {
         0 => ok(opened("me-1")),

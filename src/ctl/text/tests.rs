@@ -156,8 +156,23 @@ fn texts_of_others_cannot_steer_the_terminal() {
     hostile.detail = Some("\u{1b}]0;owned\u{7}".into());
     hostile.listeners[0].state = ListenerState::Busy;
     hostile.listeners[0].holder = Some("evil\u{1b}[2J\r\n(pid 1)".into());
-    let text = plain(&status(vec![hostile], vec![]), None);
-    assert!(!text.contains(['\u{1b}', '\u{7}', '\r']), "{text:?}");
+    let evil = "\u{1b}[2J\u{7}\r\n\u{9b}1m";
+    hostile.bastion = Some("dev".into());
+    let mut bastion = bastion("dev", evil, 1, None);
+    bastion.task.as_mut().unwrap().id = evil.into();
+    let mut fixed = tunnel(evil, 1);
+    fixed.target = Some(evil.into());
+    fixed.listeners[0].address = evil.into();
+    let mut status = status(vec![hostile, fixed], vec![bastion]);
+    status.daemon.version = evil.into();
+    status.aws.region = Some(evil.into());
+    status.aws.account = Some(evil.into());
+    let text = plain(&status, None);
+    assert!(
+        !text.contains(['\u{1b}', '\u{7}', '\r', '\u{9b}']),
+        "{text:?}"
+    );
+    assert_eq!(text.lines().filter(|line| line.contains("[2J")).count(), 5);
 }
 
 fn plain(status: &Status, width: impl Into<Option<usize>>) -> String {

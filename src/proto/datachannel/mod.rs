@@ -136,6 +136,7 @@ impl DataChannel {
     pub(crate) fn connected(&mut self, now: Instant) {
         self.linked = true;
         self.pause.end();
+        self.rtt.path_changed();
         self.outgoing.collect_everything(now);
         self.burst = Burst::start(self.outgoing.has_due());
         self.silence.connected(self.outgoing.unacked() > 0, now);
@@ -212,7 +213,11 @@ impl DataChannel {
             if acked.certain || !self.config.client {
                 self.rtt.sample(acked.elapsed);
             }
-            self.window.grow(waiting, &self.rtt);
+            if acked.passed_lost {
+                self.window.halve(&self.rtt, now);
+            } else {
+                self.window.grow(waiting, &self.rtt);
+            }
             // One that frees nothing, such as a repeat on a new link, is no sign of life.
             self.silence.heard(self.outgoing.counted() > 0, now);
         }
@@ -242,7 +247,7 @@ impl DataChannel {
         self.pause.expire(now);
         self.rest.expire(now);
         self.burst.expire(self.outgoing.has_due(), now);
-        if self.outgoing.collect_due(&self.rtt, now) {
+        if self.outgoing.collect_due(&mut self.rtt, now) {
             self.window.halve(&self.rtt, now);
         }
     }

@@ -1,24 +1,22 @@
 //! Numbering, the messages not yet acknowledged, and when each is sent again.
 //!
-//! A message is kept as the frame that was sent, and sent again as it is. Acknowledging is O(1): the queue is indexed by
-//! number. Messages are looked through only when the earliest of them may be due.
+//! A message is kept as the frame that was sent, and sent again as it is. Memory and time depend on the messages that are
+//! unacknowledged, not on how far their numbers lie apart: one may wait for ever. Messages are looked through only when
+//! the earliest of them may be due.
 
 use super::Resend;
 use super::rtt::Rtt;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Messages sent and not acknowledged.
 pub(super) struct Outgoing {
     resend: Resend,
-    first: i64,
-    kept: VecDeque<Option<Kept>>,
-    unacked: usize,
+    next: i64,
+    kept: BTreeMap<i64, Kept>,
     counted: usize,
     due: VecDeque<i64>,
-    holes: Vec<i64>,
-    highest: i64,
     wake: Option<Instant>,
     wedges: bool,
 }
@@ -28,6 +26,8 @@ struct Kept {
     sent: Instant,
     due: Instant,
     sends: u32,
+    /// How often its wait was doubled; see [`Rtt::timeout`].
+    level: u32,
     passed: u32,
     eager: bool,
     queued: bool,
@@ -41,19 +41,25 @@ pub(super) struct Acked {
     pub(super) elapsed: Duration,
     /// Whether the message had been sent once only, so that `elapsed` is certain.
     pub(super) certain: bool,
+    /// Whether it proves that others are lost.
+    pub(super) passed_lost: bool,
+}
+
+/// A frame to send again.
+pub(super) struct Again {
+    pub(super) frame: Bytes,
+    /// Whether an answer is not expected any more.
+    pub(super) slow: bool,
 }
 
 impl Outgoing {
     pub(super) fn new(resend: Resend) -> Self {
         Self {
             resend,
-            first: 0,
-            kept: VecDeque::new(),
-            unacked: 0,
+            next: 0,
+            kept: BTreeMap::new(),
             counted: 0,
             due: VecDeque::new(),
-            holes: Vec::new(),
-            highest: -1,
             wake: None,
             wedges: false,
         }
@@ -61,84 +67,86 @@ impl Outgoing {
 
     /// The number of the next message.
     pub(super) fn next(&self) -> i64 {
-        self.first + self.kept.len() as i64
+        self.next
     }
 
     /// Keeps the message of the next number, sent `now`. An `eager` one is sent again sooner.
     pub(super) fn keep(&mut self, frame: Bytes, eager: bool, rtt: &Rtt, now: Instant) {
-        let due = now
-            + if eager {
-                rtt.eager_timeout(1)
-            } else {
-                rtt.timeout(1)
-            };
-        self.kept.push_back(Some(Kept::new(frame, eager, due, now)));
-        self.unacked += 1;
+        let wait = if eager {
+            rtt.eager_timeout(rtt.backoff())
+        } else {
+            rtt.first_timeout()
+        };
+        let kept = Kept {
+            frame,
+            sent: now,
+            due: now + wait,
+            sends: 1,
+            level: rtt.backoff(),
+            passed: 0,
+            eager,
+            queued: false,
+            slow: false,
+            repeated: false,
+        };
+        self.kept.insert(self.next, kept);
+        self.next += 1;
         self.counted += 1;
-        self.wake_by(due, now);
+        self.wake_by(now + wait, now);
     }
 
     /// Forgets the message `number`; `None` if it is not kept.
     pub(super) fn acknowledge(&mut self, number: i64, rtt: &Rtt, now: Instant) -> Option<Acked> {
-        let kept = self.slot(number)?.take()?;
-        self.unacked -= 1;
+        let kept = self.kept.remove(&number)?;
         self.counted -= usize::from(!kept.slow);
-        while let Some(None) = self.kept.front() {
-            self.kept.pop_front();
-            self.first += 1;
-        }
-        self.note_passed(number, rtt, now);
+        let passed_lost = self.note_passed(number, rtt, now);
         self.drop_stale();
-        if self.unacked == 0 {
+        if self.kept.is_empty() {
             self.wake = None;
         }
-        let elapsed = now.saturating_duration_since(kept.sent);
         Some(Acked {
-            elapsed,
+            elapsed: now.saturating_duration_since(kept.sent),
             certain: !kept.repeated,
+            passed_lost,
         })
     }
 
     /// Whether `number` was sent and acknowledged.
     pub(super) fn is_acknowledged(&self, number: i64) -> bool {
-        let index = usize::try_from(number - self.first);
-        index.map_or(number < self.first, |index| {
-            matches!(self.kept.get(index), Some(None))
-        })
+        number < self.next && !self.kept.contains_key(&number)
     }
 
-    /// Finds what is due; true if a message waited longer than it should have.
-    pub(super) fn collect_due(&mut self, rtt: &Rtt, now: Instant) -> bool {
+    /// Finds what is due; true if a message waited longer than it should have. `rtt` learns of those.
+    pub(super) fn collect_due(&mut self, rtt: &mut Rtt, now: Instant) -> bool {
         if self.wake.is_none_or(|wake| wake > now) {
             return false;
         }
         match self.resend {
             Resend::FrontOnly => self.collect_front(rtt, now),
-            Resend::All => self.collect_all(now),
+            Resend::All => self.collect_all(rtt, now),
         }
     }
 
-    /// Everything is due, in order, as if never sent.
+    /// Everything is due, in order, as if never sent. What was sent before says nothing of the next link's round trip.
     pub(super) fn collect_everything(&mut self, now: Instant) {
         self.forget_due();
         if self.resend == Resend::FrontOnly {
-            self.wake = (self.unacked > 0).then_some(now + TICK);
+            self.wake = (!self.kept.is_empty()).then_some(now + TICK);
             return;
         }
-        for (number, kept) in (self.first..).zip(&mut self.kept) {
-            if let Some(kept) = kept {
-                (kept.queued, kept.slow, kept.sends, kept.passed) = (true, false, 0, 0);
-                self.due.push_back(number);
-            }
+        for kept in self.kept.values_mut() {
+            (kept.queued, kept.slow, kept.repeated) = (true, false, true);
+            (kept.sends, kept.level, kept.passed) = (0, 0, 0);
         }
-        self.counted = self.unacked;
+        self.due.extend(self.kept.keys());
+        self.counted = self.kept.len();
         self.wake = None;
     }
 
     /// Nothing is to be sent again for now.
     pub(super) fn forget_due(&mut self) {
         for number in std::mem::take(&mut self.due) {
-            if let Some(Some(kept)) = self.slot(number) {
+            if let Some(kept) = self.kept.get_mut(&number) {
                 kept.queued = false;
             }
         }
@@ -150,26 +158,25 @@ impl Outgoing {
     }
 
     /// The next frame to send again, taken as sent `now`.
-    pub(super) fn take_due(&mut self, rtt: &Rtt, now: Instant) -> Option<Bytes> {
+    pub(super) fn take_due(&mut self, rtt: &Rtt, now: Instant) -> Option<Again> {
         let number = self.due.pop_front()?;
-        let wedges = self.wedges;
         let kept = self
-            .slot(number)?
-            .as_mut()
+            .kept
+            .get_mut(&number)
             .expect("stale numbers are dropped at once");
         kept.queued = false;
         kept.passed = 0;
         kept.sent = now;
         kept.sends += 1;
         kept.repeated = true;
-        let slowed =
-            wedges && kept.sends > WEDGED_AFTER && !std::mem::replace(&mut kept.slow, true);
+        let slow = kept.slow || self.wedges && kept.sends > WEDGED_AFTER;
+        let slowed = !std::mem::replace(&mut kept.slow, slow) && slow;
         kept.due = now + kept.wait(rtt);
         let (frame, due) = (kept.frame.clone(), kept.due);
         self.counted -= usize::from(slowed);
         self.drop_stale();
         self.wake_by(due, now);
-        Some(frame)
+        Some(Again { frame, slow })
     }
 
     /// When to look for what is due.
@@ -179,7 +186,7 @@ impl Outgoing {
 
     /// Messages not acknowledged.
     pub(super) fn unacked(&self) -> usize {
-        self.unacked
+        self.kept.len()
     }
 
     /// Those of them that count against the window.
@@ -193,70 +200,58 @@ impl Outgoing {
         self.wedges = true;
     }
 
-    fn slot(&mut self, number: i64) -> Option<&mut Option<Kept>> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.kept.get_mut(index)
-    }
-
     fn collect_front(&mut self, rtt: &Rtt, now: Instant) -> bool {
-        self.wake = (self.unacked > 0).then_some(now + TICK);
-        let first = self.first;
-        let Some(Some(front)) = self.kept.front_mut() else {
+        self.wake = (!self.kept.is_empty()).then_some(now + TICK);
+        let Some(mut front) = self.kept.first_entry() else {
             return false;
         };
-        let late = !front.queued && now.saturating_duration_since(front.sent) >= rtt.timeout(1);
+        let (number, front) = (*front.key(), front.get_mut());
+        let late = !front.queued && now.saturating_duration_since(front.sent) >= rtt.timeout(0);
         if late {
             front.queued = true;
-            self.due.push_back(first);
+            self.due.push_back(number);
         }
         late
     }
 
-    fn collect_all(&mut self, now: Instant) -> bool {
-        let mut late = false;
+    fn collect_all(&mut self, rtt: &mut Rtt, now: Instant) -> bool {
+        let mut any_late = false;
         self.wake = None;
-        for (number, slot) in (self.first..).zip(&mut self.kept) {
-            let Some(kept) = slot.as_mut().filter(|kept| !kept.queued) else {
-                continue;
-            };
-            if kept.due <= now {
-                kept.queued = true;
-                late |= !kept.eager && !kept.slow;
-                self.due.push_back(number);
-            } else {
+        for (&number, kept) in self.kept.iter_mut().filter(|(_, kept)| !kept.queued) {
+            if kept.due > now {
                 self.wake = Some(self.wake.map_or(kept.due, |wake| wake.min(kept.due)));
+                continue;
             }
+            let late = !kept.eager && !kept.slow;
+            if late {
+                rtt.late(kept.level);
+            }
+            any_late |= late;
+            kept.level += 1;
+            kept.queued = true;
+            self.due.push_back(number);
         }
-        late
+        any_late
     }
 
-    /// Messages below `number` that are still missing have been passed by one more.
-    fn note_passed(&mut self, number: i64, rtt: &Rtt, now: Instant) {
+    /// Messages below `number` that are still missing have been passed by one more; true if that proves one lost.
+    fn note_passed(&mut self, number: i64, rtt: &Rtt, now: Instant) -> bool {
         if self.resend == Resend::FrontOnly {
-            return;
+            return false;
         }
-        if number > self.highest {
-            self.holes.extend(self.highest + 1..number);
-            self.highest = number;
-        }
-        let mut holes = std::mem::take(&mut self.holes);
-        holes.retain(|&hole| match self.slot(hole) {
-            Some(Some(_)) if hole > number => true,
-            Some(Some(kept)) => {
-                if kept.pass(rtt, now) {
-                    self.due.push_back(hole);
-                }
-                true
+        let before = self.due.len();
+        for (&number, kept) in self.kept.range_mut(..number) {
+            if kept.pass(rtt, now) {
+                self.due.push_back(number);
             }
-            Some(None) | None => false,
-        });
-        self.holes = holes;
+        }
+        self.due.len() > before
     }
 
     /// Keeps the front of `due` something that is still kept.
     fn drop_stale(&mut self) {
-        while let Some(&number) = self.due.front() {
-            if matches!(self.slot(number), Some(Some(_))) {
+        while let Some(number) = self.due.front() {
+            if self.kept.contains_key(number) {
                 return;
             }
             self.due.pop_front();
@@ -273,34 +268,19 @@ impl Outgoing {
 }
 
 impl Kept {
-    fn new(frame: Bytes, eager: bool, due: Instant, sent: Instant) -> Self {
-        let (queued, slow, repeated) = (false, false, false);
-        Self {
-            frame,
-            sent,
-            due,
-            sends: 1,
-            passed: 0,
-            eager,
-            queued,
-            slow,
-            repeated,
-        }
-    }
-
     fn wait(&self, rtt: &Rtt) -> Duration {
         match (self.slow, self.eager) {
             (true, _) => WEDGED_REPEAT,
-            (false, true) => rtt.eager_timeout(self.sends),
-            (false, false) => rtt.timeout(self.sends),
+            (false, true) => rtt.eager_timeout(self.level),
+            (false, false) => rtt.timeout(self.level),
         }
     }
 
     /// One more message sent later has been acknowledged earlier; true if that says that this one is lost.
     fn pass(&mut self, rtt: &Rtt, now: Instant) -> bool {
-        self.passed += 1;
+        self.passed = self.passed.saturating_add(1);
         let rested = now.saturating_duration_since(self.sent) >= rtt.smoothed();
-        let lost = self.passed >= PASSED_MEANS_LOST && rested && !self.queued;
+        let lost = self.passed >= PASSED_MEANS_LOST && rested && !self.queued && !self.slow;
         self.queued |= lost;
         lost
     }

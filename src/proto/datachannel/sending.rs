@@ -48,10 +48,14 @@ impl DataChannel {
     }
 
     fn repeat(&mut self, now: Instant) -> Option<(Sent, Bytes)> {
-        let frame = self.outgoing.take_due(&self.rtt, now)?;
+        let again = self.outgoing.take_due(&self.rtt, now)?;
         self.counts.resent += 1;
-        self.note_sent(now);
-        Some((Sent::Repeat, frame))
+        self.burst.spend(&self.rtt, now);
+        // One that is repeated at leisure may never be answered, and that is no silence.
+        if !again.slow {
+            self.silence.sent(now);
+        }
+        Some((Sent::Repeat, again.frame))
     }
 
     fn transmit_control(&mut self, now: Instant) -> Option<(Sent, Bytes)> {
@@ -82,10 +86,6 @@ impl DataChannel {
         self.counts.sent += 1;
         self.outgoing
             .keep(frame, eager && self.config.client, &self.rtt, now);
-        self.note_sent(now);
-    }
-
-    fn note_sent(&mut self, now: Instant) {
         self.burst.spend(&self.rtt, now);
         self.silence.sent(now);
     }

@@ -53,6 +53,11 @@ impl Silence {
         self.since = None;
     }
 
+    /// An acknowledgement could not have been heard for a while: the silence, if there is one, begins `now`.
+    pub(crate) fn excuse(&mut self, now: Instant) {
+        self.since = self.since.map(|_| now);
+    }
+
     /// When to call [`Silence::judge`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let limit = if self.suspect {

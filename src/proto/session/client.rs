@@ -5,7 +5,7 @@ use crate::proto::datachannel::Received;
 use crate::proto::message::PayloadType;
 use crate::proto::payload::{
     FAILED, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, ProcessedAction,
-    RequestedAction, SUCCESS, SessionType, UNSUPPORTED,
+    RequestedAction, SUCCESS, SessionType, UNSUPPORTED, clipped,
 };
 use crate::proto::version::{self, Traits};
 use bytes::Bytes;
@@ -45,10 +45,11 @@ impl Session {
     }
 
     fn answer_request(&mut self, payload: &[u8]) {
-        let request: HandshakeRequest = match serde_json::from_slice(payload) {
+        let mut request: HandshakeRequest = match serde_json::from_slice(payload) {
             Ok(request) => request,
             Err(error) => return self.fail(Failure::Handshake(describe(&error))),
         };
+        request.agent_version = clipped(&request.agent_version);
         self.handshake = Handshake::Answered;
         self.traits = Traits::of(&request.agent_version);
         if !self.traits.acks_duplicates {
@@ -113,7 +114,7 @@ impl Session {
         let session: SessionType = serde::Deserialize::deserialize(parameters)
             .map_err(|error| Failure::Handshake(describe(&error)))?;
         if session.session_type != "Port" {
-            return Err(Failure::SessionType(session.session_type));
+            return Err(Failure::SessionType(clipped(&session.session_type)));
         }
         if session.properties["type"] != "LocalPortForwarding" {
             return Err(Failure::SessionType(
@@ -148,7 +149,8 @@ impl Session {
         self.timers.completed(self.traits.keeps_early_data, now);
         self.events.push_back(Event::Ready {
             agent_version: self.peer_version.clone().unwrap_or_default(),
-            customer_message: Some(complete.customer_message).filter(|message| !message.is_empty()),
+            customer_message: Some(clipped(&complete.customer_message))
+                .filter(|message| !message.is_empty()),
         });
     }
 }

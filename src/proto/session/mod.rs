@@ -274,11 +274,7 @@ impl Session {
                 Ok(())
             }
             Kind::ChannelClosed => {
-                self.close(
-                    parse::<ChannelClosed>(&message)
-                        .map(|closed| closed.output)
-                        .unwrap_or_default(),
-                );
+                self.close(ChannelClosed::reason(&message.payload));
                 Ok(())
             }
             Kind::PausePublication => {

@@ -39,7 +39,8 @@ impl Session {
         self.channel.pipe.len() < MAX_UNSENT
     }
 
-    /// The next piece of what a stream has received, a slice of the frame it came in; `None` when all is read.
+    /// The next piece of what a stream has received, a slice of the frame it came in, or many small ones in one;
+    /// `None` when all is read.
     pub fn read(&mut self, id: StreamId) -> Option<Bytes> {
         self.mux.read(id)
     }

@@ -51,6 +51,13 @@ impl Session {
         self.check_mux(now);
     }
 
+    /// The owner could not read the link for a while, as when its destinations took nothing: acknowledgements may lie
+    /// unread in it. The time after which [`Event::Unresponsive`] or [`Failure::Unresponsive`] comes begins anew `now`;
+    /// call it before the next [`Session::handle_timeout`]. Without anything to be acknowledged it does nothing.
+    pub fn excuse_silence(&mut self, now: Instant) {
+        self.channel.silence.excuse(now);
+    }
+
     /// When to call [`Session::handle_timeout`]; `None` while nothing can become due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next_timer().map(|(_, at)| at)

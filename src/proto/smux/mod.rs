@@ -223,15 +223,28 @@ impl Mux {
     }
 
     fn data(&mut self, id: u32, data: Bytes) {
-        let stream = self.streams.get_mut(&id);
-        let Some(stream) = stream.filter(|stream| !stream.has_ended()) else {
-            return;
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return self.was_connected(id);
         };
-        self.unresolved -= usize::from(stream.is_unresolved());
+        if stream.has_ended() {
+            return;
+        }
+        let resolved = stream.is_unresolved();
         self.unread += data.len();
         self.received += data.len() as u64;
         if stream.receive(data) {
             self.events.push_back(Event::Readable(StreamId(id)));
+        }
+        if resolved {
+            self.unresolved -= 1;
+            self.clear_refusals();
+        }
+    }
+
+    /// Data for a stream that is gone: no refusal will be its own.
+    fn was_connected(&mut self, id: u32) {
+        if self.forgotten.remove(&id) {
+            self.clear_refusals();
         }
     }
 

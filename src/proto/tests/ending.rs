@@ -2,7 +2,7 @@
 
 use super::pair::Pair;
 use super::solo::{Solo, millis, request, seconds, session_type};
-use crate::proto::message::PayloadType;
+use crate::proto::message::{Kind, PayloadType};
 use crate::proto::{AgentProfile, Event, Notice};
 use serde_json::json;
 
@@ -46,6 +46,65 @@ fn closing_notice_before_the_handshake_is_told_too() {
             output: String::new()
         }]
     );
+}
+
+#[test]
+fn closing_notice_with_an_odd_field_still_tells_why() {
+    for (payload, expected) in [
+        (
+            r#"{"CreatedDate":1700000000000,"SchemaVersion":"1","Output":"why"}"#,
+            "why",
+        ),
+        (r#"{"Output":null}"#, ""),
+        (r#"{"Output":7}"#, ""),
+        ("not JSON", ""),
+    ] {
+        let mut solo = Solo::ready();
+        solo.service(Kind::ChannelClosed, payload.as_bytes());
+        let output = expected.to_owned();
+        assert_eq!(solo.events(), [Event::Closed { output }], "{payload}");
+    }
+}
+
+#[test]
+fn texts_of_the_far_side_are_clipped() {
+    let long = "\u{e9}".repeat(100_000);
+    let mut solo = Solo::ready();
+    let closed = json!({ "Output": long }).to_string();
+    solo.service(Kind::ChannelClosed, closed.as_bytes());
+    let events = solo.events();
+    assert!(
+        matches!(&events[..], [Event::Closed { output }] if output.chars().count() == 500),
+        "{}",
+        events.len()
+    );
+
+    let mut solo = Solo::linked();
+    let version = format!("3.3.987.0{long}");
+    let shell = json!({"ActionType": "SessionType", "ActionParameters": {"SessionType": long}});
+    solo.data(
+        0,
+        PayloadType::HandshakeRequest,
+        &request(&version, json!([shell])),
+    );
+    assert!(format!("{:?}", solo.events()).chars().count() < 1000);
+    assert!(
+        solo.session
+            .peer_version()
+            .is_some_and(|version| version.chars().count() == 500)
+    );
+
+    let mut solo = Solo::linked();
+    let actions = json!([session_type()]);
+    solo.data(
+        0,
+        PayloadType::HandshakeRequest,
+        &request("3.3.987.0", actions),
+    );
+    solo.sent();
+    let complete = json!({ "CustomerMessage": long }).to_string();
+    solo.data(1, PayloadType::HandshakeComplete, complete.as_bytes());
+    assert!(format!("{:?}", solo.events()).chars().count() < 1000);
 }
 
 #[test]

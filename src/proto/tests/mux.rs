@@ -126,6 +126,33 @@ fn refusal_that_nobody_waits_for_is_forgotten() {
 }
 
 #[test]
+fn data_for_a_stream_that_is_gone_says_that_no_refusal_is_its_own() {
+    let (mut solo, gone) = with_stream();
+    let open = solo.session.open();
+    solo.session.finish(gone);
+    solo.output(2, &smux(PSH, gone.number(), b"too late"));
+    solo.output(3, &smux(FIN, gone.number(), b""));
+    solo.data(4, PayloadType::Flag, &[0, 0, 0, 3]);
+    solo.output(5, &smux(FIN, open.number(), b""));
+    assert_eq!(solo.events(), [Event::Refused(open)]);
+
+    let (mut solo, gone) = with_stream();
+    solo.session.finish(gone);
+    solo.data(2, PayloadType::Flag, &[0, 0, 0, 3]);
+    solo.output(3, &smux(PSH, gone.number(), b"too late"));
+    assert_eq!(solo.session.refusals(), 0);
+}
+
+#[test]
+fn refusal_is_forgotten_when_a_first_byte_resolves_the_last_stream() {
+    let (mut solo, stream) = with_stream();
+    solo.data(2, PayloadType::Flag, &[0, 0, 0, 3]);
+    assert_eq!(solo.session.refusals(), 1);
+    solo.output(3, &smux(PSH, stream.number(), b"fine"));
+    assert_eq!(solo.session.refusals(), 0);
+}
+
+#[test]
 fn what_was_not_read_goes_with_its_stream() {
     let (mut solo, stream) = with_stream();
     solo.output(2, &smux(PSH, 3, b"unread"));

@@ -218,3 +218,36 @@ fn sessions_of_one_seed_make_the_same_ids_and_no_id_twice() {
     assert_eq!(first, ids());
     assert_eq!(BTreeSet::from_iter(&first).len(), first.len());
 }
+
+#[test]
+fn outage_is_no_sample_of_the_round_trip() {
+    let mut pair = Pair::new(1, AgentProfile::quick(), |_| {});
+    let stream = pair.client.open();
+    pair.pass(seconds(1));
+    let before = pair.client.stats(pair.now).rtt.expect("measured");
+    pair.client.write(stream, vec![7; 50_000].into());
+    pair.outage = seconds(300);
+    pair.cuts = vec![pair.frames + 20];
+    pair.pass(seconds(310));
+    let stats = pair.client.stats(pair.now);
+    assert_eq!(stats.unacked, 0);
+    assert!(stats.rtt.expect("measured") < before * 2, "{stats:?}");
+}
+
+#[test]
+fn silence_begins_anew_when_the_owner_could_not_read() {
+    let mut solo = Solo::ready();
+    solo.session.excuse_silence(solo.now);
+    assert!(solo.pass(seconds(60)).is_empty(), "nothing is awaited");
+    solo.session.open();
+    solo.pass(seconds(29));
+    solo.session.excuse_silence(solo.now);
+    solo.pass(seconds(29));
+    assert_eq!(solo.events(), []);
+    solo.pass(seconds(2));
+    assert_eq!(solo.events(), [Event::Unresponsive]);
+    solo.session.handle_disconnected(solo.now);
+    solo.session.excuse_silence(solo.now);
+    assert!(solo.pass(seconds(600)).is_empty(), "no link, no silence");
+    assert_eq!(solo.events(), []);
+}

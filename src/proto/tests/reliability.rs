@@ -1,6 +1,8 @@
 //! Acknowledging, putting in order, sending again.
 
+use super::pair::Pair;
 use super::solo::{PSH, SYN, Solo, millis, seconds, smux};
+use crate::proto::AgentProfile;
 use crate::proto::message::{Error, Kind, Message, PayloadType};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -171,6 +173,80 @@ fn acknowledgement_of_a_repeated_message_says_nothing_of_the_round_trip() {
         before,
         "it may be for the first sending or the last"
     );
+}
+
+#[test]
+fn path_slower_than_the_first_timeout_is_measured_and_then_nothing_is_repeated() {
+    for one_way in [130, 300, 900] {
+        let mut pair = Pair::new(1, AgentProfile::quick(), |_| {});
+        pair.weather.delay = millis(one_way);
+        let stream = pair.client.open();
+        let mut resent = Vec::new();
+        for _ in 0..20 {
+            pair.client.write(stream, vec![7; 100_000].into());
+            pair.pass(seconds(10));
+            resent.push(pair.client.stats(pair.now).resent);
+        }
+        let stats = pair.client.stats(pair.now);
+        let trip = stats.rtt.expect("measured");
+        assert!(
+            trip.abs_diff(millis(2 * one_way)) < millis(one_way),
+            "{trip:?}"
+        );
+        assert_eq!(resent[10], resent[19], "{one_way} ms: {resent:?}");
+        assert!(stats.window > 100, "{one_way} ms: {}", stats.window);
+    }
+}
+
+#[test]
+fn loss_that_acknowledgements_prove_halves_the_window() {
+    let (mut solo, stream) = with_stream();
+    solo.session.write(stream, vec![7; 20 * 1024].into());
+    let numbers = solo.sent_numbers();
+    let before = solo.session.stats(solo.now).window;
+    solo.now += millis(99);
+    for &number in &numbers[1..9] {
+        solo.ack(number);
+    }
+    assert_eq!(solo.session.stats(solo.now).window, before / 2);
+}
+
+#[test]
+fn message_that_is_never_acknowledged_holds_up_neither_memory_nor_time() {
+    let mut solo = Solo::linked().shake_hands("3.1.1732.0");
+    let stream = solo.session.open();
+    solo.pass(seconds(60));
+    solo.ack(2);
+    for _ in 0..20_000 {
+        solo.session.write(stream, vec![7; 1000].into());
+        for number in solo.sent_numbers() {
+            if number != 1 {
+                solo.ack(number);
+            }
+        }
+    }
+    let resent = solo.session.stats(solo.now).resent;
+    let repeats = solo.pass(seconds(5));
+    assert_eq!(repeats.len(), 5, "one a second, though passed by many");
+    assert_eq!(solo.session.stats(solo.now).resent, resent + 5);
+    assert_eq!(solo.session.stats(solo.now).unacked, 1);
+}
+
+#[test]
+fn message_repeated_at_leisure_is_no_silence_and_asks_for_no_probes() {
+    let mut solo = Solo::with(|options| options.keepalive = None).shake_hands("3.1.1732.0");
+    solo.session.open();
+    let mut probes = BTreeSet::new();
+    for _ in 0..600 {
+        for (_, message) in solo.pass(seconds(1)) {
+            if message.kind == Kind::InputStreamData && message.sequence > 1 {
+                probes.insert(message.sequence);
+                solo.ack(message.sequence);
+            }
+        }
+    }
+    assert_eq!(probes, BTreeSet::from([2]));
+    assert_eq!(solo.events(), []);
 }
 
 #[test]
