@@ -13,7 +13,7 @@ use std::{
 
 use tracing::{Level, Metadata};
 use tracing_appender::{
-    non_blocking::{NonBlocking, WorkerGuard},
+    non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard},
     rolling::{RollingFileAppender, Rotation},
 };
 use tracing_subscriber::{
@@ -22,6 +22,9 @@ use tracing_subscriber::{
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
+/// Lines that may wait for the disk; more are dropped. The room for them is taken at once: the library's own limit
+/// costs 4 MB of memory.
+const WAITING_LINES: usize = 4096;
 const DEFAULT_FILTER: &str = "warn,bastiond=info";
 
 /// Whether events go to stderr as well.
@@ -129,7 +132,8 @@ fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
         .max_log_files(DAYS)
         .build(folder)
         .map_err(io::Error::other)?;
-    Ok(tracing_appender::non_blocking(files))
+    let writer = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
+    Ok(writer.finish(files))
 }
 
 fn is_coloured() -> bool {

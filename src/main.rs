@@ -17,6 +17,9 @@ use clap::Parser;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
+/// A session's link and the connections beside it: more would only cost memory, on machines with many cores much.
+const WORKERS: usize = 2;
+
 fn main() -> ExitCode {
     dispatch(Cli::parse().command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -77,7 +80,10 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
             Ok(())
         }
     };
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
     let cancel = CancellationToken::new();
     let ended = runtime.block_on(async {
         signals::cancel_on_signal(cancel.clone())?;

@@ -181,7 +181,7 @@ impl Bridge {
     /// Tell the tunnel what has changed.
     pub fn publish(&mut self) {
         let stalled = self.is_stalled();
-        if !std::mem::take(&mut self.changed) && self.view.current().stalled == stalled {
+        if !std::mem::take(&mut self.changed) && self.view.shows_stall() == stalled {
             return;
         }
         let now = Instant::now();

@@ -151,6 +151,11 @@ impl Publisher {
         self.view.borrow().clone()
     }
 
+    /// Whether a stall is shown; asked at every turn of a link, so without a copy of the rest.
+    pub fn shows_stall(&self) -> bool {
+        self.view.borrow().stalled
+    }
+
     /// Show something else.
     pub fn update(&self, change: impl FnOnce(&mut View)) {
         self.view.send_modify(change);
