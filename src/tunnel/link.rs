@@ -110,7 +110,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             bridge.publish();
             let reading = !bridge.is_stalled();
             if reading && !was_reading {
-                self.wire.excuse_silence(Instant::now());
+                let now = Instant::now();
+                self.wire.excuse_silence(now);
+                bridge.session.excuse_silence(now.into_std());
             }
             was_reading = reading;
             let takes_chunks = bridge.session.can_write();
