@@ -204,8 +204,10 @@ impl House {
         })
     }
 
-    /// Ends the daemon and everything else, and looks for what was left running.
+    /// Ends the daemon and everything else, and looks for what was left running. The tunnel is taken down first: a
+    /// shutdown would give its connections a second to end by themselves.
     pub async fn close(self, daemon: Daemon) {
+        daemon.client.down("app-db").await.expect("it is down");
         daemon.stop().await;
         self.sweep().await;
     }
