@@ -260,7 +260,8 @@ mod tests {
         for _ in 1..MOST_WAITING {
             std::mem::forget(commands.recv().await.unwrap());
         }
-        let refusal = up(&door).await.unwrap_err();
+        let refused = timeout(Duration::from_secs(5), up(&door)).await;
+        let refusal = refused.expect("refused at once").unwrap_err();
         assert_eq!((refusal.status, refusal.code.as_str()), (503, "busy"));
         drop(first);
         assert_eq!(waiting.join_next().await.unwrap().unwrap(), Err(stopping()));

@@ -221,17 +221,18 @@ fn sessions_of_one_seed_make_the_same_ids_and_no_id_twice() {
 
 #[test]
 fn outage_is_no_sample_of_the_round_trip() {
-    let mut pair = Pair::new(1, AgentProfile::quick(), |_| {});
-    let stream = pair.client.open();
-    pair.pass(seconds(1));
-    let before = pair.client.stats(pair.now).rtt.expect("measured");
-    pair.client.write(stream, vec![7; 50_000].into());
-    pair.outage = seconds(300);
-    pair.cuts = vec![pair.frames + 20];
-    pair.pass(seconds(310));
-    let stats = pair.client.stats(pair.now);
-    assert_eq!(stats.unacked, 0);
-    assert!(stats.rtt.expect("measured") < before * 2, "{stats:?}");
+    let mut solo = Solo::with(|options| options.window = 2000..=2000).shake_hands("3.3.987.0");
+    let stream = solo.session.open();
+    solo.session.write(stream, vec![7; 400 * 1024].into());
+    let last = solo.sent_numbers().pop().expect("much");
+    let before = solo.session.stats(solo.now).rtt.expect("measured");
+    solo.session.handle_disconnected(solo.now);
+    solo.now += seconds(300);
+    solo.session.handle_connected(solo.now);
+    let again = solo.sent_numbers();
+    assert!(!again.contains(&last), "its turn has not come");
+    solo.ack(last);
+    assert_eq!(solo.session.stats(solo.now).rtt, Some(before));
 }
 
 #[test]
