@@ -166,7 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Send what is pending, then take what has come, then flush. `Ready` when something was
-    /// received, or when the socket failed.
+    /// received, when the socket failed, or when the session has another deadline: if what was sent
+    /// gets lost, nothing else would make the timer follow.
     fn poll(
         &mut self,
         session: &mut Session,
@@ -174,6 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), String>> {
         let now = Instant::now();
+        let deadline = session.poll_timeout();
         let sent = self.poll_send(session, now, cx)?;
         let mut received = 0;
         while reading && received < READ_BATCH {
@@ -189,7 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         if sent.is_ready() && self.unflushed > 0 {
             let _ = self.poll_flush(now, cx)?;
         }
-        Poll::Pending
+        match session.poll_timeout() == deadline {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
     }
 
     /// Hand everything pending to the socket. `Pending` when it takes no more for now.
@@ -353,3 +358,6 @@ fn closed(frame: Option<CloseFrame>) -> String {
         None => "closed without a code".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
