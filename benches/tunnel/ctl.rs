@@ -15,7 +15,7 @@ const CALL: &str = "ctl status, call on the socket, p50";
 const SLOW_CALL: &str = "ctl status, call on the socket, p99";
 const PROGRAM: &str = "ctl status, whole program, median";
 const CALLS: usize = 500;
-const PROGRAMS: usize = 21;
+const PROGRAMS: usize = 51;
 const TARGET: Target = Target::AtMost(5.0);
 
 /// Milliseconds.

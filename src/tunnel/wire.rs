@@ -70,7 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Send what is pending, then take what has come, then flush. `Ready` when something was
-    /// received, or with the reason when the WebSocket is gone.
+    /// received, with the reason when the WebSocket is gone, or when the session has another
+    /// deadline: if what was sent gets lost, nothing else would make the timer follow.
     pub fn poll(
         &mut self,
         session: &mut Session,
@@ -78,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), String>> {
         let now = Instant::now();
+        let deadline = session.poll_timeout();
         let sent = self.poll_send(session, now, cx);
         let mut received = 0;
         while reading && received < READ_BATCH {
@@ -91,13 +93,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if received > 0 {
             return Poll::Ready(Ok(()));
         }
-        match sent {
-            Poll::Ready(Ok(())) if self.unflushed > 0 => {
-                let _ = self.poll_flush(now, cx)?;
-                Poll::Pending
-            }
-            Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        if sent?.is_ready() && self.unflushed > 0 {
+            let _ = self.poll_flush(now, cx)?;
+        }
+        match session.poll_timeout() == deadline {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
         }
     }
 
@@ -253,3 +254,6 @@ fn closed(frame: Option<CloseFrame>) -> String {
         None => "closed without a code".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
