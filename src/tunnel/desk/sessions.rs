@@ -117,7 +117,8 @@ impl Tunnel {
         for slot in self.sessions.values_mut() {
             let view = slot.view.borrow_and_update().clone();
             let connected = view.phase == Phase::Connected;
-            works |= connected && !std::mem::replace(&mut slot.connected, connected);
+            let was_connected = std::mem::replace(&mut slot.connected, connected);
+            works |= connected && !was_connected;
             self.gave_up_lease &= !connected;
             if view.reached > slot.reached {
                 (slot.reached, slot.refused_before) = (view.reached, view.refused);
