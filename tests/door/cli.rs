@@ -58,10 +58,17 @@ fn the_daemon_lets_go_of_everything_of_its_start() {
         session, pid,
         "not its leader: it cannot get a terminal again"
     );
-    for stream in 0..3 {
-        if let Ok(file) = fs::read_link(format!("/proc/{pid}/fd/{stream}")) {
-            assert_eq!(file, Path::new("/dev/null"), "stream {stream}");
-        }
+    // It says that it is ready, and then lets go of the pipe that it said it on.
+    let streams =
+        || (0..3).filter_map(|stream| fs::read_link(format!("/proc/{pid}/fd/{stream}")).ok());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !streams().all(|file| file == Path::new("/dev/null")) {
+        assert!(
+            Instant::now() < deadline,
+            "{:?}",
+            streams().collect::<Vec<_>>()
+        );
+        sleep(Duration::from_millis(5));
     }
 }
 
