@@ -107,5 +107,5 @@ async fn long_messages_come_in_fragments() {
         unreachable!()
     };
     // It arrived whole, or its digest would not have fitted; what is told of it is bounded.
-    assert!("x".repeat(20_000).starts_with(&customer_message.unwrap()));
+    assert_eq!(customer_message, Some("x".repeat(500)));
 }
