@@ -249,6 +249,28 @@ async fn a_client_that_resets_closes_its_stream_and_no_other() {
     house.close(daemon).await;
 }
 
+/// The agent resolves the host once a session, so after a fail-over only a new session finds the database.
+#[tokio::test]
+async fn after_two_refusals_in_a_row_the_next_connection_gets_a_new_session() {
+    let house = House::new().await;
+    let daemon = house.daemon(&Terms::default()).await;
+    house.world().set_faults(Faults {
+        dial: Dial::Refuse,
+        ..Faults::default()
+    });
+    assert_reset(&mut daemon.connect().await).await;
+    assert_reset(&mut daemon.connect().await).await;
+    daemon
+        .until("the session is left", |status| {
+            status.tunnels[0].sessions.is_empty()
+        })
+        .await;
+    house.world().set_faults(Faults::default());
+    let _client = daemon.served().await;
+    assert_eq!(house.world().count("StartSession"), 2);
+    house.close(daemon).await;
+}
+
 #[tokio::test]
 async fn a_refused_dial_resets_that_client_and_the_status_says_so_until_it_works() {
     let house = House::new().await;
