@@ -126,8 +126,14 @@ impl Plan {
             sent: 0,
             got: 0,
         };
-        let Ok(mut socket) = self.connect(address).await else {
-            return report;
+        let mut socket = match self.connect(address).await {
+            Ok(socket) => socket,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::ConnectionReset {
+                    report.fate = Fate::Cut;
+                }
+                return report;
+            }
         };
         let Report { sent, got, .. } = &mut report;
         let fate = match self.manner {

@@ -9,7 +9,6 @@ use bastiond::sim::{
     AgentCourse, ApiFault, Command, Cut, Dial, Failure, Faults, Handshake, Line, Plan, World,
     Zombie,
 };
-use serde_json::json;
 
 /// Every call that the daemon makes.
 const OPERATIONS: [&str; 10] = [
@@ -50,8 +49,8 @@ pub enum Trouble {
     Pause { client: bool },
     /// The service ends every session.
     End(Option<&'static str>),
-    /// ResumeSession says that the session is over.
-    EmptyToken,
+    /// The service ends every session while it has no link: the next ResumeSession says so.
+    EndUnheard,
     /// Every running task stops.
     Stop(&'static str, &'static str),
     /// The next task is no good.
@@ -95,40 +94,41 @@ pub enum Bad {
 
 type Draw = fn(&mut fastrand::Rng) -> Trouble;
 
-/// How often each is drawn, in proportion.
+/// How often each is drawn, in proportion: what can be survived much more often than what cannot, so that connections
+/// live to see many troubles.
 const WEIGHTS: [(u32, Draw); 19] = [
-    (60, |rng| Trouble::Cut(cut(rng))),
-    (3, |rng| Trouble::Short(rng.u64(20..400), cut(rng))),
-    (10, |rng| Trouble::Lossy(line(rng), line(rng))),
-    (5, |rng| {
+    (240, |rng| Trouble::Cut(cut(rng))),
+    (12, |rng| Trouble::Short(rng.u64(20..400), cut(rng))),
+    (40, |rng| Trouble::Lossy(line(rng), line(rng))),
+    (30, |rng| {
         Trouble::Upgrades(rng.usize(1..4), one(rng, &[403, 429, 503]))
     }),
-    (20, |rng| {
+    (40, |rng| {
         Trouble::Call(one(rng, &OPERATIONS), rng.usize(1..4), api(rng))
     }),
-    (6, |rng| Trouble::Calls(one(rng, &OPERATIONS), api(rng))),
+    (10, |rng| Trouble::Calls(one(rng, &OPERATIONS), api(rng))),
     (2, |rng| {
         Trouble::Zombie(one(rng, &[Zombie::Acks, Zombie::Mute]))
     }),
-    (3, |rng| {
+    (4, |rng| {
         Trouble::Dial(one(rng, &[Dial::Hang, Dial::Refuse]))
     }),
-    (3, |rng| Trouble::Handshake(handshake(rng))),
-    (3, |rng| Trouble::Pause { client: rng.bool() }),
+    (4, |rng| Trouble::Handshake(handshake(rng))),
+    (10, |rng| Trouble::Pause { client: rng.bool() }),
     (3, |rng| {
         Trouble::End(one(
             rng,
             &[None, Some("ended by an administrator"), Some("")],
         ))
     }),
-    (2, |_| Trouble::EmptyToken),
-    (2, stop),
-    (3, |rng| Trouble::Task(bad(rng))),
-    (8, |rng| Trouble::Skip(one(rng, &[2, 11, 31, 61, 125]))),
+    (2, |_| Trouble::EndUnheard),
+    (3, stop),
+    (5, |rng| Trouble::Task(bad(rng))),
+    (24, |rng| Trouble::Skip(one(rng, &[2, 11, 31, 61, 125]))),
     (2, |_| Trouble::Down),
-    (2, |_| Trouble::Up),
-    (2, |_| Trouble::Restart),
-    (2, |_| Trouble::Crash),
+    (10, |_| Trouble::Up),
+    (3, |_| Trouble::Restart),
+    (3, |_| Trouble::Crash),
 ];
 
 impl Trouble {
@@ -331,10 +331,9 @@ impl Weather {
                 world.fail_always(operation, api.fault());
                 lasts(Cure::Calls(operation));
             }
-            Trouble::EmptyToken => {
-                let over = json!({"SessionId": "s", "TokenValue": "", "StreamUrl": ""});
-                world.fail_next("ResumeSession", 1, ApiFault::Answer(over));
-                lasts(Cure::Calls("ResumeSession"));
+            Trouble::EndUnheard => {
+                world.cut_links(&Cut::Drop);
+                world.end_sessions(None);
             }
             Trouble::End(text) => world.end_sessions(text),
             Trouble::Stop(code, reason) => {
