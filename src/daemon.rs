@@ -28,6 +28,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::{self, Aws, Source, Timeouts};
 use crate::config::{Config, Via};
@@ -89,7 +90,7 @@ pub async fn run(
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
     let written = CancellationToken::new();
-    let writing = tokio::spawn(writer.run(written.clone()));
+    let writing = AbortOnDropHandle::new(tokio::spawn(writer.run(written.clone())));
 
     let mut daemon = Daemon::start(&setup, &aws, net, state.clone(), user);
     daemon.listening().await;
@@ -99,7 +100,8 @@ pub async fn run(
     let (commands, mut requests) = mpsc::channel(16);
     let door = Door::new(move || overview.status(), commands);
     let closing = CancellationToken::new();
-    let server = tokio::spawn(control::server::serve(listener, door, closing.clone()));
+    let server = control::server::serve(listener, door, closing.clone());
+    let server = AbortOnDropHandle::new(tokio::spawn(server));
     let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
     let left = leftovers(&setup.config, loaded.contents);
     let cleaning = leftovers::spawn(aws, state.clone(), left, cancel.child_token());

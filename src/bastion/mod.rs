@@ -91,6 +91,7 @@ pub struct Handle {
 enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
+    Unreachable,
     Reset,
 }
 
@@ -118,6 +119,11 @@ impl Handle {
     pub fn doubt(&self) {
         // With a full queue it is busy being asked already.
         let _ = self.commands.try_send(Command::Doubt);
+    }
+
+    /// StartSession has long found no agent there.
+    pub fn unreachable(&self) {
+        let _ = self.commands.try_send(Command::Unreachable);
     }
 
     /// Forget earlier failures.
@@ -306,6 +312,7 @@ impl Bastion {
                 self.lifecycle.handle_request(now);
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
+            Command::Unreachable => self.lifecycle.handle_unreachable(now),
             Command::Reset => self.lifecycle.handle_reset(now),
         }
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Aws;
 
 /// Ask at each start; what is known for the present credentials is not asked again.
-pub fn spawn(aws: Aws, starting: Arc<Notify>, cancel: CancellationToken) -> JoinHandle<()> {
+pub fn spawn(aws: Aws, starting: Arc<Notify>, cancel: CancellationToken) -> AbortOnDropHandle<()> {
     let asking = async move {
         loop {
             starting.notified().await;
@@ -20,10 +20,10 @@ pub fn spawn(aws: Aws, starting: Arc<Notify>, cancel: CancellationToken) -> Join
             }
         }
     };
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::select! {
             () = asking => {}
             () = cancel.cancelled() => {}
         }
-    })
+    }))
 }

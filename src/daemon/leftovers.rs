@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::{self, Aws, SessionId};
 use crate::state::{SessionRecord, State, TaskRecord};
@@ -22,7 +22,12 @@ pub struct Leftovers {
 }
 
 /// End all of it. What cannot be ended stays in the state file.
-pub fn spawn(aws: Aws, state: State, left: Leftovers, cancel: CancellationToken) -> JoinHandle<()> {
+pub fn spawn(
+    aws: Aws,
+    state: State,
+    left: Leftovers,
+    cancel: CancellationToken,
+) -> AbortOnDropHandle<()> {
     let ending = async move {
         for session in left.sessions {
             end_session(&aws, &state, &session).await;
@@ -40,12 +45,12 @@ pub fn spawn(aws: Aws, state: State, left: Leftovers, cancel: CancellationToken)
             }
         }
     };
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::select! {
             () = ending => {}
             () = cancel.cancelled() => {}
         }
-    })
+    }))
 }
 
 async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) {

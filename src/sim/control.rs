@@ -34,6 +34,15 @@ impl World {
         self.core.change(|state| state.api_faults.remove(operation));
     }
 
+    /// Takes back what was to happen to the next calls, tasks and WebSocket requests.
+    pub fn clear_surprises(&self) {
+        self.core.change(|state| {
+            state.api_faults.clear();
+            state.plans.clear();
+            state.refuse_upgrades.clear();
+        });
+    }
+
     /// What is different about the next task that RunTask makes; several calls make a queue.
     pub fn plan_next_task(&self, plan: Plan) {
         self.core.change(|state| state.plans.push_back(plan));

@@ -94,6 +94,7 @@ impl Bridge {
             down: receiver,
             counters: Arc::clone(&self.counters),
             linger: self.half_close_linger,
+            view: self.view.subscribe(),
         };
         tracing::debug!(%stream, peer = %accepted.peer, "connection placed");
         self.conns.spawn(conn.run(accepted.socket));

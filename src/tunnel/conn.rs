@@ -17,11 +17,14 @@ use socket2::SockRef;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::{self, Item};
+use super::reason;
+use super::view::{Phase, View};
 use crate::proto::StreamId;
+use crate::status::Reason;
 
 /// The most that is read at once; also the largest frame the reference multiplexer sends.
 const CHUNK: usize = 32 * 1024;
@@ -93,8 +96,11 @@ pub struct Conn {
     pub down: pipe::Receiver,
     /// Where carried bytes are counted.
     pub counters: Arc<Counters>,
-    /// How long a half-closed connection may be silent.
+    /// How long the far side of a half-closed connection may be silent. The client is reset then: whether it was
+    /// owed more, nobody knows.
     pub linger: Duration,
+    /// Tells whether the far side can be heard.
+    pub view: watch::Receiver<View>,
 }
 
 impl Conn {
@@ -122,6 +128,7 @@ impl Conn {
             down,
             counters,
             linger,
+            view,
         } = self;
         let (read, write) = socket.split();
         let progress = Progress::new();
@@ -138,15 +145,33 @@ impl Conn {
         }
         // The client has closed its half. Replies may still be on their way.
         progress.mark();
-        loop {
-            tokio::select! {
-                ended = &mut downloads => return ended,
-                () = sleep_until(progress.last() + *linger) => {}
-            }
-            if progress.last() + *linger <= Instant::now() {
-                return Ok(());
+        tokio::select! {
+            ended = downloads => ended,
+            () = silence(&progress, *linger, view) => {
+                let message = format!("half-closed, and nothing came for {}", humantime::format_duration(*linger));
+                reason::log_reset(&Reason::new("half_close_linger", message), 1);
+                Err(io::ErrorKind::TimedOut.into())
             }
         }
+    }
+}
+
+/// Until the far side has said nothing for `linger`. While it cannot be heard, it is not silent.
+async fn silence(progress: &Progress, linger: Duration, view: &watch::Receiver<View>) {
+    loop {
+        let heard = progress.last().max(connected_since(view));
+        if heard + linger <= Instant::now() {
+            return;
+        }
+        sleep_until(heard + linger).await;
+    }
+}
+
+fn connected_since(view: &watch::Receiver<View>) -> Instant {
+    let view = view.borrow();
+    match view.phase {
+        Phase::Connected => view.since,
+        _ => Instant::now(),
     }
 }
 

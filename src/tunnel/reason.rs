@@ -4,6 +4,12 @@ use crate::config::Tunnel;
 use crate::proto::Failure;
 use crate::status::Reason;
 
+/// No connection is reset without a word in the log.
+pub fn log_reset(reason: &Reason, connections: usize) {
+    let Reason { code, message, .. } = reason;
+    tracing::info!(code, error = message, connections, "connections are reset");
+}
+
 /// The service ended the session and gave this text, which is often the agent's.
 pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
     let host = tunnel.host.as_deref().unwrap_or("localhost");

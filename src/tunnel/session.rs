@@ -320,6 +320,10 @@ impl Session {
 
     async fn end(mut self) -> Ended {
         self.enter(Phase::Ending);
+        let open = self.mailbox.view.current().connections;
+        if let (Some(reason), 1..) = (self.lifecycle.reason(), open) {
+            reason::log_reset(reason, open);
+        }
         self.bridge.close_all().await;
         let view = self.mailbox.view.current();
         if let Some(id) = view.id.filter(|_| !self.left_behind) {

@@ -365,6 +365,14 @@ impl Daemon {
             .expect("no panic in the daemon")
     }
 
+    /// Ends it from one moment to the next, as a crash does: nothing is ended, nothing is written.
+    #[allow(dead_code, reason = "for the tests of chaos")]
+    pub async fn crash(self) {
+        self.task.abort();
+        let ended = self.task.await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()), "a crash");
+    }
+
     /// Asks for the end, and does not wait.
     pub fn signal(&self) {
         self.cancel.cancel();

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Tunnel;
 use crate::status::{Problem, Reason};
+use crate::tunnel::reason;
 
 /// After a session could not be started, connections are refused with the same words for so long:
 /// a pool that reconnects in a loop must not become a loop of calls.
@@ -34,6 +35,9 @@ impl Tunnel {
     }
 
     pub(super) fn reset_waiting(&mut self, reason: &Reason) {
+        if !self.waiting.is_empty() {
+            reason::log_reset(reason, self.waiting.len());
+        }
         self.waiting.clear();
         self.answer_warming(Err(reason.clone()));
     }
@@ -79,6 +83,7 @@ impl Tunnel {
             );
             let mut reason = Reason::new("hold_timeout", message);
             reason.hint = self.last_hint();
+            reason::log_reset(&reason, 1);
             self.note_error(reason);
             self.waiting.pop_front();
         }
