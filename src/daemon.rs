@@ -7,6 +7,7 @@
 //! ├── identity                 asks AWS who we are, for the status
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
+//! ├── tunnel::changes          notices a sleep, and another network
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -18,6 +19,7 @@ mod leftovers;
 mod overview;
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,9 @@ pub struct Setup {
     pub source: Source,
     /// A factor on the waits while a bastion starts: 1 against AWS.
     pub pace: f64,
+    /// Becomes readable when the network changes ([`crate::platform::network::changes`]); without it only a sleep is
+    /// noticed at once.
+    pub network: Option<UnixDatagram>,
 }
 
 /// Run until `cancel` is cancelled or the control API asks for the end. `ready` is called once,
@@ -190,6 +195,9 @@ impl Daemon {
             begin: daemon.begin_bastions.clone(),
         };
         daemon.start_bastions(&setup.config, &shared);
+        let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
+        let (tasks, end) = (&mut daemon.tunnel_tasks, daemon.end_tunnels.clone());
+        let changes = tunnel::changes::spawn(tasks, network, end);
         let shared = tunnel::Shared {
             aws: aws.clone(),
             net,
@@ -197,6 +205,7 @@ impl Daemon {
             user,
             drain: setup.config.shutdown_timeout,
             starting: daemon.starting.clone(),
+            changes,
         };
         daemon.start_tunnels(&setup.config, &shared);
         daemon

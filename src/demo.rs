@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::control::client::Client;
 use crate::daemon::{self, Setup};
 use crate::paths::Paths;
+use crate::platform::network;
 use crate::sim::{self, Destination, Script, Sim, Timing};
 use crate::status::ListenerState;
 
@@ -88,6 +89,7 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
         log_path: None,
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),
         pace: 1.0,
+        network: network::changes().ok(),
     };
     let (daemon, line) = start(setup, cancel.clone()).await?;
     let stage = Stage {

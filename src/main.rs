@@ -11,6 +11,7 @@ use bastiond::{
     ctl, daemon, demo,
     logs::{self, Stderr},
     paths::Paths,
+    platform::network,
     signals, start,
 };
 use clap::Parser;
@@ -72,6 +73,9 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
         log_path: logs.folder.clone(),
         source: Source::Machine,
         pace: 1.0,
+        network: network::changes()
+            .inspect_err(|error| tracing::warn!(%error, "changes of the network go unnoticed"))
+            .ok(),
     };
     let ready = |line: &str| match is_detached {
         true => start::announce(line).context("whoever started this daemon is gone"),

@@ -56,6 +56,7 @@ impl Stage {
             log_path: None,
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),
             pace: 1.0,
+            network: None,
         };
         let cancel = CancellationToken::new();
         let announce = move |_: &str| {

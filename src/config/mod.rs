@@ -120,6 +120,8 @@ pub struct Tunnel {
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.
     pub session_linger: Duration,
+    /// How old a session may be when new connections are placed on it; 12 h by default.
+    pub max_session_age: Duration,
     /// How long a connection of which one half is closed may go on; 60 s by default.
     pub half_close_linger: Duration,
     /// When the session is kept from being taken for idle.

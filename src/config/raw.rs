@@ -65,6 +65,7 @@ pub(super) struct Tunnel {
     pub port: Option<Spanned<i64>>,
     pub hold_timeout: Option<Spanned<RawDuration>>,
     pub session_linger: Option<Spanned<RawDuration>>,
+    pub max_session_age: Option<Spanned<RawDuration>>,
     pub half_close_linger: Option<Spanned<RawDuration>>,
     pub keepalive: Option<Spanned<String>>,
 }

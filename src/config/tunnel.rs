@@ -18,6 +18,8 @@ use super::{
 const HOLD_TIMEOUT: Duration = Duration::from_secs(90);
 /// Long enough for the pauses of a person at work, short of the 20 min after which AWS ends an idle session.
 const SESSION_LINGER: Duration = Duration::from_secs(2 * 60);
+/// Once in a working day: the agent resolves the host once a session, and whatever else grows old does so there.
+const MAX_SESSION_AGE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Time for the answer to a request whose sender has closed its half.
 const HALF_CLOSE_LINGER: Duration = Duration::from_secs(60);
 /// The longest target of StartSession (SSM API model).
@@ -80,6 +82,7 @@ fn one(
         port: port(&mut scope, raw.port, &header),
         hold_timeout: scope.duration("hold_timeout", raw.hold_timeout, HOLD_TIMEOUT),
         session_linger: scope.duration("session_linger", raw.session_linger, SESSION_LINGER),
+        max_session_age: scope.duration("max_session_age", raw.max_session_age, MAX_SESSION_AGE),
         half_close_linger: scope.duration(
             "half_close_linger",
             raw.half_close_linger,

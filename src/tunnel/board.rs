@@ -11,11 +11,14 @@ use tokio::time::Instant;
 
 use super::conn::Counters;
 use super::listener::Binding;
+use super::reason;
 use super::view::{Phase, View};
 use crate::bastion;
 use crate::config::{Tunnel, Via};
 use crate::status::{self, Problem, Reason, TunnelState};
 
+/// A dial that shows nothing for so long is told of.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// How long an error stays the first thing that is said of an idle tunnel.
 const RECENT: Duration = Duration::from_secs(300);
 
@@ -100,11 +103,11 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
             .collect::<Option<Vec<_>>>()
             .and_then(|ends| ends.into_iter().max())
             .map(|at| at.saturating_duration_since(now).as_secs()),
-        last_error: last_error(board, &views).map(|(reason, at)| {
-            let ago = now.saturating_duration_since(*at);
+        last_error: last_error(board, &views, around.config, now).map(|(reason, at)| {
+            let ago = now.saturating_duration_since(at);
             Problem::new(
                 format!("tunnel {}", around.config.name),
-                reason.clone(),
+                reason,
                 SystemTime::now(),
                 ago,
             )
@@ -157,13 +160,27 @@ fn state(
 
 /// What stands in the way of a session now, else what last went wrong. A lost link alone is no
 /// error: it is being resumed.
-fn last_error<'a>(board: &'a Board, views: &'a [View]) -> Option<(&'a Reason, &'a Instant)> {
+fn last_error(
+    board: &Board,
+    views: &[View],
+    config: &Tunnel,
+    now: Instant,
+) -> Option<(Reason, Instant)> {
     let present = views.iter().find_map(|view| match &view.phase {
-        Phase::Resuming(reason) if reason.code != "link_lost" => Some((reason, &view.since)),
+        Phase::Resuming(reason) if reason.code != "link_lost" => Some((reason.clone(), view.since)),
         _ => None,
     });
-    let past = board.last_error.as_ref();
-    present.or(past.map(|(reason, at)| (reason, at)))
+    let hangs = || {
+        let since = views
+            .iter()
+            .filter_map(|view| view.unresolved_since)
+            .min()?;
+        let waited = now.saturating_duration_since(since);
+        let host = config.host.as_deref().unwrap_or("localhost");
+        let reason = || reason::no_answer(host, config.port, waited);
+        (waited >= SILENT_AFTER).then(|| (reason(), since))
+    };
+    present.or_else(hangs).or_else(|| board.last_error.clone())
 }
 
 fn resuming(view: &View) -> Option<String> {

@@ -3,7 +3,7 @@
 //! A link borrows it for as long as one WebSocket lives. Between links nothing moves: connections
 //! wait at their queues, and the session keeps what is unacknowledged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ const MAX_QUEUED: usize = 16 * 1024 * 1024;
 const MAX_QUEUED_IN_ALL: usize = 64 * 1024 * 1024;
 /// Chunks between connections and link; with 32 KiB each this bounds what waits to be sent.
 const CHUNKS: usize = 8;
+/// When the agent is asked whether its mux lives, if it has said nothing about a stream: before anybody is told that
+/// there is no answer.
+const PROBE_AFTER: Duration = Duration::from_secs(4);
+/// How exactly it is known when the far side was last heard.
+const HEARD_STEP: Duration = Duration::from_secs(1);
 /// What connections are given to notice that their session is over.
 const JOIN_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -38,6 +43,13 @@ pub struct Bridge {
     pub drained: Arc<Notify>,
     up: mpsc::Sender<FromConn>,
     streams: HashMap<StreamId, Open>,
+    /// Streams of which the far side has said nothing, and when they were opened. Those whose client has gone are
+    /// among them: the agent dials them all the same, and dials no other meanwhile.
+    unresolved: BTreeMap<StreamId, Instant>,
+    /// Opened and finished to see whether the agent answers.
+    probe: Option<StreamId>,
+    /// When something came from the far side, noted only while something is unresolved.
+    heard_at: Instant,
     counters: Arc<Counters>,
     half_close_linger: Duration,
     view: Publisher,
@@ -49,9 +61,8 @@ pub struct Bridge {
 /// A stream and the way to its connection.
 struct Open {
     down: pipe::Sender,
-    opened_at: Instant,
-    /// Something came from the far side, so its dial is over.
-    resolved: bool,
+    /// Something came from the far side.
+    reached: bool,
 }
 
 impl Bridge {
@@ -70,6 +81,9 @@ impl Bridge {
             drained: Arc::default(),
             up,
             streams: HashMap::new(),
+            unresolved: BTreeMap::new(),
+            probe: None,
+            heard_at: Instant::now(),
             counters,
             half_close_linger,
             view,
@@ -84,10 +98,10 @@ impl Bridge {
         let (down, receiver) = pipe::pipe(Arc::clone(&self.drained));
         let open = Open {
             down,
-            opened_at: Instant::now(),
-            resolved: false,
+            reached: false,
         };
         self.streams.insert(stream, open);
+        self.unresolved.insert(stream, Instant::now());
         let conn = Conn {
             stream,
             up: self.up.clone(),
@@ -128,10 +142,15 @@ impl Bridge {
             Event::Readable(stream) => self.deliver(stream),
             Event::Finished(stream) => self.finish(stream),
             Event::Refused(stream) => {
-                self.view.update(|view| view.refused += 1);
-                self.resolve_before(stream);
+                let waited = self.unresolved.get(&stream).map(Instant::elapsed);
+                self.view.update(|view| {
+                    view.refused += 1;
+                    view.refused_after = waited.unwrap_or_default();
+                });
+                self.resolve_to(stream);
                 self.reset(stream);
             }
+            Event::Answered(stream) => self.resolve_to(stream),
             // The agent's own news, and those that the link has dealt with.
             Event::Opened(_)
             | Event::TerminateRequested
@@ -158,6 +177,25 @@ impl Bridge {
             (Some(only), None) => only.down.queued() >= MAX_QUEUED,
             _ => false,
         }
+    }
+
+    /// When to call [`Self::handle_timeout`], if nothing changes before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let (_, oldest) = self.unresolved.first_key_value()?;
+        Some(*oldest + PROBE_AFTER).filter(|_| self.probe.is_none())
+    }
+
+    /// Ask the agent for a sign of life if it is due. A stream that is finished at once is dialled in its turn and then
+    /// finished by the agent as well. A server that takes its time, or a client that says nothing, is told by that from
+    /// a dial that hangs and from an agent that has stopped listening.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        let probe = self.session.open();
+        self.session.finish(probe);
+        self.probe = Some(probe);
+        tracing::debug!(stream = %probe, "asking the agent for a sign of life");
     }
 
     /// End every stream, and reset its client.
@@ -188,18 +226,14 @@ impl Bridge {
         let now = Instant::now();
         // One whose far side has closed lives until its client has read all.
         let connections = self.conns.len();
-        let unresolved = self.streams.values().filter(|open| !open.resolved);
-        let (count, since) = unresolved.fold((0, None), |(count, oldest), open| {
-            let since: Instant = oldest.unwrap_or(open.opened_at);
-            (count + 1, Some(since.min(open.opened_at)))
-        });
         let rtt = self.session.stats(now.into_std()).rtt;
         self.view.update(|view| {
             view.idle_since = (connections == 0).then(|| view.idle_since.unwrap_or(now));
             view.attached = self.attached;
             view.connections = connections;
-            view.unresolved = count;
-            view.unresolved_since = since;
+            view.unresolved = self.unresolved.len();
+            view.unresolved_since = self.unresolved.values().next().copied();
+            view.heard_at = self.heard_at;
             view.stalled = stalled;
             view.rtt = rtt;
         });
@@ -221,10 +255,15 @@ impl Bridge {
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
         };
-        if !std::mem::replace(&mut open.resolved, true) {
-            self.changed = true;
-            self.view.update(|view| view.reached += 1);
-            self.resolve_before(stream);
+        let first = !std::mem::replace(&mut open.reached, true);
+        if first {
+            self.view.update(|view| {
+                view.reached += 1;
+                view.reached_at = Some(Instant::now());
+            });
+        }
+        if first || !self.unresolved.is_empty() {
+            self.resolve_to(stream);
         }
         let Some(open) = self.streams.get_mut(&stream) else {
             return;
@@ -237,10 +276,19 @@ impl Bridge {
         }
     }
 
-    /// The agent dials one stream after another, so those opened before this one have been dialled too.
-    fn resolve_before(&mut self, stream: StreamId) {
-        let earlier = self.streams.iter_mut().filter(|(id, _)| **id < stream);
-        earlier.for_each(|(_, open)| open.resolved = true);
+    /// The far side said something about a stream. The agent dials one stream after another, so those opened before this
+    /// one have been dialled too.
+    fn resolve_to(&mut self, stream: StreamId) {
+        let before = self.unresolved.len();
+        self.unresolved = self.unresolved.split_off(&stream);
+        self.unresolved.remove(&stream);
+        let now = Instant::now();
+        let heard = now.duration_since(self.heard_at) >= HEARD_STEP;
+        if heard {
+            self.heard_at = now;
+        }
+        self.probe = self.probe.filter(|probe| *probe > stream);
+        self.changed |= heard || self.unresolved.len() < before;
     }
 
     /// One slow reader must not hold up the others, nor fill the memory: beside others it is reset.
@@ -269,7 +317,7 @@ impl Bridge {
 
     /// The far side has closed: the client gets what is queued, then the end.
     fn finish(&mut self, stream: StreamId) {
-        self.resolve_before(stream);
+        self.resolve_to(stream);
         if let Some(open) = self.remove(stream) {
             open.down.push(Item::End);
         }

@@ -1,6 +1,7 @@
 //! The task of a tunnel: takes connections in, finds each a session, and clears up after both.
 
 mod sessions;
+mod upkeep;
 mod waiting;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use sessions::{DOUBT_AFTER, Slot};
+use waiting::Cooling;
 
 use super::board::Board;
 use super::claim::{Claim, News};
@@ -59,8 +61,8 @@ pub struct Tunnel {
     tasks: JoinSet<Ended>,
     views_changed: Arc<Notify>,
     next_key: u64,
-    /// Connections are refused until then, for this reason.
-    cooling: Option<(Instant, Reason)>,
+    /// Connections are refused for a while.
+    cooling: Option<Cooling>,
     failures: u32,
     /// The lease was already given up once because its target could not be reached.
     gave_up_lease: bool,
@@ -113,6 +115,7 @@ impl Tunnel {
         let cancel = self.inbox.cancel.clone();
         loop {
             self.place();
+            self.renew();
             self.let_go();
             self.publish();
             let deadline = self.next_deadline();
@@ -134,7 +137,8 @@ impl Tunnel {
     /// Find sessions for those who wait.
     fn place(&mut self) {
         while !self.waiting.is_empty() || !self.warming.is_empty() {
-            match placement::place(&self.candidates(), Instant::now().into_std()) {
+            let (max_age, now) = (self.config.max_session_age, Instant::now().into_std());
+            match placement::place(&self.candidates(), max_age, now) {
                 Choice::Use(key) => {
                     self.answer_warming(Ok(()));
                     if !self.hand_over(key) {
@@ -177,9 +181,10 @@ impl Tunnel {
     }
 
     fn open(&mut self) {
-        if let Some((until, reason)) = self.cooling.clone()
-            && Instant::now() < until
+        if self.is_cooling()
+            && let Some(cooling) = &self.cooling
         {
+            let reason = cooling.reason.clone();
             return self.reset_waiting(&reason);
         }
         match self.claim.target() {
@@ -238,7 +243,12 @@ impl Tunnel {
             .waiting
             .front()
             .map(|accepted| accepted.at + self.config.hold_timeout);
-        let linger = placement::next_deadline(&candidates, self.config.session_linger);
+        let linger = placement::next_deadline(
+            &candidates,
+            self.config.session_linger,
+            self.config.max_session_age,
+            now.into_std(),
+        );
         let silent = candidates.iter().filter_map(|c| c.unresolved_since).min();
         let silent =
             silent.map(|since| (Instant::from_std(since) + DOUBT_AFTER).max(now + DOUBT_AFTER));
@@ -251,6 +261,7 @@ impl Tunnel {
             linger.map(Instant::from_std),
             silent,
             chance.map(Instant::from_std),
+            self.cooling.as_ref().map(|cooling| cooling.until),
         ];
         due.into_iter()
             .flatten()

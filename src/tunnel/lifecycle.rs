@@ -26,6 +26,10 @@ const FIRST_LINK_BUDGET: Duration = Duration::from_secs(60);
 const RESUME_CAP: Duration = Duration::from_secs(10);
 /// The upper bound of the first such pause; it doubles.
 const RESUME_FIRST: Duration = Duration::from_millis(200);
+/// After a nudge the next attempt follows the last one by no less: circumstances may change many times in a row.
+const NUDGED_PAUSE: Duration = Duration::from_secs(1);
+/// After a nudge pauses are as after so many attempts: a network that has just come is not yet all there.
+const NUDGED_ATTEMPTS: usize = 2;
 /// A link that lived so long was a good one: the next loss is a new story.
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// Pauses after TargetNotConnected: a new agent needs some seconds to connect.
@@ -93,6 +97,8 @@ pub enum Outcome {
     Terminated(bool),
     /// Of `Resume`; `false` when AWS says the session is over.
     Resumed(Result<bool, Trouble>),
+    /// Of `Link` and of `Resume`: given up, because circumstances have changed under it.
+    Interrupted,
     /// Of `Wait` and of `Terminate`.
     Done,
 }
@@ -108,6 +114,8 @@ pub struct Lifecycle {
     was_connected: bool,
     attempts: usize,
     linked_at: Instant,
+    /// When the last attempt failed.
+    failed_at: Instant,
     /// Since when it has been without a link.
     lost_at: Instant,
     ended: Option<Reason>,
@@ -126,6 +134,7 @@ impl Lifecycle {
             was_connected: false,
             attempts: 0,
             linked_at: now,
+            failed_at: now,
             lost_at: now,
             ended: None,
             unreachable: false,
@@ -160,6 +169,22 @@ impl Lifecycle {
         if matches!(self.step, Step::Wait(_)) {
             self.finish();
         }
+    }
+
+    /// Circumstances have changed: the machine woke up, the network is another, somebody signed in. What waits to be
+    /// resumed is tried at once. How long it may be tried in all stays as it was.
+    pub fn handle_nudge(&mut self, now: Instant) {
+        let Step::Wait(until) = self.step else { return };
+        if self.after_wait != Step::Resume {
+            return;
+        }
+        self.attempts = self.attempts.min(NUDGED_ATTEMPTS);
+        let at = until.min(self.failed_at + NUDGED_PAUSE);
+        self.step = if at <= now {
+            Step::Resume
+        } else {
+            Step::Wait(at)
+        };
     }
 
     /// The current step has this result.
@@ -197,6 +222,11 @@ impl Lifecycle {
                 ));
             }
             Outcome::Resumed(Err(trouble)) => self.retry_resume(trouble, now),
+            Outcome::Interrupted if self.asked_to_end => self.finish(),
+            Outcome::Interrupted => {
+                self.attempts = self.attempts.min(NUDGED_ATTEMPTS);
+                self.step = Step::Resume;
+            }
             Outcome::Done => self.done(),
         }
     }
@@ -274,6 +304,7 @@ impl Lifecycle {
         if self.asked_to_end || now.duration_since(self.lost_at) >= budget {
             return self.fail(reason);
         }
+        self.failed_at = now;
         let doublings = self.attempts.min(16) as u32;
         let bound = RESUME_FIRST.saturating_mul(1 << doublings).min(RESUME_CAP);
         let pause = bound.mul_f64(self.jitter.f64());

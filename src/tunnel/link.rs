@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,8 @@ pub struct Inbox<'a> {
     pub placed: &'a mut mpsc::Receiver<Accepted>,
     /// Cancelled when the session is to end.
     pub end: &'a CancellationToken,
+    /// Told when the machine was asleep, or is on another network.
+    pub changes: &'a mut watch::Receiver<()>,
 }
 
 /// Carry the session in `bridge` over `socket`. `open_frame` is sent first.
@@ -100,7 +102,11 @@ enum Farewell {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     async fn carry(&mut self, bridge: &mut Bridge, inbox: Inbox<'_>) -> LinkEnd {
-        let Inbox { placed, end } = inbox;
+        let Inbox {
+            placed,
+            end,
+            changes,
+        } = inbox;
         let mut timer = Box::pin(sleep_until(Instant::now()));
         let mut was_reading = true;
         loop {
@@ -130,6 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Some(_) = bridge.conns.join_next() => bridge.detach(),
                 () = bridge.drained.notified(), if !reading => {}
                 () = end.cancelled(), if !ending => self.drain(bridge),
+                Ok(()) = changes.changed() => self.wire.probe(Instant::now()),
                 () = &mut timer => {
                     if let Some(end) = self.timeout(bridge, reading) {
                         return end;
@@ -180,6 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         // While nothing is read, acknowledgements are not missing: they are waiting.
         if reading {
+            bridge.handle_timeout(now);
             bridge.session.handle_timeout(now.into_std());
         }
         None
@@ -191,7 +199,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Farewell::None => None,
             Farewell::Draining(at) | Farewell::Terminating(at) => Some(at),
         };
-        let due = [session.map(Instant::from_std), farewell];
+        let probe = bridge.poll_timeout().filter(|_| reading);
+        let due = [session.map(Instant::from_std), farewell, probe];
         let due = due.into_iter().flatten();
         due.fold(self.wire.next_due(reading), Instant::min)
     }

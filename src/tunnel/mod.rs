@@ -7,6 +7,7 @@
 
 mod board;
 mod bridge;
+pub mod changes;
 mod claim;
 mod conn;
 mod desk;
@@ -39,6 +40,7 @@ use crate::state::State;
 use crate::status::{self, Problem};
 
 use board::{Board, Surroundings};
+use changes::Changes;
 use conn::Counters;
 use desk::{Inbox, Tunnel};
 use listener::Binding;
@@ -61,6 +63,8 @@ pub struct Shared {
     pub drain: Duration,
     /// Notified when a session is about to be started, and so credentials are about to be used.
     pub starting: Arc<Notify>,
+    /// What changes around all tunnels.
+    pub changes: Changes,
 }
 
 /// A request to a tunnel. The answer comes when it is done.

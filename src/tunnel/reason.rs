@@ -1,5 +1,7 @@
 //! What ended a session, in words for the person at the database client.
 
+use std::time::Duration;
+
 use crate::config::Tunnel;
 use crate::proto::Failure;
 use crate::status::Reason;
@@ -33,7 +35,7 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
         );
     }
     if text.contains("unable to connect") {
-        return refused(host, port);
+        return refused(host, port, Duration::ZERO);
     }
     let said = if output.is_empty() {
         "no reason was given"
@@ -43,11 +45,47 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
     Reason::new("session_closed", format!("AWS ended the session: {said}"))
 }
 
-/// The agent could not connect a stream: the port is closed, or the packets are dropped.
-pub fn refused(host: &str, port: u16) -> Reason {
-    let message = format!("the bastion cannot connect to {host}:{port}: refused or timed out");
+/// What the system of the task gives a dial is two minutes; a port that is closed says so in milliseconds, but other
+/// dials may have been before it.
+const TIMED_OUT: Duration = Duration::from_secs(60);
+
+/// The agent could not connect a stream, after so long: the port is closed, or the packets are dropped.
+pub fn refused(host: &str, port: u16, after: Duration) -> Reason {
+    if after >= TIMED_OUT {
+        let seconds = after.as_secs();
+        let message = format!(
+            "the bastion cannot connect to {host}:{port}: no answer for {seconds} s, then it gave up"
+        );
+        return Reason::new("connect_timed_out", message).with_hint(DROPPED);
+    }
+    let message =
+        format!("the bastion cannot connect to {host}:{port}: refused, nothing listens there");
     Reason::new("connect_failed", message)
-        .with_hint("check the port, and that the database's security group admits the bastion's")
+        .with_hint("check `host` and `port`, and that the database is running")
+}
+
+/// A connection has been waiting for so long, and the agent has not even come to the end of its dial.
+pub fn no_answer(host: &str, port: u16, waited: Duration) -> Reason {
+    let seconds = waited.as_secs();
+    let message = format!(
+        "no answer from {host}:{port} for {seconds} s: its packets seem to be dropped on the way"
+    );
+    Reason::new("no_answer", message).with_hint(DROPPED)
+}
+
+const DROPPED: &str = "check that the database's security group admits the bastion's, and the routes and network ACLs \
+     between their subnets";
+
+/// The agent acknowledges everything and delivers nothing, while another session works.
+pub fn silent(connections: usize) -> Reason {
+    let connections = match connections {
+        1 => "its connection was".to_owned(),
+        many => format!("its {many} connections were"),
+    };
+    let message = format!(
+        "the agent of a session has stopped listening to it: {connections} cut, and the next goes to a new session"
+    );
+    Reason::new("session_silent", message)
 }
 
 /// The protocol cannot go on.

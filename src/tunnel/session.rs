@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
 use super::bridge::Bridge;
+use super::changes::Changes;
 use super::conn::{Accepted, Counters};
 use super::lifecycle::{Lifecycle, Outcome, Step, Trouble, TroubleKind};
 use super::link::{self, Inbox, LinkEnd};
@@ -28,6 +29,8 @@ use crate::status::Reason;
 
 /// What opening a WebSocket may take.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
+/// What an attempt under way is given once the circumstances have changed, before it is made anew.
+const STALE_AFTER: Duration = Duration::from_secs(2);
 /// What telling AWS about the end of a session may take.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -48,6 +51,8 @@ pub struct Context {
     pub counters: Arc<Counters>,
     /// Shown in the account's session list: who, for what.
     pub reason: String,
+    /// What changes around all tunnels.
+    pub changes: Changes,
 }
 
 /// What comes to a session from its tunnel.
@@ -105,6 +110,7 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let bridge = Bridge::new(protocol, counters, linger, mailbox.view.clone());
     let lifecycle = Lifecycle::new(seed, now());
     Session {
+        changes: context.changes.subscribe(),
         context,
         mailbox,
         bridge,
@@ -121,6 +127,7 @@ struct Session {
     mailbox: Mailbox,
     bridge: Bridge,
     lifecycle: Lifecycle,
+    changes: watch::Receiver<()>,
     /// The token and URL for the next link.
     opened: Option<Opened>,
     /// AWS could not be told of the end: the next start will.
@@ -186,8 +193,10 @@ impl Session {
         let Some(opened) = self.opened.take() else {
             return Some(Outcome::LinkLost("no token at hand".to_owned()));
         };
+        self.changes.mark_unchanged();
         let dialled = tokio::select! {
             dialled = self.dial(&opened) => dialled,
+            () = stale(self.changes.clone()) => return Some(Outcome::Interrupted),
             () = self.mailbox.end.cancelled() => {
                 self.lifecycle.handle_end();
                 return Some(Outcome::LinkLost("asked to end".to_owned()));
@@ -205,7 +214,11 @@ impl Session {
         }
         let open_frame = self.bridge.session.open_frame(opened.token.expose());
         let Mailbox { placed, end, .. } = &mut self.mailbox;
-        let inbox = Inbox { placed, end };
+        let inbox = Inbox {
+            placed,
+            end,
+            changes: &mut self.changes,
+        };
         let ended = link::run(&mut self.bridge, socket, open_frame, inbox).await;
         if self.mailbox.view.current().agent_version.is_some() {
             self.lifecycle.handle_connected();
@@ -275,8 +288,10 @@ impl Session {
         let Some(id) = self.mailbox.view.current().id else {
             return Some(Outcome::Resumed(Ok(false)));
         };
+        self.changes.mark_unchanged();
         let resumed = tokio::select! {
             resumed = self.context.aws.resume_session(&id) => resumed,
+            () = stale(self.changes.clone()) => return Some(Outcome::Interrupted),
             () = self.mailbox.end.cancelled() => {
                 self.lifecycle.handle_end();
                 return Some(Outcome::LinkLost("asked to end".to_owned()));
@@ -296,6 +311,10 @@ impl Session {
     async fn wait(&mut self, until: Instant) -> Option<Outcome> {
         tokio::select! {
             () = sleep_until(until) => Some(Outcome::Done),
+            Ok(()) = self.changes.changed() => {
+                self.lifecycle.handle_nudge(now());
+                None
+            }
             () = self.mailbox.end.cancelled() => {
                 self.lifecycle.handle_end();
                 None
@@ -368,6 +387,15 @@ fn trouble(error: aws::Error) -> Trouble {
     Trouble {
         kind,
         reason: error.into(),
+    }
+}
+
+/// Until the circumstances have changed under an attempt that has had its time: what it waits for was sent on a network
+/// that is no more.
+async fn stale(mut changes: watch::Receiver<()>) {
+    let (changed, ()) = tokio::join!(changes.changed(), sleep(STALE_AFTER));
+    if changed.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -31,6 +31,8 @@ pub struct View {
     pub unresolved: usize,
     /// Since when the oldest of these waits.
     pub unresolved_since: Option<Instant>,
+    /// When anything was last heard, to the second; noted while one of these waits.
+    pub heard_at: Instant,
     /// Not reading, because its only reader is slow.
     pub stalled: bool,
     /// Since when there has been no connection.
@@ -39,8 +41,12 @@ pub struct View {
     pub rtt: Option<Duration>,
     /// Connections of which the far side was heard, so far.
     pub reached: u64,
+    /// When that was last so.
+    pub reached_at: Option<Instant>,
     /// Connections that the far side could not dial, so far.
     pub refused: u64,
+    /// How long the last of them had waited.
+    pub refused_after: Duration,
 }
 
 /// What a session is doing.
@@ -71,11 +77,14 @@ impl View {
             connections: 0,
             unresolved: 0,
             unresolved_since: None,
+            heard_at: now,
             stalled: false,
             idle_since: None,
             rtt: None,
             reached: 0,
+            reached_at: None,
             refused: 0,
+            refused_after: Duration::ZERO,
         }
     }
 
@@ -97,9 +106,12 @@ impl View {
         Candidate {
             key,
             stage,
+            started: self.started.into_std(),
             connections: self.connections,
             unresolved: self.unresolved,
             unresolved_since: self.unresolved_since.map(Instant::into_std),
+            heard_at: self.heard_at.into_std(),
+            reached_at: self.reached_at.map(Instant::into_std),
             stalled: self.stalled,
             idle_since: self.idle_since.map(Instant::into_std),
         }

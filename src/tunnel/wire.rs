@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
@@ -15,7 +15,6 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
-use super::wake::Wake;
 use crate::proto::Session;
 
 /// Below the 60 s after which load balancers and VPN gateways forget a silent connection.
@@ -24,10 +23,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(25);
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// What the service is given to take what is sent before the WebSocket counts as dead.
 const SEND_LIMIT: Duration = Duration::from_secs(60);
-/// How often to see whether the machine was asleep.
-const WAKE_CHECK: Duration = Duration::from_secs(5);
-/// After a sleep the service has to answer a ping by then.
-const WAKE_PATIENCE: Duration = Duration::from_secs(5);
+/// What the service is given to answer when there is reason to doubt the WebSocket: some retransmissions of TCP's, and
+/// a new link is up within five seconds of the network's return.
+const PROBE_PATIENCE: Duration = Duration::from_secs(4);
 /// Messages written between two flushes: few system calls, and no starved acknowledgements.
 const FLUSH_EVERY: usize = 32;
 /// Messages read before others get a turn.
@@ -46,9 +44,7 @@ pub struct Wire<S> {
     ping_at: Instant,
     /// Since when the socket has refused to take what is pending.
     blocked_since: Option<Instant>,
-    wake: Wake,
-    wake_check_at: Instant,
-    /// The machine was asleep: something has to be heard by then.
+    /// The WebSocket is doubted: something has to be heard by then.
     answer_by: Option<Instant>,
 }
 
@@ -63,8 +59,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             heard_at: now,
             ping_at: now + PING_INTERVAL,
             blocked_since: None,
-            wake: Wake::new(SystemTime::now(), now.into_std()),
-            wake_check_at: now + WAKE_CHECK,
             answer_by: None,
         }
     }
@@ -115,8 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// When [`Self::lost`] may have something to say, or a ping is due.
     pub fn next_due(&self, reading: bool) -> Instant {
-        let answer = self.answer_by.unwrap_or(self.heard_at + SILENCE_LIMIT);
-        let silence = reading.then(|| answer.min(self.wake_check_at));
+        let limit = self.heard_at + SILENCE_LIMIT;
+        let silence = reading.then(|| self.answer_by.map_or(limit, |at| at.min(limit)));
         // A socket that takes nothing takes no ping either.
         let sending = match self.blocked_since {
             Some(since) => since + SEND_LIMIT,
@@ -137,29 +131,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return None;
         }
         if self.answer_by.is_some_and(|at| at <= now) {
-            return Some("no answer since the machine woke up");
+            return Some("no answer after a sleep, or on another network");
         }
-        self.check_wake(now);
         (self.heard_at + SILENCE_LIMIT <= now).then_some("nothing was received for 60 s")
     }
 
-    /// A WebSocket that was left alone in a sleep is asked at once whether it lives.
-    fn check_wake(&mut self, now: Instant) {
-        if self.wake_check_at > now {
-            return;
-        }
-        self.wake_check_at = now + WAKE_CHECK;
-        if self.wake.has_slept(SystemTime::now(), now.into_std()) {
-            tracing::info!("the machine was asleep; asking the service for a sign of life");
-            self.ping_at = now;
-            self.answer_by = Some(now + WAKE_PATIENCE);
-        }
+    /// The machine was asleep, or is on another network: ask at once whether the WebSocket lives.
+    pub fn probe(&mut self, now: Instant) {
+        self.ping_at = now;
+        self.answer_by = Some(now + PROBE_PATIENCE);
     }
 
-    /// It was not read for a while, so its silence means nothing.
+    /// It was not read for a while, so its silence means nothing. What was asked meanwhile is asked again.
     pub fn excuse_silence(&mut self, now: Instant) {
-        (self.heard_at, self.answer_by) = (now, None);
-        self.wake_check_at = now;
+        self.heard_at = now;
+        if self.answer_by.is_some() {
+            self.probe(now);
+        }
     }
 
     /// Close politely, so that the service need not find out by itself.

@@ -361,31 +361,6 @@ async fn a_name_that_does_not_resolve_is_told() {
     house.close(daemon).await;
 }
 
-#[tokio::test]
-async fn dials_that_hang_do_not_hold_up_those_on_a_second_session() {
-    let house = House::new().await;
-    let daemon = house.daemon(&Terms::default()).await;
-    let _first = daemon.served().await;
-    let first = house.world().sessions()[0].id.clone();
-    house.world().set_faults_of(
-        &first,
-        Faults {
-            dial: Dial::Hang,
-            ..Faults::default()
-        },
-    );
-    let hanging = daemon.connect().await;
-    until(house.world(), "the dial hangs", |world| {
-        world.sessions()[0].opened == 2
-    })
-    .await;
-    skip(Duration::from_secs(11)).await;
-    daemon.served().await;
-    assert_eq!(house.world().sessions().len(), 2);
-    drop(hanging);
-    house.close(daemon).await;
-}
-
 /// A database that sends without end to whoever says `F`, and is an echo to others.
 async fn flood_or_echo(mut socket: TcpStream) {
     let mut first = [0; 1];

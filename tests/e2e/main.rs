@@ -7,10 +7,12 @@
 mod support;
 
 mod bytes;
+mod circumstances;
 mod conformance;
 mod ending;
 mod opening;
 mod program;
 mod reconnect;
+mod silence;
 mod start;
 mod trouble;

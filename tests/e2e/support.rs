@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use bastiond::aws::Source;
@@ -79,6 +80,8 @@ pub struct House {
     pub sim: Sim,
     pub database: Database,
     pub folder: tempfile::TempDir,
+    /// The system's news of the network: our end and the daemon's.
+    network: (UnixDatagram, UnixDatagram),
 }
 
 impl House {
@@ -106,15 +109,23 @@ impl House {
             destination: Destination::host(name, database.address),
             ..script
         };
+        let network = UnixDatagram::pair().expect("a pair of sockets");
+        network.1.set_nonblocking(true).expect("a socket");
         Self {
             sim: sim::start(script).await.expect("ports of 127.0.0.1"),
             database,
             folder: tempfile::tempdir().expect("a folder"),
+            network,
         }
     }
 
     pub fn world(&self) -> &World {
         self.sim.world()
+    }
+
+    /// The network changes, as far as the system's word goes.
+    pub fn change_network(&self) {
+        self.network.0.send(b"another route").expect("it is heard");
     }
 
     pub fn paths(&self) -> Paths {
@@ -181,6 +192,7 @@ impl House {
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: PACE,
+            network: self.network.1.try_clone().ok(),
         };
         let cancel = CancellationToken::new();
         let (sender, ready) = oneshot::channel();

@@ -55,6 +55,7 @@ impl Tunnel {
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: PACE,
+            network: None,
         };
         let daemon = tokio::spawn(daemon::run(setup, announce, cancel.clone()));
         ready.await.expect("the daemon starts");

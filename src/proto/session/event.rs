@@ -23,6 +23,9 @@ pub enum Event {
     Finished(StreamId),
     /// Client only: the agent could not reach the destination for this stream. Already removed: no `finish` needed.
     Refused(StreamId),
+    /// Client only: the stream was finished before the agent said anything about it, and now the agent did. Its dial is
+    /// over, and so are all before it. A stream that is opened and finished at once is a probe of the agent's mux.
+    Answered(StreamId),
     /// Nothing was acknowledged for 30 s of a living link while something should have been: take a new link. Comes once
     /// a link. If there is none within 60 s of the next link either, [`Failure::Unresponsive`] follows.
     Unresponsive,

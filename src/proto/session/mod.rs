@@ -327,6 +327,7 @@ impl From<smux::Event> for Event {
             smux::Event::Readable(id) => Self::Readable(id),
             smux::Event::Finished(id) => Self::Finished(id),
             smux::Event::Refused(id) => Self::Refused(id),
+            smux::Event::Answered(id) => Self::Answered(id),
         }
     }
 }

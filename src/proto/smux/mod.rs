@@ -27,6 +27,8 @@ pub enum Event {
     Finished(StreamId),
     /// The far side could not connect it; it is removed.
     Refused(StreamId),
+    /// It was finished before the far side said anything, and now the far side did: its dial is over.
+    Answered(StreamId),
 }
 
 /// The streams of one session.
@@ -243,7 +245,7 @@ impl Mux {
 
     /// Data for a stream that is gone: no refusal will be its own.
     fn was_connected(&mut self, id: u32) {
-        if self.forgotten.remove(&id) {
+        if self.recall(id) {
             self.clear_refusals();
         }
     }
@@ -251,7 +253,7 @@ impl Mux {
     fn ended(&mut self, id: u32) {
         let unresolved = match self.streams.get(&id) {
             Some(stream) => stream.is_unresolved(),
-            None => self.forgotten.remove(&id),
+            None => self.recall(id),
         };
         let refused = unresolved && self.refusals > 0;
         self.refusals -= usize::from(refused);
@@ -267,6 +269,15 @@ impl Mux {
             }
         }
         self.clear_refusals();
+    }
+
+    /// Whether a stream was waited for though it is removed; it is not any more.
+    fn recall(&mut self, id: u32) -> bool {
+        let awaited = self.forgotten.remove(&id);
+        if awaited {
+            self.events.push_back(Event::Answered(StreamId(id)));
+        }
+        awaited
     }
 
     fn remove(&mut self, id: u32) -> Option<Stream> {

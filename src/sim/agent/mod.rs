@@ -242,7 +242,8 @@ impl Actor {
             }
             Event::Failed(failure) => self.fail(&failure, now),
             // Only a client hears these.
-            Event::Refused(_) | Event::Unresponsive | Event::Closed { .. } => {}
+            Event::Refused(_) | Event::Answered(_) | Event::Unresponsive | Event::Closed { .. } => {
+            }
         }
     }
 

@@ -35,10 +35,12 @@ const ROTATE_INTERVAL: Duration = Duration::from_secs(30);
 /// One session, from the tunnel's side.
 pub struct Slot {
     pub(super) placed: mpsc::Sender<Accepted>,
-    end: CancellationToken,
+    pub(super) end: CancellationToken,
     pub(super) view: watch::Receiver<View>,
     /// It takes nothing new: its task is going away, or it was told to end.
-    leaving: bool,
+    pub(super) leaving: bool,
+    /// Since when the dial was silent that was last warned of.
+    warned_of: Option<Instant>,
     /// It was connected when last looked at.
     connected: bool,
     /// Connections that had got through when last looked at, and those that were refused.
@@ -63,6 +65,7 @@ impl Tunnel {
             end: end.clone(),
             view: view.subscribe(),
             leaving: false,
+            warned_of: None,
             connected: false,
             reached: 0,
             refused: 0,
@@ -81,6 +84,7 @@ impl Tunnel {
                 "bastiond: tunnel {} of {}",
                 self.config.name, self.shared.user
             ),
+            changes: self.shared.changes.clone(),
         };
         let mailbox = Mailbox {
             placed: receiver,
@@ -129,7 +133,8 @@ impl Tunnel {
             }
             if view.refused > std::mem::replace(&mut slot.refused, view.refused) {
                 let host = self.config.host.as_deref().unwrap_or("localhost");
-                errors.push(reason::refused(host, self.config.port));
+                let (port, after) = (self.config.port, view.refused_after);
+                errors.push(reason::refused(host, port, after));
             }
             if let Phase::Resuming(reason) = &view.phase
                 && reason.is_login()
@@ -174,6 +179,7 @@ impl Tunnel {
     /// A lost link or a silent dial may mean that the task has died: AWS is asked, now and then.
     pub(super) fn doubt(&mut self) {
         let now = Instant::now();
+        self.warn_of_silence(now);
         let is_doubtful = |slot: &Slot| {
             let view = slot.view.borrow();
             let silent = view
@@ -186,6 +192,22 @@ impl Tunnel {
             self.doubted_at = Some(now);
             if let Some(bastion) = &self.bastion {
                 bastion.doubt();
+            }
+        }
+    }
+
+    /// Say once of each dial that hangs that it does; the status says so for as long as it lasts.
+    fn warn_of_silence(&mut self, now: Instant) {
+        let host = self.config.host.as_deref().unwrap_or("localhost");
+        for (key, slot) in &mut self.sessions {
+            let since = slot.view.borrow().unresolved_since;
+            let silent = since.filter(|since| *since + DOUBT_AFTER <= now);
+            if let Some(since) = silent
+                && slot.warned_of != Some(since)
+            {
+                slot.warned_of = Some(since);
+                let reason = reason::no_answer(host, self.config.port, now - since);
+                tracing::warn!(session = key, error = %reason.message, hint = reason.hint, "a connection hangs");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Tunnel;
@@ -12,7 +13,21 @@ use crate::tunnel::reason;
 /// a pool that reconnects in a loop must not become a loop of calls.
 const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
+/// A session could not be started: connections are refused until then, for this reason, unless circumstances change.
+pub struct Cooling {
+    pub(super) until: Instant,
+    pub(super) reason: Reason,
+    changes: watch::Receiver<()>,
+}
+
 impl Tunnel {
+    /// Whether connections are refused for now.
+    pub(super) fn is_cooling(&self) -> bool {
+        let changed = |cooling: &Cooling| cooling.changes.has_changed().unwrap_or(false);
+        let cooling = self.cooling.as_ref();
+        cooling.is_some_and(|cooling| Instant::now() < cooling.until && !changed(cooling))
+    }
+
     /// A session could not be started.
     pub(super) fn cool_down(&mut self, reason: Reason) {
         let pause = match reason.is_login() {
@@ -24,7 +39,11 @@ impl Tunnel {
         };
         self.failures += 1;
         self.refuse_waiting(&reason);
-        self.cooling = Some((Instant::now() + pause, reason));
+        self.cooling = Some(Cooling {
+            until: Instant::now() + pause,
+            reason,
+            changes: self.shared.changes.subscribe(),
+        });
     }
 
     /// Whoever waits is told at once that it was in vain.
@@ -67,6 +86,7 @@ impl Tunnel {
 
     pub(super) fn expire(&mut self) {
         let now = Instant::now();
+        self.cooling.take_if(|cooling| cooling.until <= now);
         let hold = self.config.hold_timeout;
         while self
             .waiting
@@ -88,5 +108,6 @@ impl Tunnel {
             self.waiting.pop_front();
         }
         self.doubt();
+        self.leave_silent();
     }
 }

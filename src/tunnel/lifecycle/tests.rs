@@ -84,6 +84,61 @@ fn resuming_is_tried_for_twenty_minutes_with_pauses_of_at_most_ten_seconds() {
 }
 
 #[test]
+fn a_nudge_ends_the_pause_but_neither_the_budget_nor_a_second_between_attempts() {
+    let mut now = Instant::now();
+    let mut lifecycle = linked(now);
+    now += Duration::from_secs(60);
+    let lost_at = now;
+    let failed = || Outcome::Resumed(Err(trouble(TroubleKind::Transient)));
+    lifecycle.handle_outcome(Outcome::LinkLost("no route".into()), now);
+    while lifecycle.step() != Step::Terminate {
+        lifecycle.handle_outcome(failed(), now);
+        let Step::Wait(until) = lifecycle.step() else {
+            continue;
+        };
+        lifecycle.handle_nudge(now);
+        let sooner = until.min(now + NUDGED_PAUSE);
+        assert_eq!(lifecycle.step(), Step::Wait(sooner));
+        now = sooner.max(now + NUDGED_PAUSE);
+        lifecycle.handle_nudge(now);
+        assert_eq!(lifecycle.step(), Step::Resume);
+    }
+    let tried = now - lost_at;
+    assert!(tried >= RESUME_BUDGET && tried < RESUME_BUDGET + RESUME_CAP);
+}
+
+#[test]
+fn a_nudge_hurries_no_start_and_disturbs_no_step_under_way() {
+    let now = Instant::now();
+    let mut lifecycle = Lifecycle::new(1, now);
+    lifecycle.handle_nudge(now);
+    assert_eq!(lifecycle.step(), Step::Start);
+    let throttled = Outcome::Started(Err(trouble(TroubleKind::Throttled)));
+    lifecycle.handle_outcome(throttled, now);
+    let pause = lifecycle.step();
+    assert!(matches!(pause, Step::Wait(_)));
+    lifecycle.handle_nudge(now + Duration::from_secs(1));
+    assert_eq!(lifecycle.step(), pause);
+}
+
+#[test]
+fn an_attempt_that_was_interrupted_is_made_again_at_once_within_the_budget() {
+    let start = Instant::now();
+    let mut lifecycle = linked(start);
+    let lost_at = start + Duration::from_secs(60);
+    lifecycle.handle_outcome(Outcome::LinkLost("no route".into()), lost_at);
+    lifecycle.handle_outcome(Outcome::Interrupted, lost_at);
+    assert_eq!(lifecycle.step(), Step::Resume);
+    let late = lost_at + RESUME_BUDGET;
+    lifecycle.handle_outcome(Outcome::Resumed(Err(trouble(TroubleKind::Transient))), late);
+    assert_eq!(lifecycle.step(), Step::Terminate);
+    let mut ending = linked(start);
+    ending.handle_end();
+    ending.handle_outcome(Outcome::Interrupted, start);
+    assert_eq!(ending.step(), Step::Terminate);
+}
+
+#[test]
 fn links_that_die_young_do_not_make_a_busy_loop() {
     let mut now = Instant::now();
     let mut lifecycle = linked(now);
