@@ -151,18 +151,6 @@ impl Lifecycle {
         }
     }
 
-    /// StartSession has found no agent there for a minute, whatever else is said of it. Whoever may have a session all
-    /// the same is counted; without any, the task is stopped, and the next request has another.
-    pub fn handle_unreachable(&mut self, now: Instant) {
-        if let State::Ready(held) | State::Resting(held, _) = self.state.clone() {
-            self.events.push_back(Event::Going {
-                reason: reasons::unreachable_agent(),
-                stopped: false,
-            });
-            self.count(held, Farewell::CountingHopeless, now);
-        }
-    }
-
     /// A person asks for a fresh attempt, whatever failed before.
     pub fn handle_reset(&mut self, now: Instant) {
         self.failures = 0;

@@ -91,7 +91,6 @@ pub struct Handle {
 enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
-    Unreachable,
     Reset,
 }
 
@@ -119,11 +118,6 @@ impl Handle {
     pub fn doubt(&self) {
         // With a full queue it is busy being asked already.
         let _ = self.commands.try_send(Command::Doubt);
-    }
-
-    /// StartSession has long found no agent there.
-    pub fn unreachable(&self) {
-        let _ = self.commands.try_send(Command::Unreachable);
     }
 
     /// Forget earlier failures.
@@ -312,7 +306,6 @@ impl Bastion {
                 self.lifecycle.handle_request(now);
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
-            Command::Unreachable => self.lifecycle.handle_unreachable(now),
             Command::Reset => self.lifecycle.handle_reset(now),
         }
     }

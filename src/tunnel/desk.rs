@@ -66,8 +66,6 @@ pub struct Tunnel {
     failures: u32,
     /// The lease was already given up once because its target could not be reached.
     gave_up_lease: bool,
-    /// Since when StartSession has found no agent, and how many tasks were given up for that.
-    unreachable: Option<(Instant, u32)>,
     doubted_at: Option<Instant>,
     /// When a session was last left because its connections were refused.
     rotated_at: Option<Instant>,
@@ -103,7 +101,6 @@ impl Tunnel {
             cooling: None,
             failures: 0,
             gave_up_lease: false,
-            unreachable: None,
             doubted_at: None,
             rotated_at: None,
             keys: HashMap::new(),

@@ -266,7 +266,7 @@ impl Lifecycle {
         self.count(held, Farewell::Counting, now);
     }
 
-    pub(super) fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
+    fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
         self.act(Action::CountSessions(held.target.clone()));
         self.set(State::Leaving(held, farewell), now);
     }

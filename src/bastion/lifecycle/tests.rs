@@ -605,35 +605,6 @@ fn a_service_that_never_says_connected_is_not_believed_when_it_says_not_connecte
 }
 
 #[test]
-fn a_task_whose_agent_is_never_found_is_stopped_and_the_next_request_has_another() {
-    let mut world = World::new(settings());
-    world.request();
-    let running = up("a", Agent::Running);
-    world.expect(&Action::Find, Outcome::Found(Ok(Some(running))));
-    world.expect(&probe("a"), Outcome::Probed(Err(trouble(false))));
-    world.events.clear();
-    world.lifecycle.handle_unreachable(world.now);
-    world.drain();
-    assert!(matches!(
-        world.events[..],
-        [Event::Going { stopped: false, .. }]
-    ));
-    world.request();
-    world.expect(&count("a"), Outcome::Counted(Ok(0)));
-    world.expect_stop("a");
-    world.expect(&Action::Find, Outcome::Found(Ok(None)));
-}
-
-#[test]
-fn a_task_whose_agent_is_never_found_is_not_stopped_under_others() {
-    let mut world = World::new(settings());
-    world.start("a");
-    world.lifecycle.handle_unreachable(world.now);
-    world.expect(&count("a"), Outcome::Counted(Ok(1)));
-    assert!(matches!(world.state(), State::Resting(..)));
-}
-
-#[test]
 fn a_task_whose_agent_was_lost_is_waited_for_and_never_stopped_under_others() {
     for others in [0, 1] {
         let mut world = World::new(settings());
@@ -800,7 +771,6 @@ fn random_step(world: &mut World, rng: &mut fastrand::Rng) {
     match rng.u8(0..6) {
         0 => world.request(),
         1 => world.lifecycle.handle_unleased(world.now),
-        2 if rng.bool() => world.lifecycle.handle_unreachable(world.now),
         2 => world.lifecycle.handle_doubt(world.now),
         _ => {
             world.now += Duration::from_millis(rng.u64(0..20_000));

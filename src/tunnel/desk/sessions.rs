@@ -23,8 +23,6 @@ use crate::tunnel::view::{Phase, Publisher, View};
 const MAX_PLACED: usize = 64;
 /// A dial that shows nothing for so long is worth a look at the task behind it.
 pub const DOUBT_AFTER: Duration = Duration::from_secs(5);
-/// An agent that StartSession does not find for so long is not coming back, whatever else is said of it.
-const AGENT_PATIENCE: Duration = Duration::from_secs(60);
 /// How often the task is doubted at most.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(10);
 /// So many refusals in a row are more than a chance.
@@ -126,7 +124,6 @@ impl Tunnel {
             let was_connected = std::mem::replace(&mut slot.connected, connected);
             works |= connected && !was_connected;
             self.gave_up_lease &= !connected;
-            self.unreachable = self.unreachable.filter(|_| !connected);
             if view.reached > slot.reached {
                 (slot.reached, slot.refused_before) = (view.reached, view.refused);
                 (self.failures, self.cooling, works) = (0, None, true);
@@ -245,35 +242,17 @@ impl Tunnel {
             }
             return;
         }
-        if ended.unreachable && self.gives_up_lease() {
+        if let (true, Some(bastion), false) = (ended.unreachable, &self.bastion, self.gave_up_lease)
+        {
+            // The task may have ended in this very moment: look, and take what is there then.
+            self.gave_up_lease = true;
+            bastion.doubt();
             self.claim = Claim::None;
             return;
         }
         if reason.code != "session_idle_timeout" {
             self.cool_down(reason);
         }
-    }
-
-    /// The target cannot be reached: whether another lease may help. The task may have ended in this very moment, so
-    /// it is looked at. Where that shows nothing and the agent stays away, another task is tried, less and less often.
-    fn gives_up_lease(&mut self) -> bool {
-        let Some(bastion) = &self.bastion else {
-            return false;
-        };
-        let now = Instant::now();
-        let (since, given_up) = self.unreachable.unwrap_or((now, 0));
-        self.unreachable = Some((since, given_up));
-        if now >= since + AGENT_PATIENCE.saturating_mul(1 << given_up.min(5)) {
-            tracing::warn!("the agent in the bastion task cannot be reached; giving the task up");
-            self.unreachable = Some((now, given_up + 1));
-            bastion.unreachable();
-            return true;
-        }
-        if !std::mem::replace(&mut self.gave_up_lease, true) {
-            bastion.doubt();
-            return true;
-        }
-        false
     }
 
     /// End what nobody has used for a while, then give up the lease.
