@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{
-    door::Daemon,
-    paths_in,
-};
+use crate::support::{door::Daemon, paths_in};
 use bastiond::control::{
     client::Client,
     socket::{Claim, Error, is_claimed},
