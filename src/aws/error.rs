@@ -136,6 +136,18 @@ impl Error {
         }
     }
 
+    /// Whether AWS may have done what it was asked for all the same: the answer was lost or is of no use, or the last of
+    /// several attempts was turned away.
+    pub fn is_ambiguous(&self) -> bool {
+        match self.kind {
+            Kind::Transient | Kind::Unreachable | Kind::Timeout => true,
+            Kind::Throttled | Kind::Untrusted | Kind::Other => true,
+            Kind::Login(_) | Kind::Denied(_) | Kind::ClockSkew(_) | Kind::Configuration => false,
+            Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Quota => false,
+            Kind::Capacity | Kind::RoleNotReady | Kind::TargetNotConnected => false,
+        }
+    }
+
     /// Whether somebody has to renew credentials first.
     pub fn needs_login(&self) -> bool {
         matches!(self.kind, Kind::Login(_))
