@@ -102,9 +102,8 @@ impl<'a> Round<'a> {
                 let pause = Duration::from_millis(self.rng.u64(0..200));
                 self.clients.spawn(async move {
                     sleep(pause).await;
-                    let begun = Instant::now();
                     let report = plan.run(address).await;
-                    (plan, report, begun)
+                    (plan, report, Instant::now())
                 });
             }
             self.weather.clear(self.house.world(), false);
@@ -171,12 +170,12 @@ impl<'a> Round<'a> {
     /// Takes the accounts of clients that are done.
     fn reap(&mut self) {
         while let Some(done) = self.clients.try_join_next() {
-            let (plan, report, begun) = done.expect("no panic in a client");
-            self.take(&plan, &report, begun);
+            let (plan, report, ended) = done.expect("no panic in a client");
+            self.take(&plan, &report, ended);
         }
     }
 
-    fn take(&mut self, plan: &Plan, report: &Report, begun: Instant) {
+    fn take(&mut self, plan: &Plan, report: &Report, ended: Instant) {
         let far = self.ledger.of(plan.id);
         self.summary.fate(&report.fate);
         self.summary.bytes.0 += far.came;
@@ -198,9 +197,7 @@ impl<'a> Round<'a> {
                 assert_eq!(far.came, plan.owed_up(), "{plan:?}: {far:?}");
             }
             Fate::Cut => {
-                let now = Instant::now();
-                let from = begun.max(now - journal::BEFORE.min(begun.elapsed()));
-                let reason = journal::reason(from - journal::BEFORE, now + journal::AFTER);
+                let reason = journal::reason(ended - journal::BEFORE, ended + journal::AFTER);
                 let reason =
                     reason.unwrap_or_else(|| panic!("cut without a reason: {plan:?} {report:?}"));
                 *self.summary.reasons.entry(reason).or_default() += 1;
@@ -224,8 +221,8 @@ impl<'a> Round<'a> {
             }
         };
         let all_done = hasten_if("every client comes to an end", all).await;
-        for (plan, report, begun) in done {
-            self.take(&plan, &report, begun);
+        for (plan, report, ended) in done {
+            self.take(&plan, &report, ended);
         }
         assert!(all_done, "{} clients wait for ever", clients.len());
     }
@@ -250,9 +247,9 @@ impl<'a> Round<'a> {
             pause: Duration::ZERO,
         };
         self.next_id += 1;
-        let (address, begun) = (self.daemon().address().await, Instant::now());
+        let address = self.daemon().address().await;
         let report = hasten("a fresh connection is served or refused", plan.run(address)).await;
-        self.take(&plan, &report, begun);
+        self.take(&plan, &report, Instant::now());
         report.fate == Fate::Whole
     }
 
