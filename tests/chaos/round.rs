@@ -59,6 +59,8 @@ struct Round<'a> {
     next_id: u64,
     weather: Weather,
     excuses: Excuses,
+    /// Clients cut before they were given a byte, one after another.
+    in_vain: u32,
     summary: &'a mut Summary,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Round<'a> {
             next_id: seed << 24,
             weather: Weather::default(),
             excuses: Excuses::default(),
+            in_vain: 0,
             summary,
         }
     }
@@ -115,6 +118,11 @@ impl<'a> Round<'a> {
             }
             sleep(Duration::from_millis(self.rng.u64(1..40))).await;
             self.reap();
+            // A person asks for a fresh attempt, where another minute would be spent in cooling down.
+            if self.in_vain > 8 {
+                self.in_vain = 0;
+                self.cause(Trouble::Up).await;
+            }
             self.summary.during(Usage::now());
         }
     }
@@ -186,6 +194,11 @@ impl<'a> Round<'a> {
             far.connections
         );
         assert!(far.came <= report.sent, "{plan:?}: {far:?} of {report:?}");
+        match (&report.fate, report.got) {
+            (Fate::Cut, 0) => self.in_vain += 1,
+            (Fate::Cut | Fate::Whole, _) => self.in_vain = 0,
+            _ => {}
+        }
         match &report.fate {
             Fate::Wrong(what) => panic!("{what}: {plan:?} {report:?} {far:?}"),
             Fate::Whole => {
