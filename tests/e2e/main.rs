@@ -6,11 +6,14 @@
 
 mod support;
 
+mod agent;
 mod bytes;
 mod circumstances;
 mod conformance;
 mod ending;
+mod idle;
 mod opening;
+mod outage;
 mod program;
 mod reconnect;
 mod silence;
