@@ -22,8 +22,8 @@ const OBSTACLES: [(Obstacle, &str); 8] = [
     (Obstacle::Upgrade(503), "websocket_refused"),
     (Obstacle::Url(nobody_listens), "cannot_connect"),
     (Obstacle::Url(speaks_no_tls), "tls_failed"),
-    (Obstacle::Call(ApiFault::Reset), "network"),
-    (Obstacle::Call(ApiFault::Throttle), "throttled"),
+    (Obstacle::Call(ApiFault::Reset), "aws_unreachable"),
+    (Obstacle::Call(ApiFault::Throttle), "aws_throttled"),
 ];
 
 #[derive(Debug)]
