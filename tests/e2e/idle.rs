@@ -7,7 +7,7 @@ use bastiond::sim::Script;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::support::{Daemon, House, Terms, assert_reset, hang_up, ping, skip, until};
+use crate::support::{Daemon, House, Terms, assert_reset, hang_up, pass, ping, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -96,8 +96,7 @@ async fn an_old_agent_is_kept_content_while_nobody_says_anything() {
     let daemon = house.daemon(&terms).await;
     let mut client = daemon.served().await;
     for _ in 0..60 {
-        skip(Duration::from_secs(5)).await;
-        sleep(Duration::from_millis(15)).await;
+        pass(Duration::from_secs(5)).await;
     }
     ping(&mut client).await;
     assert_eq!(house.world().sessions().len(), 1);
@@ -141,15 +140,6 @@ async fn nobody_is_served_who_has_hung_up_while_the_bastion_came() {
     daemon.served().await;
     assert_eq!(house.world().count("RunTask"), 1);
     house.close(daemon).await;
-}
-
-/// So much time, in steps short enough for pings to be answered.
-async fn pass(time: Duration) {
-    let step = Duration::from_secs(20);
-    for _ in 0..time.as_secs() / step.as_secs() {
-        skip(step).await;
-        sleep(Duration::from_millis(15)).await;
-    }
 }
 
 async fn no_connection(daemon: &Daemon) {
