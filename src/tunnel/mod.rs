@@ -17,6 +17,7 @@ mod listener;
 mod pipe;
 mod placement;
 mod reason;
+mod renewal;
 mod session;
 mod view;
 mod wake;

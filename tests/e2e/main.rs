@@ -6,13 +6,16 @@
 
 mod support;
 
+mod agent;
 mod bytes;
 mod circumstances;
 mod conformance;
 mod ending;
+mod idle;
 mod local;
 mod lost_launch;
 mod opening;
+mod outage;
 mod process;
 mod program;
 mod reconnect;
