@@ -162,6 +162,13 @@ impl Lifecycle {
         }
     }
 
+    /// Circumstances have changed: what waits to resume is tried at once.
+    pub fn handle_nudge(&mut self, now: Instant) {
+        if let (Step::Wait(until), Step::Resume) = (&mut self.step, self.after_wait) {
+            *until = now;
+        }
+    }
+
     /// The current step has this result.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {

@@ -17,6 +17,7 @@ mod pipe;
 mod placement;
 mod reason;
 mod session;
+mod trouble;
 mod view;
 mod wake;
 mod wire;
@@ -87,6 +88,11 @@ impl Handle {
     /// Its name in the configuration.
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// Whether it has a session, or is starting one.
+    pub fn has_sessions(&self) -> bool {
+        !self.board.borrow().sessions.is_empty()
     }
 
     /// What it is doing. Reads what was published; wakes nobody.

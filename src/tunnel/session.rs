@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,9 @@ use super::conn::{Accepted, Counters};
 use super::lifecycle::{Lifecycle, Outcome, Step, Trouble, TroubleKind};
 use super::link::{self, Inbox, LinkEnd};
 use super::reason;
+use super::trouble::{trouble, trouble_resuming};
 use super::view::{Phase, Publisher};
-use crate::aws::{self, Aws, Kind, Opened};
+use crate::aws::{Aws, Opened};
 use crate::config;
 use crate::net::Net;
 use crate::proto::{self, Options};
@@ -105,6 +106,7 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let bridge = Bridge::new(protocol, counters, linger, mailbox.view.clone());
     let lifecycle = Lifecycle::new(seed, now());
     Session {
+        renewed: context.aws.renewed(),
         context,
         mailbox,
         bridge,
@@ -123,6 +125,8 @@ struct Session {
     lifecycle: Lifecycle,
     /// The token and URL for the next link.
     opened: Option<Opened>,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     /// AWS could not be told of the end: the next start will.
     left_behind: bool,
 }
@@ -272,6 +276,8 @@ impl Session {
     }
 
     async fn resume(&mut self) -> Option<Outcome> {
+        // A sign-in from here on may come too late for this attempt.
+        self.renewed.mark_unchanged();
         let Some(id) = self.mailbox.view.current().id else {
             return Some(Outcome::Resumed(Ok(false)));
         };
@@ -296,6 +302,10 @@ impl Session {
     async fn wait(&mut self, until: Instant) -> Option<Outcome> {
         tokio::select! {
             () = sleep_until(until) => Some(Outcome::Done),
+            Ok(()) = self.renewed.changed() => {
+                self.lifecycle.handle_nudge(now());
+                None
+            }
             () = self.mailbox.end.cancelled() => {
                 self.lifecycle.handle_end();
                 None
@@ -353,44 +363,7 @@ impl Session {
     }
 }
 
-fn trouble(error: aws::Error) -> Trouble {
-    let kind = match &error.kind {
-        Kind::TargetNotConnected => TroubleKind::NotConnected,
-        Kind::Throttled => TroubleKind::Throttled,
-        Kind::Login(_) => TroubleKind::Login,
-        _ if error.is_retryable() => TroubleKind::Transient,
-        _ => TroubleKind::Final,
-    };
-    Trouble {
-        kind,
-        reason: error.into(),
-    }
-}
-
 /// The clock that the timers go by.
 fn now() -> std::time::Instant {
     Instant::now().into_std()
-}
-
-/// A session that exists is given up only when AWS says that it, and not the caller or the
-/// connection, is the matter.
-fn trouble_resuming(error: aws::Error) -> Trouble {
-    let is_final = match &error.kind {
-        Kind::Denied(_) => error.operation == "ResumeSession",
-        Kind::Invalid | Kind::NotFound | Kind::Untrusted => true,
-        _ => false,
-    };
-    match (is_final, trouble(error)) {
-        (
-            false,
-            Trouble {
-                reason,
-                kind: TroubleKind::Final,
-            },
-        ) => Trouble {
-            reason,
-            kind: TroubleKind::Transient,
-        },
-        (_, trouble) => trouble,
-    }
 }

@@ -13,6 +13,7 @@ mod lost_launch;
 mod opening;
 mod program;
 mod reconnect;
+mod sign_in;
 mod start;
 mod task_ends;
 mod trouble;
