@@ -59,6 +59,7 @@ pub(super) struct State {
     pub faults: Faults,
     pub refuse_upgrades: VecDeque<u16>,
     pub disconnected_nodes: Vec<String>,
+    pub expired_keys: Vec<String>,
 }
 
 /// What the next calls of one operation meet.
@@ -99,6 +100,7 @@ impl World {
             faults,
             refuse_upgrades: VecDeque::new(),
             disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
+            expired_keys: Vec::new(),
         };
         Self {
             core: Arc::new(Core {

@@ -66,6 +66,8 @@ pub struct Tunnel {
     failures: u32,
     /// Leases on tasks that are going away, with sessions still open.
     departing: Vec<Lease>,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     doubted_at: Option<Instant>,
     /// When a session was last left because its connections were refused.
     rotated_at: Option<Instant>,
@@ -84,6 +86,7 @@ impl Tunnel {
         inbox: Inbox,
     ) -> Self {
         Self {
+            renewed: shared.aws.renewed(),
             config,
             bastion,
             shared,
@@ -126,6 +129,7 @@ impl Tunnel {
                 () = self.views_changed.notified() => self.look(),
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Some(command) = self.inbox.commands.recv() => self.obey(command),
+                Ok(()) = self.renewed.changed() => self.signed_in(),
                 () = sleep_until(deadline) => self.expire(),
             }
         }

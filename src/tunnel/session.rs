@@ -113,6 +113,7 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let lifecycle = Lifecycle::new(seed, now());
     Session {
         changes: context.changes.subscribe(),
+        renewed: context.aws.renewed(),
         context,
         mailbox,
         bridge,
@@ -132,6 +133,8 @@ struct Session {
     changes: watch::Receiver<()>,
     /// The token and URL for the next link.
     opened: Option<Opened>,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     /// AWS could not be told of the end: the next start will.
     left_behind: bool,
 }
@@ -287,6 +290,8 @@ impl Session {
     }
 
     async fn resume(&mut self) -> Option<Outcome> {
+        // A sign-in from here on may come too late for this attempt.
+        self.renewed.mark_unchanged();
         let Some(id) = self.mailbox.view.current().id else {
             return Some(Outcome::Resumed(Ok(false)));
         };
@@ -314,6 +319,10 @@ impl Session {
         tokio::select! {
             () = sleep_until(until) => Some(Outcome::Done),
             Ok(()) = self.changes.changed() => {
+                self.lifecycle.handle_nudge(now());
+                None
+            }
+            Ok(()) = self.renewed.changed() => {
                 self.lifecycle.handle_nudge(now());
                 None
             }
