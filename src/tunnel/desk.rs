@@ -235,7 +235,7 @@ impl Tunnel {
             Command::Down(reply) => {
                 let reason = Reason::new("tunnel_down", "the tunnel was taken down");
                 self.reset_waiting(&reason);
-                self.end_sessions();
+                self.end_sessions(&reason);
                 match self.sessions.is_empty() {
                     true => drop(reply.send(Ok(()))),
                     false => self.ending.push(reply),
@@ -307,7 +307,7 @@ impl Tunnel {
         self.reset_waiting(&reason);
         let drain = self.shared.drain;
         let _ = timeout(drain, self.drained()).await;
-        self.end_sessions();
+        self.end_sessions(&reason);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(END_PATIENCE, ended).await.is_err() {
             tracing::warn!("sessions did not end in time");
