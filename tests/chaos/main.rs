@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A run is a sequence of rounds. Each has a simulator, a database and daemons of its own, and a seed of its own,
-//! which is printed when it fails. What must hold at its end is in [`books`]; what may happen is in [`trouble`].
+//! which is printed when it fails. What must hold at its end is in [`books`]; what may happen is in [`trouble`], and for how long in [`weather`].
 
 mod books;
 mod client;
@@ -18,6 +18,7 @@ mod pattern;
 mod round;
 mod summary;
 mod trouble;
+mod weather;
 
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
