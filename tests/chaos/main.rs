@@ -32,7 +32,7 @@ use summary::Summary;
 /// What `cargo test` gives it.
 const SHORT: Duration = Duration::from_secs(14);
 /// Rounds of a short run, so that what one round leaves behind is seen by the next.
-const SHORT_ROUND: Duration = Duration::from_secs(5);
+const SHORT_ROUND: Duration = Duration::from_secs(6);
 /// Rounds of a long run.
 const LONG_ROUND: Duration = Duration::from_secs(60);
 /// How often a long run says how it is.

@@ -107,6 +107,7 @@ impl<'a> Round<'a> {
     async fn rage(&mut self, length: Duration) {
         let start = Instant::now();
         let mut addresses = self.addresses().await;
+        let mut next = start;
         while start.elapsed() < length {
             while self.clients.len() < CLIENTS {
                 let plan = Plan::draw(self.next_id, &mut self.rng);
@@ -120,13 +121,14 @@ impl<'a> Round<'a> {
                 });
             }
             self.weather.clear(self.house.world(), false);
-            if self.rng.u32(..100) < 20 {
+            if Instant::now() >= next {
+                next = Instant::now() + Duration::from_millis(self.rng.u64(0..100));
                 let trouble = Trouble::draw(&mut self.rng);
                 if self.cause(trouble).await {
                     addresses = self.addresses().await;
                 }
             }
-            sleep(Duration::from_millis(self.rng.u64(1..40))).await;
+            sleep(Duration::from_millis(self.rng.u64(1..20))).await;
             self.reap();
             // A person asks for a fresh attempt, where another minute would be spent in cooling down.
             if self.in_vain > 8 {
