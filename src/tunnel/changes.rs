@@ -199,7 +199,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_storm_of_messages_is_one_change() {
         let stage = Stage::new();
         let mut told = stage.changes.subscribe();
@@ -217,7 +217,7 @@ mod tests {
         stage.end().await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_sleep_is_told_while_somebody_is_connected() {
         let stage = Stage::new();
         // Asleep while nobody cared.
@@ -231,7 +231,7 @@ mod tests {
         stage.end().await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_system_that_falls_silent_takes_nothing_down() {
         let stage = Stage::new();
         let mut told = stage.changes.subscribe();
