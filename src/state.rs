@@ -7,17 +7,19 @@
 
 mod file;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use file::{Error, Loaded, load};
 
 /// Version of the file's shape; another one is kept aside and not read.
 const SCHEMA: u32 = 1;
+/// How long after a failed write the next attempt is made: a full disk, or a want of descriptors, may pass.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The file's contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,12 +178,14 @@ pub struct Writer {
 
 impl Writer {
     /// Writes after each change, until `cancel` or until no handle is left; what changed last is written
-    /// first.
+    /// first. What could not be written is tried again.
     pub async fn run(mut self, cancel: CancellationToken) {
         loop {
+            let has_failed = self.done.borrow().error.is_some();
             let ends = tokio::select! {
                 () = cancel.cancelled() => true,
                 changed = self.wants.changed() => changed.is_err(),
+                () = sleep(RETRY), if has_failed => false,
             };
             self.write().await;
             if ends {
@@ -192,13 +196,16 @@ impl Writer {
 
     async fn write(&mut self) {
         let Wanted { version, contents } = self.wants.borrow_and_update().clone();
-        if version == self.done.borrow().version {
+        let is_written = |done: &Written| done.version == version && done.error.is_none();
+        if is_written(&self.done.borrow()) {
             return;
         }
         let dir = self.dir.clone();
         let saved = spawn_blocking(move || file::save(&dir, &contents)).await;
         let error = saved.unwrap_or(Err(Error::Stopped)).err();
-        if let Some(error) = &error {
+        if let Some(error) = &error
+            && self.done.borrow().error.is_none()
+        {
             tracing::warn!(%error, "what runs is not on record");
         }
         self.done.send_replace(Written { version, error });
@@ -261,6 +268,26 @@ mod tests {
         assert_eq!(state.last_error(), None);
         assert_eq!(load(&place).contents.tasks.len(), 2);
         drop(state);
+        writing.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_write_is_tried_again_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("state");
+        fs::write(&place, "a file where the folder should be").unwrap();
+        let (state, writer) = State::new(place.clone(), Contents::default());
+        let cancel = CancellationToken::new();
+        let writing = tokio::spawn(writer.run(cancel.clone()));
+        state.record_task(task("arn:1"));
+        state.flush().await.unwrap_err();
+        fs::remove_file(&place).unwrap();
+        let mut written = state.written.clone();
+        let healed = written.wait_for(|written| written.error.is_none());
+        let healed = tokio::time::timeout(2 * RETRY, healed).await;
+        assert!(healed.is_ok(), "not within {:?}", 2 * RETRY);
+        assert_eq!(load(&place).contents.tasks.len(), 1);
+        cancel.cancel();
         writing.await.unwrap();
     }
 

@@ -152,13 +152,7 @@ async fn a_daemon_without_descriptors_to_spare_serves_whom_it_has_and_later_the_
     for client in &mut crowd {
         assert_eq!(receive(client, 4).await, b"ping");
     }
-    until_status(&process.client, "all is well", |status| {
-        if !status.healthy {
-            eprintln!("{:?}", status.problems);
-        }
-        status.healthy
-    })
-    .await;
+    until_status(&process.client, "all is well", |status| status.healthy).await;
     assert_eq!(house.world().count("StartSession"), 1);
     drop((first, crowd));
     process.signal(rustix::process::Signal::TERM);
