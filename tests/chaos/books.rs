@@ -1,11 +1,14 @@
 //! What must hold afterwards: the simulator's books, the state file, and what the process holds.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use bastiond::sim::{End, Session, World};
+use bastiond::sim::{Call, End, Session, World};
 use tokio::time::Instant;
 
 use crate::journal;
+
+/// Attempts to resume are no further apart, with a jump of the clock in between.
+const RESUME_PAUSE: Duration = Duration::from_secs(300);
 
 /// What the process holds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +55,7 @@ impl Excuses {
         let mut starts = world.calls("StartSession").into_iter();
         let unanswered = starts.any(|call| call.status.is_none() && call.at <= session.started);
         let crashed = |at: &&Instant| {
-            let margin = std::time::Duration::from_millis(500);
+            let margin = Duration::from_millis(500);
             **at >= session.started && **at <= session.started + margin
         };
         (session.links == 0 && unanswered) || self.crashes.iter().any(|at| crashed(&at))
@@ -66,11 +69,24 @@ pub fn stray_sessions(world: &World, known: &[String], excuses: &Excuses) -> Vec
     sessions
 }
 
-/// Sessions that ended only because nobody used them for twenty minutes.
+/// Sessions that ended only because nobody used them for twenty minutes, and nobody tried to either.
 pub fn forgotten_sessions(world: &World, excuses: &Excuses) -> Vec<Session> {
     let mut sessions = world.sessions();
-    sessions.retain(|session| {
-        matches!(session.ended, Some((_, End::Idle))) && !excuses.cover(world, session)
+    sessions.retain(|session| match session.ended {
+        Some((at, End::Idle)) => {
+            !excuses.cover(world, session) && !was_cared_for(world, session, at)
+        }
+        _ => false,
     });
     sessions
+}
+
+/// Whether a daemon, whose calls all failed, was still at it when the service ended the session.
+fn was_cared_for(world: &World, session: &Session, end: Instant) -> bool {
+    let of_it = |call: &Call| {
+        let age = end.saturating_duration_since(call.at);
+        call.body["SessionId"] == session.id.as_str() && age < RESUME_PAUSE
+    };
+    let calls = ["ResumeSession", "TerminateSession"].map(|name| world.calls(name));
+    calls.iter().flatten().any(of_it)
 }
