@@ -7,17 +7,19 @@
 
 mod file;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use file::{Error, Loaded, load};
 
 /// Version of the file's shape; another one is kept aside and not read.
 const SCHEMA: u32 = 1;
+/// When what could not be written is tried again: a disk may have room, or the process a descriptor, by then.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The file's contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,13 +177,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes after each change, until `cancel` or until no handle is left; what changed last is written
-    /// first.
+    /// Writes after each change, and now and then what could not be written, until `cancel` or until no
+    /// handle is left; what changed last is written first.
     pub async fn run(mut self, cancel: CancellationToken) {
         loop {
+            let failed = self.done.borrow().error.is_some();
             let ends = tokio::select! {
                 () = cancel.cancelled() => true,
                 changed = self.wants.changed() => changed.is_err(),
+                () = sleep(RETRY), if failed => false,
             };
             self.write().await;
             if ends {
@@ -192,13 +196,18 @@ impl Writer {
 
     async fn write(&mut self) {
         let Wanted { version, contents } = self.wants.borrow_and_update().clone();
-        if version == self.done.borrow().version {
+        let is_written = {
+            let done = self.done.borrow();
+            version == done.version && done.error.is_none()
+        };
+        if is_written {
             return;
         }
         let dir = self.dir.clone();
         let saved = spawn_blocking(move || file::save(&dir, &contents)).await;
         let error = saved.unwrap_or(Err(Error::Stopped)).err();
-        if let Some(error) = &error {
+        // Said once, not every time that it is tried.
+        if let (Some(error), None) = (&error, &self.done.borrow().error) {
             tracing::warn!(%error, "what runs is not on record");
         }
         self.done.send_replace(Written { version, error });
@@ -260,6 +269,24 @@ mod tests {
         state.flush().await.unwrap();
         assert_eq!(state.last_error(), None);
         assert_eq!(load(&place).contents.tasks.len(), 2);
+        drop(state);
+        writing.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_written_is_written_without_a_further_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("state");
+        fs::write(&place, "a file where the folder should be").unwrap();
+        let (state, writer) = State::new(place.clone(), Contents::default());
+        let writing = tokio::spawn(writer.run(CancellationToken::new()));
+        state.record_task(task("arn:1"));
+        assert!(state.flush().await.is_err());
+        fs::remove_file(&place).unwrap();
+        let mut written = state.written.clone();
+        let again = written.wait_for(|written| written.error.is_none());
+        again.await.unwrap();
+        assert_eq!(load(&place).contents.tasks, [task("arn:1")]);
         drop(state);
         writing.await.unwrap();
     }
