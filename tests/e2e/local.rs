@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::process::Process;
 use crate::support::{
-    House, Terms, assert_reset, hang_up, ping, receive, send, skip, until, within,
+    House, LIMIT, Terms, assert_reset, hang_up, ping, receive, send, skip, until, within,
 };
 
 /// A crowd.
@@ -186,15 +186,15 @@ async fn a_full_disk_is_told_and_stops_nothing() {
 
 /// Waits until the status is so.
 async fn until_status(client: &Client, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
-    let look = async {
-        loop {
-            match client.status().await {
-                Ok(status) if holds(&status) => return status,
-                _ => sleep(Duration::from_millis(10)).await,
-            }
+    let start = std::time::Instant::now();
+    loop {
+        let status = client.status().await;
+        match status {
+            Ok(status) if holds(&status) => return status,
+            other => assert!(start.elapsed() < LIMIT, "{what}: not in time: {other:#?}"),
         }
-    };
-    within(what, look).await
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Descriptors, and resident memory in bytes, where the system tells.
