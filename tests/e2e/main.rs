@@ -9,6 +9,7 @@ mod support;
 mod bytes;
 mod circumstances;
 mod conformance;
+mod databases;
 mod ending;
 mod opening;
 mod program;
