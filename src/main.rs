@@ -12,7 +12,8 @@ use bastiond::{
     logs::{self, Stderr},
     paths::Paths,
     platform::network,
-    signals, start,
+    signals::{self, Hangup},
+    start,
 };
 use clap::Parser;
 use tokio::runtime;
@@ -89,8 +90,12 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let cancel = CancellationToken::new();
+    let on_hangup = match is_detached {
+        true => Hangup::Ignored,
+        false => Hangup::Ends,
+    };
     let ended = runtime.block_on(async {
-        signals::cancel_on_signal(cancel.clone())?;
+        signals::cancel_on_signal(cancel.clone(), on_hangup)?;
         daemon::run(setup, ready, cancel).await
     });
     if let Err(error) = &ended
@@ -106,7 +111,7 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let cancel = CancellationToken::new();
     runtime.block_on(async {
-        signals::cancel_on_signal(cancel.clone())?;
+        signals::cancel_on_signal(cancel.clone(), Hangup::Ends)?;
         demo::run(args, cancel).await
     })
 }

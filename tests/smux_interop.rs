@@ -135,7 +135,7 @@ impl End {
     fn act(&mut self) {
         while let Some(event) = self.mux.poll_event() {
             match event {
-                Event::Opened(_) => {}
+                Event::Opened(_) | Event::Answered(_) => {}
                 Event::Readable(id) => self.read(id),
                 Event::Finished(id) => self.finish(id),
                 Event::Refused(id) => panic!("{id} cannot be refused"),

@@ -10,6 +10,7 @@
 mod carry;
 mod child;
 mod ctl;
+mod outage;
 mod pace;
 mod private;
 mod procfs;
@@ -32,6 +33,8 @@ fn main() -> anyhow::Result<()> {
         ctl::round_trips(&mut table).await?;
         start::cold_starts(&mut table).await?;
         pace::share(&mut table).await?;
+        outage::first_bytes(&mut table).await?;
+        outage::recoveries(&mut table).await?;
         carry::ping_pong(&mut table).await?;
         carry::bulk(&mut table).await
     })?;

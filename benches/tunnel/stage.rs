@@ -1,6 +1,7 @@
 //! Simulator and daemon in this process, with nothing but the endpoint set differently from production.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use anyhow::Context;
@@ -28,6 +29,8 @@ pub struct Stage {
     pub address: SocketAddr,
     /// The daemon's files.
     pub paths: Paths,
+    /// The system's word to the daemon that the network has changed.
+    network: UnixDatagram,
     daemon: JoinHandle<anyhow::Result<()>>,
     cancel: CancellationToken,
     _folder: TempDir,
@@ -49,6 +52,8 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let paths = paths_in(folder.path());
         let (ready, is_ready) = oneshot::channel();
+        let (network, heard) = UnixDatagram::pair()?;
+        heard.set_nonblocking(true)?;
         let setup = Setup {
             config: Config::parse(&configuration(&sim.endpoint(), via))?,
             config_path: None,
@@ -56,7 +61,7 @@ impl Stage {
             log_path: None,
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),
             pace: 1.0,
-            network: None,
+            network: Some(heard),
         };
         let cancel = CancellationToken::new();
         let announce = move |_: &str| {
@@ -70,10 +75,17 @@ impl Stage {
             sim,
             address,
             paths,
+            network,
             daemon,
             cancel,
             _folder: folder,
         })
+    }
+
+    /// The network changes, as far as the system's word goes.
+    pub fn change_network(&self) -> anyhow::Result<()> {
+        self.network.send(b"another route")?;
+        Ok(())
     }
 
     /// Ends both.

@@ -50,7 +50,7 @@ pub enum Kind {
     /// The cluster, task definition, task or database does not exist.
     NotFound,
     /// Several things fit, where only one may.
-    Ambiguous,
+    SeveralFit,
     /// It exists and cannot be used yet.
     NotReady,
     /// It exists and will never serve this purpose.
@@ -136,10 +136,23 @@ impl Error {
             | Kind::ClockSkew(_)
             | Kind::NotFound
             | Kind::Conflict => false,
-            Kind::Ambiguous | Kind::NotReady | Kind::Unsuitable => false,
+            Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => false,
             Kind::Quota | Kind::Invalid | Kind::Untrusted | Kind::Configuration | Kind::Other => {
                 false
             }
+        }
+    }
+
+    /// Whether AWS may have done what it was asked for all the same: the answer was lost or is of no use, or the last of
+    /// several attempts was turned away.
+    pub fn is_ambiguous(&self) -> bool {
+        match self.kind {
+            Kind::Transient | Kind::Unreachable | Kind::Timeout => true,
+            Kind::Throttled | Kind::Untrusted | Kind::Other => true,
+            Kind::Login(_) | Kind::Denied(_) | Kind::ClockSkew(_) | Kind::Configuration => false,
+            Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Quota => false,
+            Kind::Capacity | Kind::RoleNotReady | Kind::TargetNotConnected => false,
+            Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => false,
         }
     }
 
@@ -166,7 +179,7 @@ impl Error {
             Kind::Denied(_) => "access_denied",
             Kind::ClockSkew(_) => "clock_wrong",
             Kind::NotFound => "not_found",
-            Kind::Ambiguous => "ambiguous",
+            Kind::SeveralFit => "several_fit",
             Kind::NotReady => "not_ready",
             Kind::Unsuitable => "unsuitable",
             Kind::Conflict => "conflict",

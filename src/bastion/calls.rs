@@ -1,5 +1,6 @@
 //! The calls a bastion makes, and what their answers mean to its lifecycle.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::choose::choose;
@@ -39,12 +40,19 @@ pub struct Calls {
     config: Bastion,
     aws: Aws,
     owner: String,
+    /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
+    unanswered: Mutex<Option<Epoch>>,
 }
 
 impl Calls {
     /// Calls for the bastion in `config`.
     pub fn new(config: Bastion, aws: Aws, owner: String) -> Self {
-        Self { config, aws, owner }
+        Self {
+            config,
+            aws,
+            owner,
+            unanswered: Mutex::default(),
+        }
     }
 
     /// What the state file is to hold about a task.
@@ -112,8 +120,10 @@ impl Calls {
 
     /// ECS answers a token with the task it made, even when that has stopped since.
     async fn launch(&self) -> Result<Task, aws::Error> {
-        let stopped = self.tasks(Desired::Stopped).await.unwrap_or_default();
-        let mut epoch = Epoch::of(&stopped, SystemTime::now());
+        let mut epoch = match self.unanswered() {
+            Some(epoch) => epoch,
+            None => Epoch::of(&self.tasks(Desired::Stopped).await?, SystemTime::now()),
+        };
         for _ in 0..STALE_TOKENS {
             let task = self.launch_in(&epoch).await?;
             if task.desired_status != "STOPPED" && task.last_status != "STOPPED" {
@@ -125,10 +135,21 @@ impl Calls {
         self.launch_in(&epoch).await
     }
 
+    fn unanswered(&self) -> Option<Epoch> {
+        let unanswered = self.unanswered.lock();
+        unanswered.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     async fn launch_in(&self, epoch: &Epoch) -> Result<Task, aws::Error> {
         let request = launch::request(&self.config, &self.owner, epoch);
         tracing::info!(cluster = %self.config.cluster, task_definition = %self.config.task_definition, "running a task");
-        match self.aws.run_task(&request).await {
+        let run = self.aws.run_task(&request).await;
+        let is_unanswered = run.as_ref().is_err_and(aws::Error::is_ambiguous);
+        *self
+            .unanswered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = is_unanswered.then(|| epoch.clone());
+        match run {
             // Another laptop ran it in this moment, with other words.
             Err(error) if error.kind == Kind::Conflict => match error.resource_ids.first() {
                 Some(arn) => self.describe(arn).await?.ok_or(error),
@@ -143,7 +164,7 @@ impl Calls {
             .aws
             .describe_tasks(&self.config.cluster, &[arn.to_owned()])
             .await?;
-        Ok(tasks.into_iter().next())
+        Ok(tasks.into_iter().find(|task| task.arn == arn))
     }
 
     async fn tasks(&self, desired: Desired) -> Result<Vec<Task>, aws::Error> {
@@ -188,9 +209,10 @@ impl From<&Task> for Seen {
 
 /// What the lifecycle needs to know of a task.
 fn phase(task: &Task, container: Option<&str>) -> Phase {
-    let serves = matches!(
+    // A word that is not known is no reason to give up what may work.
+    let serves = !matches!(
         task.last_status.as_str(),
-        "PROVISIONING" | "PENDING" | "ACTIVATING" | "RUNNING"
+        "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" | "STOPPED" | "DELETED"
     );
     if !serves || task.desired_status == "STOPPED" {
         let diagnosis = aws::diagnose(task);
@@ -237,6 +259,7 @@ fn agent(task: &Task, container: Option<&str>) -> Agent {
 fn trouble(error: aws::Error) -> Trouble {
     Trouble {
         retry: error.is_retryable(),
+        ambiguous: error.is_ambiguous(),
         reason: error.into(),
     }
 }

@@ -23,15 +23,23 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+mod departing;
 mod outcomes;
 mod reasons;
+mod search;
 mod state;
 mod steps;
+mod strays;
 mod terms;
 
-use state::Stray;
+use departing::Departing;
+use search::Search;
 pub use state::{Coming, Farewell, Held, Probing, State};
+use strays::Stray;
 pub use terms::{Action, Agent, Event, Outcome, Phase, Sighting, Trouble};
+
+/// Refusals further apart than this have nothing to do with each other.
+const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(300);
 
 /// What the machine needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -59,11 +67,16 @@ pub struct Lifecycle {
     /// A task was already given up for another in this start.
     replaced: bool,
     failures: u32,
-    in_flight: bool,
+    /// The call under way.
+    in_flight: Option<Action>,
     /// Since when the daemon has been ending.
     ending_since: Option<Instant>,
     /// Tasks that were given up and have yet to be stopped.
     strays: Vec<Stray>,
+    /// Tasks that are going away while somebody may still be connected through them.
+    departing: Vec<Departing>,
+    /// A task that may run although RunTask has failed.
+    search: Option<Search>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     jitter: fastrand::Rng,
@@ -91,9 +104,11 @@ impl Lifecycle {
             wanted: false,
             replaced: false,
             failures: 0,
-            in_flight: false,
+            in_flight: None,
             ending_since: None,
             strays: Vec::new(),
+            departing: Vec::new(),
+            search: None,
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -106,7 +121,13 @@ impl Lifecycle {
 
     /// Nothing is left to do after [`Self::handle_shutdown`].
     pub fn is_finished(&self) -> bool {
-        self.is_ending() && self.is_quiet() && matches!(self.state, State::Stopped)
+        let is_over = matches!(self.state, State::Stopped) && self.search.is_none();
+        self.is_ending() && self.is_quiet() && is_over
+    }
+
+    /// A task may have been run that nobody would know of if this ended now.
+    pub fn is_launching(&self) -> bool {
+        matches!(self.state, State::Launching) || self.search.is_some()
     }
 
     /// Somebody wants the bastion. Answered by `Event::Ready` or `Event::Failed`, at once or later.
@@ -139,6 +160,9 @@ impl Lifecycle {
         if let State::Ready(held) = self.state.clone()
             && !self.wanted
         {
+            if held.refusals == 0 {
+                self.failures = 0;
+            }
             self.rest(held, now + self.settings.idle_stop, now);
         }
     }
@@ -148,6 +172,30 @@ impl Lifecycle {
         if let State::Ready(held) | State::Resting(held, _) = &mut self.state {
             held.doubted = true;
             held.look_at = now;
+        }
+    }
+
+    /// StartSession said, time and again, that the agent of the leased task is not connected.
+    pub fn handle_unreachable(&mut self, now: Instant) {
+        if let State::Ready(held) | State::Resting(held, _) = &mut self.state {
+            if now.duration_since(held.refused_at) >= REFUSALS_FORGOTTEN {
+                held.refusals = 0;
+            }
+            held.refusals = held.refusals.saturating_add(1);
+            held.refused_at = now;
+        }
+        self.handle_doubt(now);
+    }
+
+    /// Circumstances have changed: what waits to be tried again is tried at once.
+    pub fn handle_nudge(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Cooling(_, reason) if reason.is_login() => self.set(State::Stopped, now),
+            State::Coming(coming) => coming.look_at = now,
+            _ => {}
+        }
+        if let Some(search) = &mut self.search {
+            search.look_at = now;
         }
     }
 
@@ -163,6 +211,8 @@ impl Lifecycle {
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.ending_since = Some(now);
         self.wanted = false;
+        self.departing.clear();
+        self.hurry_search(now);
         match self.state.clone() {
             State::Stopped | State::Finding | State::Launching | State::Leaving(..) => {}
             State::Cooling(..) => self.set(State::Stopped, now),
@@ -180,6 +230,9 @@ impl Lifecycle {
         if let Some(stray) = self.next_stray(now) {
             return self.act(stray);
         }
+        if let Some(look) = self.next_departing(now).or_else(|| self.next_search(now)) {
+            return self.act(look);
+        }
         match self.state.clone() {
             State::Coming(coming) => self.look_again(coming, now),
             State::Probing(probing) => self.probe_again(probing, now),
@@ -195,12 +248,11 @@ impl Lifecycle {
 
     /// The next call to make. The shell makes one at a time and reports its [`Outcome`].
     pub fn poll_action(&mut self) -> Option<Action> {
-        if self.in_flight {
+        if self.in_flight.is_some() {
             return None;
         }
-        let action = self.actions.pop_front()?;
-        self.in_flight = true;
-        Some(action)
+        self.in_flight = self.actions.pop_front();
+        self.in_flight.clone()
     }
 
     /// The next piece of news.
@@ -228,7 +280,9 @@ impl Lifecycle {
             | State::Cooling(..) => None,
         };
         let stray = self.strays.iter().map(|stray| stray.stop_at).min();
-        own.into_iter().chain(stray).min()
+        let departing = self.departing.iter().map(|departing| departing.look_at);
+        let others = stray.into_iter().chain(departing).chain(self.search_at());
+        own.into_iter().chain(others).min()
     }
 }
 

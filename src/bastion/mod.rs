@@ -7,6 +7,7 @@
 mod calls;
 mod choose;
 mod launch;
+mod lease;
 pub mod lifecycle;
 mod shown;
 
@@ -26,6 +27,8 @@ use crate::config;
 use crate::state::{State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
+pub use lease::{Going, Lease};
+
 use calls::{Answer, Calls, Seen};
 use lifecycle::{Event, Lifecycle, Settings};
 
@@ -33,52 +36,6 @@ use lifecycle::{Event, Lifecycle, Settings};
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 /// How often a launch that takes longer is looked at.
 const MOMENT: Duration = Duration::from_millis(500);
-
-/// A claim that the task be running.
-#[derive(Debug, Clone)]
-pub struct Lease {
-    target: String,
-    /// `None` for a fixed target, which is nobody's to watch.
-    going: Option<watch::Receiver<Option<Going>>>,
-}
-
-/// The task behind a lease is going away.
-#[derive(Debug, Clone)]
-pub struct Going {
-    /// Why.
-    pub reason: Reason,
-    /// It has stopped already; before that, open connections may go on for a while.
-    pub stopped: bool,
-}
-
-impl Lease {
-    /// A lease on something that runs anyway.
-    pub fn fixed(target: &str) -> Self {
-        Self {
-            target: target.to_owned(),
-            going: None,
-        }
-    }
-
-    /// What StartSession is to be given.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// Wait until the task is going away.
-    pub async fn going(&mut self) -> Going {
-        let Some(going) = &mut self.going else {
-            return pending().await;
-        };
-        match going.wait_for(Option::is_some).await {
-            Ok(going) => going.clone().expect("waited for it"),
-            Err(_) => Going {
-                reason: Reason::new("shutting_down", "the daemon is shutting down"),
-                stopped: false,
-            },
-        }
-    }
-}
 
 /// A running bastion, as tunnels and the status see it.
 #[derive(Debug, Clone)]
@@ -91,6 +48,7 @@ pub struct Handle {
 enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
+    Unreachable,
     Reset,
 }
 
@@ -118,6 +76,11 @@ impl Handle {
     pub fn doubt(&self) {
         // With a full queue it is busy being asked already.
         let _ = self.commands.try_send(Command::Doubt);
+    }
+
+    /// StartSession says, time and again, that the agent of the leased task is not connected.
+    pub fn unreachable(&self) {
+        let _ = self.commands.try_send(Command::Unreachable);
     }
 
     /// Forget earlier failures.
@@ -200,6 +163,7 @@ pub fn spawn(
         seen: None,
         requests: Vec::new(),
         leases: None,
+        departing: Vec::new(),
     };
     tasks.spawn(bastion.run().instrument(span));
     Handle {
@@ -223,6 +187,8 @@ struct Bastion {
     requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
     /// The leases on the present task; closed when the last is dropped.
     leases: Option<watch::Sender<Option<Going>>>,
+    /// The leases on tasks that are going away, by ARN.
+    departing: Vec<(String, watch::Sender<Option<Going>>)>,
 }
 
 impl Bastion {
@@ -239,8 +205,7 @@ impl Bastion {
         let deadline = Instant::now() + SHUTDOWN_LIMIT;
         while !self.lifecycle.is_finished() {
             // A task that is being run is waited for: otherwise nobody would know of it.
-            let launching = matches!(self.lifecycle.state().0, lifecycle::State::Launching);
-            if Instant::now() >= deadline && !launching {
+            if Instant::now() >= deadline && !self.lifecycle.is_launching() {
                 tracing::warn!(
                     "the task could not be stopped in time; the next start looks after it"
                 );
@@ -306,6 +271,7 @@ impl Bastion {
                 self.lifecycle.handle_request(now);
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
+            Command::Unreachable => self.lifecycle.handle_unreachable(now),
             Command::Reset => self.lifecycle.handle_reset(now),
         }
     }
@@ -315,7 +281,12 @@ impl Bastion {
             match event {
                 Event::Ready { target } => self.grant(&target),
                 Event::Failed(reason) => self.refuse(reason),
-                Event::Going { reason, stopped } => self.announce(Going { reason, stopped }),
+                Event::Going {
+                    arn,
+                    reason,
+                    stopped,
+                } => self.announce(arn, Going { reason, stopped }),
+                Event::Gone { arn, reason } => self.announce_end(&arn, reason),
                 Event::Holding(arn) => {
                     tracing::info!(task = %arn, "using the task");
                     self.records.record_task(self.calls.record(arn));
@@ -332,10 +303,7 @@ impl Bastion {
         self.view.send_modify(|view| view.last_error = None);
         let leases = self.leases.get_or_insert_with(|| watch::Sender::new(None));
         for request in self.requests.drain(..) {
-            let lease = Lease {
-                target: target.to_owned(),
-                going: Some(leases.subscribe()),
-            };
+            let lease = Lease::watched(target, leases.subscribe());
             let _ = request.send(Ok(lease));
         }
     }
@@ -348,10 +316,27 @@ impl Bastion {
         }
     }
 
-    fn announce(&mut self, going: Going) {
+    fn announce(&mut self, arn: String, going: Going) {
         tracing::warn!(reason = %going.reason.message, stopped = going.stopped, "the task is going away");
-        if let Some(leases) = self.leases.take() {
-            leases.send_replace(Some(going));
+        self.departing.retain(|(_, leases)| !leases.is_closed());
+        let Some(leases) = self.leases.take() else {
+            return;
+        };
+        let stopped = going.stopped;
+        leases.send_replace(Some(going));
+        if !stopped {
+            self.departing.push((arn, leases));
+        }
+    }
+
+    fn announce_end(&mut self, arn: &str, reason: Reason) {
+        let is_it = |(departing, _): &mut (String, _)| departing == arn;
+        for (_, leases) in self.departing.extract_if(.., is_it) {
+            tracing::info!(task = %arn, reason = %reason.message, "the task has gone");
+            leases.send_replace(Some(Going {
+                reason: reason.clone(),
+                stopped: true,
+            }));
         }
     }
 

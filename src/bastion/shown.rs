@@ -21,7 +21,9 @@ pub fn phase(state: &State) -> String {
         State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
             "counting sessions".to_owned()
         }
-        State::Leaving(_, Farewell::Stopping) => "stopping the task".to_owned(),
+        State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => {
+            "stopping the task".to_owned()
+        }
         State::Cooling(_, reason) => reason.message.clone(),
     }
 }

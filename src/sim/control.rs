@@ -6,7 +6,7 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{ApiFault, Command, Cut, Faults},
-    script::Plan,
+    script::{Failure, Plan},
     session::ToAgent,
     timeline::Ending,
     world::World,
@@ -62,6 +62,15 @@ impl World {
         self.core.change(|state| {
             if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == arn) {
                 task.end(ending);
+            }
+        });
+    }
+
+    /// Ends a task in this way, `failure.after` from now.
+    pub fn end_task(&self, arn: &str, failure: Failure) {
+        self.core.change(|state| {
+            if let Some(task) = state.tasks.iter_mut().find(|task| task.arn == arn) {
+                task.end(failure.ending(Instant::now()));
             }
         });
     }

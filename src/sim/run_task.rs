@@ -7,9 +7,9 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ecs::{invalid, last_part},
-    script::{Failure, Plan, TaskDefinition},
+    script::{Plan, TaskDefinition},
     task::{ClientToken, Task},
-    timeline::{Course, Ending},
+    timeline::Course,
     wire::ApiError,
     world::{Core, State},
 };
@@ -175,7 +175,7 @@ fn make(
         timing: timing.unwrap_or(core.script.timing),
         created,
         agent,
-        ending: failure.map(|failure| ending(created, failure)),
+        ending: failure.map(|failure| failure.ending(created)),
     };
     let id = uuid::Uuid::new_v4().simple().to_string();
     Task {
@@ -189,16 +189,5 @@ fn make(
             .map_or(json!([]), |tags| json!(tags)),
         death: watch::Sender::new(course.death()),
         course,
-    }
-}
-
-fn ending(created: Instant, failure: Failure) -> Ending {
-    Ending {
-        at: created + failure.after,
-        notice: failure.notice,
-        code: failure.code,
-        reason: failure.reason,
-        exit_code: failure.exit_code,
-        container_reason: failure.container_reason,
     }
 }

@@ -7,11 +7,13 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::proto::AgentProfile;
 
 use super::{
     faults::{Death, Faults},
-    timeline::{AgentCourse, Timing},
+    timeline::{AgentCourse, Ending, Timing},
 };
 
 /// The simulated account, its tasks and its agent.
@@ -186,6 +188,18 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The end of a task, counted from `start`.
+    pub(super) fn ending(self, start: Instant) -> Ending {
+        Ending {
+            at: start + self.after,
+            notice: self.notice,
+            code: self.code,
+            reason: self.reason,
+            exit_code: self.exit_code,
+            container_reason: self.container_reason,
+        }
+    }
+
     /// The image cannot be pulled; `reason` as in `CannotPullContainerError: …`.
     #[must_use]
     pub fn to_start(after: Duration, reason: &str) -> Self {

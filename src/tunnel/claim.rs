@@ -3,6 +3,8 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 
+use futures_util::future::select_all;
+
 use crate::bastion::{self, Going, Lease};
 use crate::status::Reason;
 
@@ -22,6 +24,16 @@ pub enum News {
     Answer(Result<Lease, Reason>),
     /// The task behind the lease is going away.
     Going(Going),
+}
+
+/// Wait until one of the tasks that are going away has gone, and say which. May be dropped and called again.
+pub async fn gone(departing: &mut [Lease]) -> (usize, Going) {
+    if departing.is_empty() {
+        return pending().await;
+    }
+    let all = departing.iter_mut().map(|lease| Box::pin(lease.gone()));
+    let (going, index, _) = select_all(all).await;
+    (index, going)
 }
 
 impl Claim {

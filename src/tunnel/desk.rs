@@ -17,12 +17,12 @@ use sessions::{DOUBT_AFTER, Slot};
 use waiting::Cooling;
 
 use super::board::Board;
-use super::claim::{Claim, News};
+use super::claim::{self, Claim, News};
 use super::conn::{Accepted, Counters};
 use super::placement::{self, Choice};
 use super::session::Ended;
 use super::{Command, Shared};
-use crate::bastion;
+use crate::bastion::{self, Lease};
 use crate::config::{self, Via};
 use crate::status::{Problem, Reason};
 
@@ -64,8 +64,8 @@ pub struct Tunnel {
     /// Connections are refused for a while.
     cooling: Option<Cooling>,
     failures: u32,
-    /// The lease was already given up once because its target could not be reached.
-    gave_up_lease: bool,
+    /// Leases on tasks that are going away, with sessions still open.
+    departing: Vec<Lease>,
     doubted_at: Option<Instant>,
     /// When a session was last left because its connections were refused.
     rotated_at: Option<Instant>,
@@ -100,7 +100,7 @@ impl Tunnel {
             next_key: 0,
             cooling: None,
             failures: 0,
-            gave_up_lease: false,
+            departing: Vec::new(),
             doubted_at: None,
             rotated_at: None,
             keys: HashMap::new(),
@@ -122,6 +122,7 @@ impl Tunnel {
                     self.waiting.push_back(accepted);
                 }
                 news = self.claim.news() => self.follow(news),
+                (index, going) = claim::gone(&mut self.departing) => self.task_has_gone(index, going),
                 () = self.views_changed.notified() => self.look(),
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Some(command) = self.inbox.commands.recv() => self.obey(command),
@@ -153,8 +154,8 @@ impl Tunnel {
                 Choice::Wait => return,
             }
         }
-        // Nobody waits for the bastion any more.
-        if matches!(self.claim, Claim::Asked(_)) {
+        // Nobody waits for the bastion any more, nor will those who lose the present one.
+        if matches!(self.claim, Claim::Asked(_)) && !self.is_in_use() {
             self.claim = Claim::None;
         }
     }
@@ -203,7 +204,13 @@ impl Tunnel {
     /// News of the bastion.
     fn follow(&mut self, news: News) {
         match news {
-            News::Answer(Ok(lease)) => self.claim = Claim::Held(lease),
+            News::Answer(Ok(lease)) => {
+                self.claim = Claim::Held(lease);
+                // The successor of a task that went away: what was wrong is mended.
+                if !self.sessions.is_empty() {
+                    self.board.send_modify(|board| board.last_error = None);
+                }
+            }
             News::Answer(Err(reason)) => {
                 self.claim = Claim::None;
                 self.refuse_waiting(&reason);
@@ -306,11 +313,7 @@ impl Tunnel {
 
     /// Until no connection is open.
     async fn drained(&mut self) {
-        while self
-            .candidates()
-            .iter()
-            .any(|candidate| candidate.connections > 0)
-        {
+        while self.is_in_use() {
             self.views_changed.notified().await;
         }
     }

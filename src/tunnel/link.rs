@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bridge::Bridge;
 use super::conn::Accepted;
+use super::renewal::Renewal;
 use super::wire::Wire;
 use crate::proto::{Event, Failure};
 
@@ -71,6 +72,7 @@ where
     let mut link = Link {
         wire: Wire::new(socket, open_frame),
         farewell: Farewell::None,
+        renewal: Renewal::new(Instant::now().into_std()),
     };
     let end = link.carry(bridge, inbox).await;
     if let LinkEnd::Failed(_) = end {
@@ -87,6 +89,7 @@ where
 struct Link<S> {
     wire: Wire<S>,
     farewell: Farewell,
+    renewal: Renewal,
 }
 
 /// How far the end of the session is.
@@ -187,10 +190,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         // While nothing is read, acknowledgements are not missing: they are waiting.
         if reading {
+            if self.is_worn(bridge, now) {
+                return Some(
+                    self.lost("it is nearly an hour old, and this moment is quiet".to_owned()),
+                );
+            }
             bridge.handle_timeout(now);
             bridge.session.handle_timeout(now.into_std());
         }
         None
+    }
+
+    /// Whether the service will close the WebSocket soon, and a new one costs nothing now.
+    fn is_worn(&mut self, bridge: &Bridge, now: Instant) -> bool {
+        let now = now.into_std();
+        if self.renewal.look_at() > now {
+            return false;
+        }
+        let stats = bridge.session.stats(now);
+        let moved = stats.messages_sent + stats.messages_received;
+        self.renewal.is_due(moved, bridge.session.is_drained(), now)
     }
 
     fn next_due(&self, bridge: &Bridge, reading: bool) -> Instant {
@@ -200,7 +219,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Farewell::Draining(at) | Farewell::Terminating(at) => Some(at),
         };
         let probe = bridge.poll_timeout().filter(|_| reading);
-        let due = [session.map(Instant::from_std), farewell, probe];
+        let renewal = reading.then(|| Instant::from_std(self.renewal.look_at()));
+        let due = [session.map(Instant::from_std), farewell, probe, renewal];
         let due = due.into_iter().flatten();
         due.fold(self.wire.next_due(reading), Instant::min)
     }

@@ -18,6 +18,7 @@ mod pipe;
 mod placement;
 mod reason;
 mod remote;
+mod renewal;
 mod session;
 mod view;
 mod wake;

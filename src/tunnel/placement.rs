@@ -100,12 +100,12 @@ pub fn wants_successor(sessions: &[Candidate], max_age: Duration, now: Instant) 
 
 /// The sessions whose successor is there: nothing new is placed on them.
 pub fn succeeded(sessions: &[Candidate], max_age: Duration, now: Instant) -> Vec<u64> {
-    let usable = || sessions.iter().filter(|s| s.stage == Stage::Usable);
-    if usable().all(|s| s.is_old(max_age, now)) {
+    let is_young = |s: &Candidate| s.stage == Stage::Usable && !s.is_old(max_age, now);
+    if !sessions.iter().any(is_young) {
         return Vec::new();
     }
-    let old = usable().filter(|s| s.is_old(max_age, now));
-    old.map(|s| s.key).collect()
+    let is_left = |s: &&Candidate| s.stage != Stage::Leaving && s.is_old(max_age, now);
+    sessions.iter().filter(is_left).map(|s| s.key).collect()
 }
 
 /// The sessions whose agent acknowledges and delivers nothing: a connection has waited long, nothing came for any
@@ -341,6 +341,12 @@ mod tests {
         assert!(succeeded(&coming, HOUR, now).is_empty());
         assert_eq!(place_in(&coming, now), Choice::Use(1));
 
+        let resuming = Candidate {
+            stage: Stage::Coming,
+            ..old.clone()
+        };
+        let both = [resuming, young(Stage::Usable)];
+        assert_eq!(succeeded(&both, HOUR, now), [1]);
         let both = [old, young(Stage::Usable)];
         assert_eq!(succeeded(&both, HOUR, now), [1]);
         assert_eq!(place_in(&both, now), Choice::Use(2));

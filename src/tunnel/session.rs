@@ -3,15 +3,20 @@
 //! Thin: [`Lifecycle`] says what to do, this does it and reports. The session is known to the
 //! state file from before its first byte until AWS knows that it is over.
 
+mod attempt;
+mod place;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
+
+use attempt::{stale, trouble, trouble_resuming};
 
 use super::bridge::Bridge;
 use super::changes::Changes;
@@ -21,7 +26,7 @@ use super::link::{self, Inbox, LinkEnd};
 use super::reason;
 use super::remote::Place;
 use super::view::{Phase, Publisher};
-use crate::aws::{self, Aws, Kind, Opened};
+use crate::aws::{Aws, Opened};
 use crate::config::{self, Remote};
 use crate::net::Net;
 use crate::proto::{self, Options};
@@ -30,8 +35,6 @@ use crate::status::Reason;
 
 /// What opening a WebSocket may take.
 const DIAL_LIMIT: Duration = Duration::from_secs(15);
-/// What an attempt under way is given once the circumstances have changed, before it is made anew.
-const STALE_AFTER: Duration = Duration::from_secs(2);
 /// What telling AWS about the end of a session may take.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -175,25 +178,6 @@ impl Session {
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))
-    }
-
-    async fn place(&mut self) -> Result<Place, Trouble> {
-        if let Some(place) = &self.place {
-            return Ok(place.clone());
-        }
-        let remote = &self.context.tunnel.remote;
-        let place = tokio::select! {
-            found = Place::find(remote, &self.context.aws) => found.map_err(trouble)?,
-            () = self.mailbox.end.cancelled() => {
-                self.lifecycle.handle_end();
-                let reason = Reason::new("tunnel_down", "asked to end");
-                return Err(Trouble { reason, kind: TroubleKind::Final });
-            }
-        };
-        let shown = place.shown(remote);
-        self.mailbox.view.update(|view| view.remote = shown);
-        self.place = Some(place.clone());
-        Ok(place)
     }
 
     fn started(&mut self, opened: Opened) {
@@ -402,53 +386,7 @@ impl Session {
     }
 }
 
-fn trouble(error: aws::Error) -> Trouble {
-    let kind = match &error.kind {
-        Kind::TargetNotConnected => TroubleKind::NotConnected,
-        Kind::Throttled => TroubleKind::Throttled,
-        Kind::Login(_) => TroubleKind::Login,
-        _ if error.is_retryable() => TroubleKind::Transient,
-        _ => TroubleKind::Final,
-    };
-    Trouble {
-        kind,
-        reason: error.into(),
-    }
-}
-
-/// Until the circumstances have changed under an attempt that has had its time: what it waits for was sent on a network
-/// that is no more.
-async fn stale(mut changes: watch::Receiver<()>) {
-    let (changed, ()) = tokio::join!(changes.changed(), sleep(STALE_AFTER));
-    if changed.is_err() {
-        std::future::pending().await
-    }
-}
-
 /// The clock that the timers go by.
 fn now() -> std::time::Instant {
     Instant::now().into_std()
-}
-
-/// A session that exists is given up only when AWS says that it, and not the caller or the
-/// connection, is the matter.
-fn trouble_resuming(error: aws::Error) -> Trouble {
-    let is_final = match &error.kind {
-        Kind::Denied(_) => error.operation == "ResumeSession",
-        Kind::Invalid | Kind::NotFound | Kind::Untrusted => true,
-        _ => false,
-    };
-    match (is_final, trouble(error)) {
-        (
-            false,
-            Trouble {
-                reason,
-                kind: TroubleKind::Final,
-            },
-        ) => Trouble {
-            reason,
-            kind: TroubleKind::Transient,
-        },
-        (_, trouble) => trouble,
-    }
 }

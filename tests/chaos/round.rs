@@ -59,6 +59,8 @@ struct Round<'a> {
     next_id: u64,
     weather: Weather,
     excuses: Excuses,
+    /// Clients cut before they were given a byte, one after another.
+    in_vain: u32,
     summary: &'a mut Summary,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Round<'a> {
             next_id: seed << 24,
             weather: Weather::default(),
             excuses: Excuses::default(),
+            in_vain: 0,
             summary,
         }
     }
@@ -102,9 +105,8 @@ impl<'a> Round<'a> {
                 let pause = Duration::from_millis(self.rng.u64(0..200));
                 self.clients.spawn(async move {
                     sleep(pause).await;
-                    let begun = Instant::now();
                     let report = plan.run(address).await;
-                    (plan, report, begun)
+                    (plan, report, Instant::now())
                 });
             }
             self.weather.clear(self.house.world(), false);
@@ -116,6 +118,11 @@ impl<'a> Round<'a> {
             }
             sleep(Duration::from_millis(self.rng.u64(1..40))).await;
             self.reap();
+            // A person asks for a fresh attempt, where another minute would be spent in cooling down.
+            if self.in_vain > 8 {
+                self.in_vain = 0;
+                self.cause(Trouble::Up).await;
+            }
             self.summary.during(Usage::now());
         }
     }
@@ -171,12 +178,12 @@ impl<'a> Round<'a> {
     /// Takes the accounts of clients that are done.
     fn reap(&mut self) {
         while let Some(done) = self.clients.try_join_next() {
-            let (plan, report, begun) = done.expect("no panic in a client");
-            self.take(&plan, &report, begun);
+            let (plan, report, ended) = done.expect("no panic in a client");
+            self.take(&plan, &report, ended);
         }
     }
 
-    fn take(&mut self, plan: &Plan, report: &Report, begun: Instant) {
+    fn take(&mut self, plan: &Plan, report: &Report, ended: Instant) {
         let far = self.ledger.of(plan.id);
         self.summary.fate(&report.fate);
         self.summary.bytes.0 += far.came;
@@ -187,6 +194,11 @@ impl<'a> Round<'a> {
             far.connections
         );
         assert!(far.came <= report.sent, "{plan:?}: {far:?} of {report:?}");
+        match (&report.fate, report.got) {
+            (Fate::Cut, 0) => self.in_vain += 1,
+            (Fate::Cut | Fate::Whole, _) => self.in_vain = 0,
+            _ => {}
+        }
         match &report.fate {
             Fate::Wrong(what) => panic!("{what}: {plan:?} {report:?} {far:?}"),
             Fate::Whole => {
@@ -198,9 +210,7 @@ impl<'a> Round<'a> {
                 assert_eq!(far.came, plan.owed_up(), "{plan:?}: {far:?}");
             }
             Fate::Cut => {
-                let now = Instant::now();
-                let from = begun.max(now - journal::BEFORE.min(begun.elapsed()));
-                let reason = journal::reason(from - journal::BEFORE, now + journal::AFTER);
+                let reason = journal::reason(ended - journal::BEFORE, ended + journal::AFTER);
                 let reason =
                     reason.unwrap_or_else(|| panic!("cut without a reason: {plan:?} {report:?}"));
                 *self.summary.reasons.entry(reason).or_default() += 1;
@@ -224,8 +234,8 @@ impl<'a> Round<'a> {
             }
         };
         let all_done = hasten_if("every client comes to an end", all).await;
-        for (plan, report, begun) in done {
-            self.take(&plan, &report, begun);
+        for (plan, report, ended) in done {
+            self.take(&plan, &report, ended);
         }
         assert!(all_done, "{} clients wait for ever", clients.len());
     }
@@ -250,9 +260,9 @@ impl<'a> Round<'a> {
             pause: Duration::ZERO,
         };
         self.next_id += 1;
-        let (address, begun) = (self.daemon().address().await, Instant::now());
+        let address = self.daemon().address().await;
         let report = hasten("a fresh connection is served or refused", plan.run(address)).await;
-        self.take(&plan, &report, begun);
+        self.take(&plan, &report, Instant::now());
         report.fate == Fate::Whole
     }
 

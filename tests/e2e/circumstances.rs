@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bastiond::sim::{ApiFault, Cut, World};
-use bastiond::status::TunnelState;
 use tokio::time::sleep;
 
 use crate::support::{
-    Daemon, House, Terms, assert_reset, hang_up, ping, receive, send, skip, until,
+    Daemon, House, Terms, assert_reset, hang_up, pass, ping, receive, send, skip, until,
 };
 
 /// From the network's return to the first byte, with some room for a busy machine.
@@ -40,7 +39,7 @@ async fn a_link_that_works_on_the_new_network_stays() {
     for _ in 0..3 {
         house.change_network();
         sleep(Duration::from_millis(400)).await;
-        step(Duration::from_secs(5)).await;
+        pass(Duration::from_secs(5)).await;
         ping(&mut client).await;
     }
     assert_eq!(house.world().sessions()[0].links, 1);
@@ -63,12 +62,20 @@ async fn a_session_that_waits_to_be_resumed_is_tried_at_once_on_a_new_network() 
         })
         .await;
     }
-    daemon.is(TunnelState::Reconnecting).await;
     house.world().heal("ResumeSession");
-    let changed = Instant::now();
-    house.change_network();
-    ping(&mut client).await;
-    assert!(changed.elapsed() < BOUND, "{:?}", changed.elapsed());
+    // A pause may be short by chance, but not each time.
+    for cuts in 1..6 {
+        until(house.world(), "the link is cut", |world| {
+            let links = world.links();
+            links.iter().filter(|link| link.ended.is_some()).count() >= cuts
+        })
+        .await;
+        let changed = Instant::now();
+        house.change_network();
+        ping(&mut client).await;
+        assert!(changed.elapsed() < BOUND / 2, "{:?}", changed.elapsed());
+        house.world().cut_links(&Cut::Drop);
+    }
     assert_eq!(house.world().count("StartSession"), 1);
     house.close(daemon).await;
 }
@@ -151,13 +158,11 @@ async fn an_old_session_is_succeeded_by_a_fresh_one_and_lives_as_long_as_its_con
     };
     let daemon = house.daemon(&terms).await;
     let mut old = daemon.served().await;
-    for _ in 0..29 {
-        step(Duration::from_secs(20)).await;
-    }
+    pass(Duration::from_secs(580)).await;
     let mut second = daemon.served().await;
     assert_eq!(house.world().sessions().len(), 1);
     hang_up(second);
-    step(Duration::from_secs(21)).await;
+    pass(Duration::from_secs(21)).await;
     until(house.world(), "a successor", |world| {
         world.sessions().len() == 2 && world.sessions()[1].ready
     })
@@ -188,9 +193,7 @@ async fn an_old_session_is_used_while_no_successor_can_be_started() {
     let mut old = daemon.served().await;
     let refusal = ApiFault::Error(400, "BadRequest".into(), "not now".into());
     house.world().fail_always("StartSession", refusal);
-    for _ in 0..4 {
-        step(Duration::from_secs(20)).await;
-    }
+    pass(Duration::from_secs(80)).await;
     until(house.world(), "an attempt", |world| {
         world.count("StartSession") > 1
     })
@@ -198,11 +201,10 @@ async fn an_old_session_is_used_while_no_successor_can_be_started() {
     daemon.served().await;
     ping(&mut old).await;
     house.world().heal("StartSession");
-    for _ in 0..4 {
-        step(Duration::from_secs(20)).await;
-    }
+    // The pauses between attempts have grown to a minute.
+    pass(Duration::from_secs(65)).await;
     until(house.world(), "a successor", |world| {
-        world.sessions().len() == 2
+        world.sessions().len() >= 2
     })
     .await;
     ping(&mut old).await;
@@ -221,10 +223,4 @@ async fn served_by(daemon: &Daemon, world: &World, session: usize) -> tokio::net
     let client = daemon.served().await;
     assert_eq!(world.sessions()[session].opened, before + 1);
     client
-}
-
-/// Time passes; what is on its way arrives.
-async fn step(time: Duration) {
-    skip(time).await;
-    sleep(Duration::from_millis(20)).await;
 }

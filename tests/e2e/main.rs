@@ -6,14 +6,22 @@
 
 mod support;
 
+mod agent;
 mod bytes;
 mod circumstances;
 mod conformance;
 mod databases;
 mod ending;
+mod idle;
+mod local;
+mod lost_launch;
 mod opening;
+mod outage;
+mod process;
 mod program;
 mod reconnect;
+mod signals;
 mod silence;
 mod start;
+mod task_ends;
 mod trouble;

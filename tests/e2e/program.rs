@@ -1,96 +1,16 @@
 //! The built program against a simulator: what only a process of its own can show.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use bastiond::control::client::Client;
 use bastiond::sim::{ApiFault, Cut, Script};
 use bastiond::status::{BastionState, Status};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use rustix::process::Signal;
 use tokio::time::sleep;
 
+use crate::process::Process;
 use crate::support::{
-    House, Terms, assert_reset, connect, echo_whole, pattern, ping, receive, send, state_text,
-    until, within,
+    House, Terms, assert_reset, echo_whole, pattern, ping, receive, send, state_text, until, within,
 };
-
-/// A daemon in a process of its own.
-struct Process {
-    child: Child,
-    client: Client,
-    folder: PathBuf,
-}
-
-impl Process {
-    async fn start(house: &House, terms: &Terms, log: &str) -> Self {
-        let paths = house.paths();
-        std::fs::write(&paths.config, house.config(terms)).expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bastiond"))
-            .arg("run")
-            .env_clear()
-            .env("HOME", house.folder.path())
-            .env("BASTIOND_CONFIG", &paths.config)
-            .env("BASTIOND_SOCKET", &paths.socket)
-            .env("BASTIOND_STATE_DIR", &paths.state)
-            .env("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST")
-            .env("AWS_SECRET_ACCESS_KEY", "a-secret-access-key")
-            .env("AWS_SESSION_TOKEN", "a-session-token")
-            .env("RUST_LOG", log)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
-        let stderr = child.stderr.take().expect("piped");
-        let mut lines = BufReader::new(stderr).lines();
-        let ready = async {
-            while let Some(line) = lines.next_line().await.expect("text") {
-                if line.contains("bastiond is ready") {
-                    return;
-                }
-            }
-            panic!("it ended before it was ready");
-        };
-        within("the program is ready", ready).await;
-        // Somebody has to read on, or it would wait for its log to be taken.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
-            child,
-            client: Client::new(&paths.socket),
-            folder: paths.state.join("logs"),
-        }
-    }
-
-    async fn status(&self) -> Status {
-        self.client.status().await.expect("a status")
-    }
-
-    async fn served(&self) -> tokio::net::TcpStream {
-        let address = self.status().await.tunnels[0].listeners[0].address.clone();
-        let mut client = connect(address.parse().expect("an address")).await;
-        ping(&mut client).await;
-        client
-    }
-
-    /// As `kill -9` does it: nothing is ended, nothing is written.
-    async fn crash(mut self) {
-        self.child.kill().await.expect("killed");
-    }
-
-    /// As Ctrl-C does it; gives all that was logged.
-    async fn stop(mut self) -> String {
-        let pid = self.child.id().expect("it runs");
-        let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
-        let status = within("the program ends", self.child.wait()).await;
-        assert!(status.expect("an exit code").success());
-        let files = std::fs::read_dir(&self.folder).expect("logs").flatten();
-        let texts = files.map(|file| std::fs::read_to_string(file.path()).expect("text"));
-        texts.collect()
-    }
-}
 
 #[tokio::test]
 async fn neither_tokens_nor_bytes_nor_credentials_are_in_the_log_at_any_level() {
@@ -176,27 +96,20 @@ async fn after_a_crash_the_task_is_adopted_and_the_sessions_are_ended() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let house = House::new().await;
-    let process = Process::start(&house, &Terms::default(), "bastiond=info").await;
+    let mut process = Process::start(&house, &Terms::default(), "bastiond=info").await;
     let _client = process.served().await;
     house.world().fail_always("StopTask", ApiFault::Hang);
     house
         .world()
         .fail_always("DescribeSessions", ApiFault::Hang);
-    let Process { mut child, .. } = process;
-    let pid = child.id().expect("it runs");
-    let pid = rustix::process::Pid::from_raw(pid as i32).expect("a pid");
-    let interrupt = || {
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
-    };
-    interrupt();
+    process.signal(Signal::INT);
     until(house.world(), "it is shutting down", |world| {
         world.count("DescribeSessions") > 0
     })
     .await;
     let second = std::time::Instant::now();
-    interrupt();
-    let status = within("the program ends", child.wait()).await;
-    assert!(!status.expect("an exit code").success());
+    process.signal(Signal::INT);
+    assert!(!process.ended().await.success());
     assert!(second.elapsed() < Duration::from_secs(3));
     house.sweep_beside().await;
 }

@@ -69,6 +69,19 @@ pub async fn skip(time: Duration) {
     tokio::time::resume();
 }
 
+/// So much time passes, in steps short enough for pings to be answered. After each there are some turns of the runtime,
+/// however busy the machine is, for what is on its way to arrive.
+pub async fn pass(mut time: Duration) {
+    while !time.is_zero() {
+        let step = time.min(Duration::from_secs(15));
+        skip(step).await;
+        for _ in 0..6 {
+            sleep(Duration::from_millis(2)).await;
+        }
+        time -= step;
+    }
+}
+
 /// The names of all calls so far.
 pub fn operations(world: &World) -> Vec<String> {
     let calls = world.all_calls();

@@ -72,7 +72,7 @@ async fn a_cluster_is_found_by_id_or_tag_and_stays_the_same_over_a_fail_over() {
     );
 
     let several = failed(&aws, "rds-cluster:tag:Env=prod").await;
-    assert_eq!(several.kind, Kind::Ambiguous);
+    assert_eq!(several.kind, Kind::SeveralFit);
     assert!(several.message.ends_with("`other`, `third`"), "{several}");
     let kind = failed(&aws, "rds-cluster:graph").await;
     assert_eq!(kind.hint().as_deref(), Some("write `neptune:graph`"));

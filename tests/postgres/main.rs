@@ -7,7 +7,7 @@ mod programs;
 mod server;
 mod tunnel;
 
-use std::{fmt::Write as _, net::SocketAddr, path::Path};
+use std::{fmt::Write as _, net::SocketAddr, path::Path, time::Duration};
 
 use bastiond::sim::{Cut, Script};
 use sha2::{Digest, Sha256};
@@ -102,6 +102,88 @@ async fn a_query_survives_a_websocket_drop() {
     tunnel.end().await;
 }
 
+/// Every transaction changes three balances by one amount and writes it down, so the sums say whether one was lost,
+/// halved or done twice. `BASTIOND_CHAOS=5m` makes it longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_go_on_through_a_websocket_drop_every_second_and_the_books_balance() {
+    if !is_installed() {
+        return;
+    }
+    let length = std::env::var("BASTIOND_CHAOS").map_or(DROPPING, |text| {
+        humantime::parse_duration(&text).expect("a length of time")
+    });
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let server = Server::start();
+    let tunnel = Tunnel::to(server.address, Script::fast()).await;
+    let mut fill = client("pgbench", server.address);
+    fill.args(["-i", "-q"]);
+    said(fill).await;
+
+    let mut bench = client("pgbench", tunnel.address);
+    let seconds = length.as_secs().to_string();
+    bench.args(["-n", "-c", "4", "-j", "2", "-T", &seconds]);
+    let drops = async {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        loop {
+            sleep(Duration::from_millis(rng.u64(600..1800))).await;
+            tunnel.world().cut_links(&cut(&mut rng));
+        }
+    };
+    let report = tokio::select! {
+        output = timeout(length + LIMIT, bench.output()) => output,
+        () = drops => unreachable!("links are dropped without end"),
+    };
+    let report = report.expect("it ends in time").expect("it runs");
+    let words = String::from_utf8_lossy(&report.stdout);
+    let errors = String::from_utf8_lossy(&report.stderr);
+    assert!(report.status.success(), "{errors}");
+    assert!(
+        words.contains("number of failed transactions: 0 "),
+        "{words}"
+    );
+    assert!(!errors.contains("error"), "{errors}");
+    balance(server.address, &words).await;
+    let world = tunnel.world();
+    assert!(world.count("ResumeSession") as u64 >= length.as_secs() / 10);
+    assert_eq!(world.count("StartSession"), 1);
+    println!("{words}{} resumes", world.count("ResumeSession"));
+    tunnel.end().await;
+}
+
+/// What `cargo test` gives it.
+const DROPPING: Duration = Duration::from_secs(20);
+
+fn cut(rng: &mut fastrand::Rng) -> Cut {
+    match rng.u32(..5) {
+        0 => Cut::Bye,
+        1 => Cut::Close(1001, "going away".into()),
+        2 => Cut::Close(1011, String::new()),
+        3 => Cut::Drop,
+        _ => Cut::Reset,
+    }
+}
+
+/// The sums agree, and there are as many transactions as were told to have been done.
+async fn balance(server: SocketAddr, report: &str) {
+    let sums = "select (select sum(abalance) from pgbench_accounts), (select sum(bbalance) from pgbench_branches), \
+                (select sum(tbalance) from pgbench_tellers), (select sum(delta) from pgbench_history), \
+                (select count(*) from pgbench_history)";
+    let sums = said(psql(server, &[sums])).await;
+    let [accounts, branches, tellers, history, count] = *sums.trim().split('|').collect::<Vec<_>>()
+    else {
+        panic!("five sums, not {sums:?}");
+    };
+    assert_eq!(
+        (accounts, branches, tellers),
+        (history, history, history),
+        "{sums}"
+    );
+    let done = "number of transactions actually processed: ";
+    let done = report.lines().find_map(|line| line.strip_prefix(done));
+    assert_eq!(done, Some(count), "{report}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_its_task_was_killed_the_next_connection_is_served_by_a_new_one() {
     if !is_installed() {
@@ -131,7 +213,7 @@ async fn until_asleep(server: SocketAddr) {
     let count = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
     let asleep = async {
         while said(psql(server, &[count])).await != "1\n" {
-            sleep(std::time::Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(LIMIT, asleep).await.expect("the query is sent");

@@ -55,7 +55,7 @@ impl Problem {
                     .first()
                     .map(|id| format!("name one, as in `{word}:{id}`"));
                 (
-                    Kind::Ambiguous,
+                    Kind::SeveralFit,
                     format!("{} databases fit `{selector}`: {names}", ids.len()),
                     hint.unwrap_or_default(),
                 )
@@ -81,7 +81,7 @@ impl Problem {
                 "correct the endpoint's name in `host`".to_owned(),
             ),
             Self::SeveralReaders(hosts) => (
-                Kind::Ambiguous,
+                Kind::SeveralFit,
                 format!(
                     "{} endpoints fit `{selector}`: {}",
                     hosts.len(),

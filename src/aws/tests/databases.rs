@@ -99,7 +99,7 @@ async fn what_cannot_be_served_is_refused_with_the_reason_and_the_remedy() {
         ),
         (
             "rds-cluster:tag:Team=core",
-            Kind::Ambiguous,
+            Kind::SeveralFit,
             "2 databases fit `rds-cluster:tag:Team=core`: `app`, `young`",
             "name one, as in `rds-cluster:app`",
         ),
@@ -135,7 +135,7 @@ async fn what_cannot_be_served_is_refused_with_the_reason_and_the_remedy() {
         ),
         (
             "rds-proxy:twice:readonly",
-            Kind::Ambiguous,
+            Kind::SeveralFit,
             "2 endpoints fit `rds-proxy:twice:readonly`: `a (a.x)`, `b (b.x)`",
             "write the host name of one of them as `host`",
         ),

@@ -17,15 +17,22 @@ const RECOUNT_INTERVAL: Duration = Duration::from_secs(300);
 const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
 /// How long that may take.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// So many rounds of StartSession in vain are proof enough, whatever else the service says.
+const MAX_REFUSALS: u8 = 3;
 
 impl Lifecycle {
     /// The action last taken from [`Self::poll_action`] has this result.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant) {
-        self.in_flight = false;
+        let action = self.in_flight.take();
         match outcome {
             Outcome::Found(found) => self.found(found, now),
             Outcome::Launched(launched) => self.launched(launched, now),
-            Outcome::Described(described) => self.described(described, now),
+            Outcome::Described(described) => match action {
+                Some(Action::Describe(arn)) if self.is_departing(&arn) => {
+                    self.departing_described(&arn, described, now);
+                }
+                _ => self.described(described, now),
+            },
             Outcome::Probed(probed) => self.probed(probed, now),
             Outcome::Counted(counted) => self.counted(counted, now),
             Outcome::Stopped { arn, result } => self.stopped(arn, result, now),
@@ -36,6 +43,7 @@ impl Lifecycle {
         match (self.state.clone(), found) {
             (State::Finding, _) if self.is_ending() => self.set(State::Stopped, now),
             (State::Finding, Ok(Some(sighting))) => {
+                self.search = None;
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
                 self.sighted(sighting, now, false, None, now);
             }
@@ -44,9 +52,10 @@ impl Lifecycle {
                 self.act(Action::Launch);
             }
             (State::Finding, Err(trouble)) => self.fail(trouble.reason, now),
-            (State::Coming(ours), Ok(Some(other))) if other.arn != ours.arn => {
-                self.yield_to(ours.arn, other, now);
+            (State::Coming(coming), Ok(Some(other))) if coming.ours && other.arn != coming.arn => {
+                self.yield_to(coming.arn, other, now);
             }
+            (State::Stopped | State::Cooling(..), found) => self.searched(found, now),
             // The twin was not seen, or the list could not be had: ours it is.
             _ => {}
         }
@@ -64,6 +73,7 @@ impl Lifecycle {
     fn launched(&mut self, launched: Result<Sighting, Trouble>, now: Instant) {
         match launched {
             Ok(sighting) => {
+                self.search = None;
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
                 if self.is_ending() {
                     return self.stop_unready(sighting.arn, now);
@@ -71,8 +81,15 @@ impl Lifecycle {
                 let reconcile = (self.settings.shared).then(|| now + self.paced(RECONCILE_AFTER));
                 self.sighted(sighting, now, true, reconcile, now);
             }
-            Err(_) if self.is_ending() => self.set(State::Stopped, now),
-            Err(trouble) => self.fail(trouble.reason, now),
+            Err(trouble) => {
+                if trouble.ambiguous {
+                    self.begin_search(now);
+                }
+                match self.is_ending() {
+                    true => self.set(State::Stopped, now),
+                    false => self.fail(trouble.reason, now),
+                }
+            }
         }
     }
 
@@ -107,29 +124,35 @@ impl Lifecycle {
 
     /// A task in use, or resting, was looked at.
     fn watched(&mut self, held: Held, described: Result<Option<Sighting>, Trouble>, now: Instant) {
-        match described {
+        match &described {
             Ok(Some(Sighting {
                 phase: Phase::Going {
                     reason, stopped, ..
                 },
                 ..
-            })) => {
-                self.gone(held, reason, stopped, now);
-            }
+            })) => self.gone(held, reason.clone(), *stopped, now),
             Ok(None) => self.gone(held, unknown_task(), true, now),
             Ok(Some(_)) | Err(_) => {
                 if held.doubted {
                     self.act(Action::Probe(held.target));
                 }
-                let wait = self.paced(self.watch_interval());
+                let times = if described.is_err() { 2 } else { 1 };
+                let wait = self.paced(times * self.watch_interval());
                 self.held_mut(|held| held.look_at = now + wait);
             }
         }
     }
 
     fn gone(&mut self, held: Held, reason: Reason, stopped: bool, now: Instant) {
-        self.events.push_back(Event::LetGo(held.arn));
-        self.events.push_back(Event::Going { reason, stopped });
+        if !stopped {
+            self.departs(held.arn.clone(), now);
+        }
+        self.events.push_back(Event::LetGo(held.arn.clone()));
+        self.events.push_back(Event::Going {
+            arn: held.arn,
+            reason,
+            stopped,
+        });
         self.set(State::Stopped, now);
         if self.wanted {
             self.begin(now);
@@ -145,19 +168,26 @@ impl Lifecycle {
     }
 
     /// A doubted task. Where the service never says "connected", as it may for tasks of ECS, its
-    /// "not connected" proves nothing.
+    /// "not connected" proves nothing, unless StartSession says the same.
     fn probed_again(&mut self, mut held: Held, probed: Result<bool, Trouble>, now: Instant) {
         held.doubted = false;
-        held.confirmed |= matches!(probed, Ok(true));
+        let connected = matches!(probed, Ok(true));
+        held.confirmed |= connected;
         let lost = held.confirmed && matches!(probed, Ok(false));
-        match self.state {
-            State::Ready(_) if lost => {
-                let reason = unreachable_agent();
+        let refused = held.refusals > 0 && !connected;
+        let is_hopeless = held.refusals >= MAX_REFUSALS;
+        let is_in_use = self.wanted || matches!(self.state, State::Ready(_));
+        match lost || refused || is_hopeless {
+            true if is_in_use => {
                 self.events.push_back(Event::Going {
-                    reason,
+                    arn: held.arn.clone(),
+                    reason: unreachable_agent(),
                     stopped: false,
                 });
-                self.probe(held, Agent::Running, now);
+                match is_hopeless {
+                    true => self.count(held, Farewell::CountingHopeless, now),
+                    false => self.probe(held, Agent::Running, now),
+                }
             }
             _ if self.wanted => self.grant(held, now),
             _ => self.held_mut(|known| *known = held),
@@ -193,6 +223,7 @@ impl Lifecycle {
         let hopeless = farewell == Farewell::CountingHopeless;
         match counted {
             _ if self.wanted && !hopeless => self.grant(held, now),
+            Ok(0) if hopeless && !self.is_ending() => self.stop_hopeless(held, now),
             Ok(0) => self.stop(held, now),
             Ok(_) if self.ends_shortly(now) => self.rest(held, now + SHUTDOWN_RECOUNT, now),
             // Others have sessions: the last of them stops it. Should they all be gone without
@@ -220,11 +251,19 @@ impl Lifecycle {
             self.strays.retain(|stray| stray.arn != arn);
             self.events.push_back(Event::LetGo(arn.clone()));
         }
-        let State::Leaving(held, Farewell::Stopping) = self.state.clone() else {
+        let State::Leaving(held, farewell) = self.state.clone() else {
             return;
         };
+        match farewell {
+            Farewell::Counting | Farewell::CountingHopeless => return,
+            Farewell::Stopping | Farewell::StoppingHopeless if held.arn != arn => return,
+            Farewell::Stopping | Farewell::StoppingHopeless => {}
+        }
         if result.is_err() && !self.is_ending() && !self.wanted {
             return self.rest(held, now + RECOUNT_INTERVAL, now);
+        }
+        if farewell == Farewell::StoppingHopeless {
+            return self.lost(unconnected_agent(&Agent::Running), true, now);
         }
         self.set(State::Stopped, now);
         if self.wanted {
@@ -233,7 +272,7 @@ impl Lifecycle {
     }
 
     /// The daemon ends while a task is on its way. Nobody can have a session on one that is not up.
-    fn described_at_the_end(
+    pub(super) fn described_at_the_end(
         &mut self,
         coming: Coming,
         described: Result<Option<Sighting>, Trouble>,

@@ -26,10 +26,11 @@ pub fn unconnected_agent(agent: &Agent) -> Reason {
     )
 }
 
-pub fn too_slow() -> Reason {
-    Reason::new(
-        "task_start_failed",
-        "the bastion task was not RUNNING within 300 s",
+/// `step` is where it hangs, in words.
+pub fn too_slow(step: &str) -> Reason {
+    let message = format!("the bastion task was not RUNNING within 300 s: {step}");
+    Reason::new("task_start_failed", message).with_hint(
+        "check that the subnet has free addresses and a route to the image's registry (NAT, or endpoints for ecr.api, ecr.dkr and s3)",
     )
 }
 

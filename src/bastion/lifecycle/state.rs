@@ -70,6 +70,11 @@ pub struct Held {
     pub(super) confirmed: bool,
     /// A tunnel could not reach it.
     pub(super) doubted: bool,
+    /// How often in this use of it StartSession said that its agent is not connected.
+    pub(super) refusals: u8,
+    pub(super) refused_at: Instant,
+    /// Since when it has been known to run.
+    pub(super) up_since: Instant,
     pub(super) look_at: Instant,
 }
 
@@ -83,6 +88,9 @@ impl Held {
             granted: false,
             confirmed: false,
             doubted: false,
+            refusals: 0,
+            refused_at: now,
+            up_since: now,
             look_at: now,
         }
     }
@@ -97,12 +105,6 @@ pub enum Farewell {
     CountingHopeless,
     /// The task is being stopped.
     Stopping,
-}
-
-/// A task that is no use and has yet to be stopped, because the last attempt failed.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stray {
-    pub(super) arn: String,
-    pub(super) reason: String,
-    pub(super) stop_at: Instant,
+    /// The same, and another is to take its place if somebody wants it.
+    StoppingHopeless,
 }

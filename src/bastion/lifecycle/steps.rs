@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::reasons::{shutting_down, too_slow, unconnected_agent, unknown_task};
 use super::terms::{Action, Agent, Event, Phase, Sighting, Trouble};
-use super::{Coming, Farewell, Held, Lifecycle, Probing, State, Stray};
+use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
 use crate::status::Reason;
 
 /// First look at a task that was just run; nothing can be ready earlier.
@@ -15,12 +15,12 @@ pub(super) const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
 const AGENT_RESTART_PATIENCE: Duration = Duration::from_secs(30);
 /// The whole of a cold start, after which it has failed.
 const START_DEADLINE: Duration = Duration::from_secs(300);
-/// How often a task in use is looked at: its users should not be the first to learn of its end.
-const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a task in use is looked at: its users should not be the first to learn of its end, and of a Spot task's two
+/// minutes most should be left for its successor to start. One bastion has one poller, whatever the number of its
+/// tunnels: a team of twenty takes 4 of the account's 20 calls a second.
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 /// The same while nobody uses it.
 const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
-/// How often stopping a task that is no use is tried.
-const STRAY_INTERVAL: Duration = Duration::from_secs(60);
 /// First and longest pause after a failed start.
 const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
@@ -33,9 +33,12 @@ impl Lifecycle {
         self.find(now);
     }
 
-    fn find(&mut self, now: Instant) {
+    pub(super) fn find(&mut self, now: Instant) {
         self.set(State::Finding, now);
-        self.act(Action::Find);
+        // The answer of one under way will do.
+        if self.in_flight != Some(Action::Find) {
+            self.act(Action::Find);
+        }
     }
 
     /// A task was seen on the way up.
@@ -49,8 +52,8 @@ impl Lifecycle {
     ) {
         let arn = sighting.arn;
         match sighting.phase {
-            Phase::Coming(_) if now.duration_since(seen_since) >= START_DEADLINE => {
-                self.give_up(arn, ours, too_slow(), true, now);
+            Phase::Coming(step) if now.duration_since(seen_since) >= START_DEADLINE => {
+                self.give_up(arn, ours, too_slow(step), true, now);
             }
             Phase::Coming(detail) => {
                 let look_at = self.next_look(seen_since, now);
@@ -90,9 +93,14 @@ impl Lifecycle {
 
     pub(super) fn probe(&mut self, mut held: Held, agent: Agent, now: Instant) {
         held.look_at = now + self.paced(Duration::from_secs(2));
+        // One that was connected is given time to come back; one that never was has had its time since it runs.
+        let since = match held.confirmed {
+            true => now,
+            false => held.up_since,
+        };
         let probing = Probing {
             held,
-            since: now,
+            since,
             agent,
             agent_since: now,
             blind: false,
@@ -105,8 +113,15 @@ impl Lifecycle {
     pub(super) fn resighted(&mut self, mut probing: Probing, sighting: Sighting, now: Instant) {
         probing.held.look_at = now + self.paced(Duration::from_secs(2));
         match sighting.phase {
-            Phase::Going { reason, retry, .. } => {
-                self.events.push_back(Event::LetGo(sighting.arn));
+            Phase::Going {
+                reason,
+                retry,
+                stopped,
+            } => {
+                self.events.push_back(Event::LetGo(sighting.arn.clone()));
+                if probing.held.granted {
+                    self.left_by_its_users(sighting.arn, reason.clone(), stopped, now);
+                }
                 return self.lost(reason, retry, now);
             }
             Phase::Up { agent, .. } => {
@@ -147,7 +162,7 @@ impl Lifecycle {
     }
 
     /// A task ended before it could be used.
-    fn lost(&mut self, reason: Reason, retry: bool, now: Instant) {
+    pub(super) fn lost(&mut self, reason: Reason, retry: bool, now: Instant) {
         if !self.wanted {
             return self.set(State::Stopped, now);
         }
@@ -165,28 +180,6 @@ impl Lifecycle {
             false => self.events.push_back(Event::LetGo(arn)),
         }
         self.lost(reason, retry && ours, now);
-    }
-
-    /// Stop a task that is no use, until that has worked.
-    pub(super) fn discard(&mut self, arn: String, reason: String, now: Instant) {
-        let stray = Stray {
-            arn,
-            reason,
-            stop_at: now,
-        };
-        self.strays.push(stray);
-        let stop = self.next_stray(now).expect("it has just been made");
-        self.act(stop);
-    }
-
-    /// The next stop that is due. It is due again later, until an outcome says that it worked.
-    pub(super) fn next_stray(&mut self, now: Instant) -> Option<Action> {
-        let stray = self.strays.iter_mut().find(|stray| stray.stop_at <= now)?;
-        stray.stop_at = now + STRAY_INTERVAL;
-        Some(Action::Stop {
-            arn: stray.arn.clone(),
-            reason: stray.reason.clone(),
-        })
     }
 
     pub(super) fn look_again(&mut self, mut coming: Coming, now: Instant) {
@@ -222,14 +215,11 @@ impl Lifecycle {
     }
 
     pub(super) fn ready(&mut self, held: Held, now: Instant) {
-        self.failures = 0;
-        self.grant(
-            Held {
-                look_at: now + WATCH_INTERVAL,
-                ..held
-            },
-            now,
-        );
+        if held.confirmed {
+            self.failures = 0;
+        }
+        let look_at = now + self.paced(WATCH_INTERVAL);
+        self.grant(Held { look_at, ..held }, now);
     }
 
     pub(super) fn grant(&mut self, held: Held, now: Instant) {
@@ -249,6 +239,7 @@ impl Lifecycle {
 
     pub(super) fn rest(&mut self, mut held: Held, until: Instant, now: Instant) {
         if !held.doubted {
+            held.refusals = 0;
             held.look_at = now + self.paced(RESTING_WATCH_INTERVAL);
         }
         self.set(State::Resting(held, until), now);
@@ -266,7 +257,7 @@ impl Lifecycle {
         self.count(held, Farewell::Counting, now);
     }
 
-    fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
+    pub(super) fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
         self.act(Action::CountSessions(held.target.clone()));
         self.set(State::Leaving(held, farewell), now);
     }
@@ -296,11 +287,21 @@ impl Lifecycle {
                 humantime::format_duration(self.settings.idle_stop)
             ),
         };
+        self.stop_because(reason, held, Farewell::Stopping, now);
+    }
+
+    /// Its agent is dead and nobody has a session.
+    pub(super) fn stop_hopeless(&mut self, held: Held, now: Instant) {
+        let reason = "bastiond: its agent is not connected".to_owned();
+        self.stop_because(reason, held, Farewell::StoppingHopeless, now);
+    }
+
+    fn stop_because(&mut self, reason: String, held: Held, farewell: Farewell, now: Instant) {
         self.act(Action::Stop {
             arn: held.arn.clone(),
             reason,
         });
-        self.set(State::Leaving(held, Farewell::Stopping), now);
+        self.set(State::Leaving(held, farewell), now);
     }
 
     pub(super) fn fail(&mut self, reason: Reason, now: Instant) {
@@ -340,7 +341,7 @@ impl Lifecycle {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        !self.in_flight && self.actions.is_empty()
+        self.in_flight.is_none() && self.actions.is_empty()
     }
 
     pub(super) fn set(&mut self, state: State, now: Instant) {

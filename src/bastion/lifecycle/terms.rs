@@ -76,6 +76,8 @@ pub struct Trouble {
     pub reason: Reason,
     /// The same call may succeed a little later.
     pub retry: bool,
+    /// AWS may have done what it was asked for all the same: only its answer was lost.
+    pub ambiguous: bool,
 }
 
 /// What came of an [`Action`].
@@ -112,10 +114,19 @@ pub enum Event {
     Failed(Reason),
     /// The task is going away: existing leases are void for new sessions.
     Going {
+        /// The task.
+        arn: String,
         /// Why.
         reason: Reason,
         /// It has stopped, or is beyond serving anybody: open connections are lost.
         stopped: bool,
+    },
+    /// A task that was going away, with connections still open on it, is gone.
+    Gone {
+        /// The task.
+        arn: String,
+        /// Why.
+        reason: Reason,
     },
     /// A task is now ours to look after.
     Holding(String),

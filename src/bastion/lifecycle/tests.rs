@@ -25,6 +25,7 @@ fn trouble(retry: bool) -> Trouble {
     Trouble {
         reason: reason("test"),
         retry,
+        ambiguous: false,
     }
 }
 
@@ -382,6 +383,7 @@ fn signing_in_is_noticed_within_seconds_however_often_it_failed() {
         let login = Trouble {
             reason: reason("credentials_expired").for_login(true),
             retry: false,
+            ambiguous: false,
         };
         world.expect(&Action::Find, Outcome::Found(Err(login)));
         let State::Cooling(until, _) = *world.state() else {
@@ -463,6 +465,7 @@ fn a_task_that_goes_away_under_its_users_is_reported_and_the_next_request_starts
         Outcome::Described(Ok(Some(going("a", true)))),
     );
     let gone = Event::Going {
+        arn: "a".to_owned(),
         reason: reason("task_stopped"),
         stopped: true,
     };

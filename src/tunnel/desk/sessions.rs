@@ -35,6 +35,7 @@ const ROTATE_INTERVAL: Duration = Duration::from_secs(30);
 pub struct Slot {
     pub(super) placed: mpsc::Sender<Accepted>,
     pub(super) end: CancellationToken,
+    target: String,
     pub(super) view: watch::Receiver<View>,
     /// It takes nothing new: its task is going away, or it was told to end.
     pub(super) leaving: bool,
@@ -65,6 +66,7 @@ impl Tunnel {
         let slot = Slot {
             placed,
             end: end.clone(),
+            target: target.clone(),
             view: view.subscribe(),
             leaving: false,
             warned_of: None,
@@ -127,7 +129,6 @@ impl Tunnel {
             let connected = view.phase == Phase::Connected;
             let was_connected = std::mem::replace(&mut slot.connected, connected);
             works |= connected && !was_connected;
-            self.gave_up_lease &= !connected;
             if view.reached > slot.reached {
                 (slot.reached, slot.refused_before) = (view.reached, view.refused);
                 (self.failures, self.cooling, works) = (0, None, true);
@@ -210,19 +211,54 @@ impl Tunnel {
         }
     }
 
-    /// The task goes away: nothing new is placed on it. What is open lasts as long as the task.
+    /// The task goes away: nothing new is placed on it. What is open lasts as long as the task; whoever is connected
+    /// will want another.
     pub(super) fn lose_lease(&mut self, going: Going) {
-        self.claim = Claim::None;
+        let Claim::Held(lease) = std::mem::replace(&mut self.claim, Claim::None) else {
+            return;
+        };
+        let is_in_use = self.is_in_use();
         for slot in self.sessions.values_mut() {
             slot.leaving = true;
-            if going.stopped {
-                slot.end.cancel();
-            }
         }
-        if !self.sessions.is_empty() {
+        if going.stopped {
+            self.end_sessions_on(lease.target());
+        } else {
+            self.departing.push(lease);
+        }
+        // A task that nobody used is nobody's loss.
+        if is_in_use {
             tracing::warn!(reason = %going.reason.message, stopped = going.stopped, "the bastion task is going away");
             self.note_error(going.reason);
+            self.claim = Claim::ask(self.bastion.as_ref(), None);
         }
+    }
+
+    /// A task that was going away has gone, and with it what was still open.
+    pub(super) fn task_has_gone(&mut self, index: usize, going: Going) {
+        let lease = self.departing.swap_remove(index);
+        if self.is_in_use() {
+            tracing::warn!(reason = %going.reason.message, "the bastion task has gone");
+        }
+        self.end_sessions_on(lease.target());
+    }
+
+    fn end_sessions_on(&mut self, target: &str) {
+        for slot in self
+            .sessions
+            .values_mut()
+            .filter(|slot| slot.target == target)
+        {
+            slot.leaving = true;
+            slot.end.cancel();
+        }
+    }
+
+    /// Whether anybody is connected.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.candidates()
+            .iter()
+            .any(|candidate| candidate.connections > 0)
     }
 
     fn ended(&mut self, key: u64, ended: Ended) {
@@ -243,11 +279,10 @@ impl Tunnel {
             }
             return;
         }
-        if let (true, Some(bastion), false) = (ended.unreachable, &self.bastion, self.gave_up_lease)
-        {
-            // The task may have ended in this very moment: look, and take what is there then.
-            self.gave_up_lease = true;
-            bastion.doubt();
+        if let (true, Some(bastion)) = (ended.unreachable, &self.bastion) {
+            // The task may have ended in this very moment, or its agent may never come: the bastion finds out, and
+            // those who wait take what is there then.
+            bastion.unreachable();
             self.claim = Claim::None;
             return;
         }
@@ -271,6 +306,9 @@ impl Tunnel {
                 slot.end.cancel();
             }
         }
+        let sessions = &self.sessions;
+        self.departing
+            .retain(|lease| sessions.values().any(|slot| slot.target == lease.target()));
         let idle = self.sessions.is_empty() && self.waiting.is_empty() && self.warming.is_empty();
         if idle {
             self.claim = Claim::None;

@@ -3,11 +3,12 @@ use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::DuplexStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Wire;
+use super::{PROBE_PATIENCE, SEND_LIMIT, Wire};
 use crate::proto::{AgentProfile, Options, Session};
 
 /// A new session's first message was lost because the agent was not ready for it, and the timer
@@ -25,6 +26,68 @@ async fn a_message_that_gets_lost_is_known_to_the_timer() {
     assert!(turn(&mut wire, &mut session).await.is_ready());
     assert!(session.poll_timeout().is_some());
     assert!(turn(&mut wire, &mut session).await.is_pending());
+}
+
+/// A socket that takes nothing takes no ping either: the timer must not ask for one again and again.
+#[tokio::test(start_paused = true)]
+async fn while_the_socket_is_blocked_no_ping_is_due_and_after_a_minute_it_is_given_up() {
+    let mut session = connected();
+    let (near, _far) = tokio::io::duplex(4 * 1024);
+    let socket = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut wire = Wire::new(socket, String::new());
+    let stream = session.open();
+    session.write(stream, Bytes::from(vec![7; 400_000]));
+    settle(&mut wire, &mut session).await;
+    let blocked = tokio::time::Instant::now();
+    // It is read late: its silence is not what ends it.
+    tokio::time::advance(SEND_LIMIT / 2).await;
+    wire.excuse_silence(tokio::time::Instant::now());
+    assert_eq!(wire.next_due(true), blocked + SEND_LIMIT);
+    assert!(turn(&mut wire, &mut session).await.is_pending());
+    assert_eq!(wire.lost(true, tokio::time::Instant::now()), None);
+    tokio::time::advance(SEND_LIMIT / 2).await;
+    let why = wire.lost(true, tokio::time::Instant::now());
+    assert!(
+        why.is_some_and(|why| why.contains("took no data")),
+        "{why:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubted_socket_is_asked_at_once_and_given_up_without_an_answer() {
+    let mut session = connected();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let socket = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+    let mut far = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+    let mut wire = Wire::new(socket, String::new());
+    settle(&mut wire, &mut session).await;
+    let doubted = tokio::time::Instant::now();
+    wire.probe(doubted);
+    settle(&mut wire, &mut session).await;
+    let asked = async {
+        while let Some(message) = far.next().await {
+            if message.expect("a message").is_ping() {
+                return far.flush().await.expect("a pong");
+            }
+        }
+        panic!("nobody asked");
+    };
+    // No time passes but that of the timers.
+    let asked = tokio::time::timeout(PROBE_PATIENCE, asked).await;
+    asked.expect("at once");
+    settle(&mut wire, &mut session).await;
+    tokio::time::advance(PROBE_PATIENCE).await;
+    assert_eq!(
+        wire.lost(true, tokio::time::Instant::now()),
+        None,
+        "it answered"
+    );
+
+    wire.probe(tokio::time::Instant::now());
+    settle(&mut wire, &mut session).await;
+    tokio::time::advance(PROBE_PATIENCE).await;
+    let why = wire.lost(true, tokio::time::Instant::now());
+    assert!(why.is_some_and(|why| why.contains("no answer")), "{why:?}");
 }
 
 /// Let the wire say what it has to, the open frame above all.
