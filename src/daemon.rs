@@ -5,6 +5,7 @@
 //! ├── control::server          answers at the control socket
 //! ├── leftovers                ends what an earlier run left behind
 //! ├── identity                 asks AWS who we are, for the status
+//! ├── credentials              renews them ahead, and notices a sign-in
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! ├── tunnel::changes          notices a sleep, and another network
@@ -14,6 +15,7 @@
 //! Listeners are bound before anything is asked of AWS. Shutdown: stop accepting and end the
 //! sessions, then let the bastions go, then write the state down, then remove the control socket.
 
+mod credentials;
 mod identity;
 mod leftovers;
 mod overview;
@@ -108,6 +110,8 @@ pub async fn run(
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
+    let (tunnels, ended) = (daemon.tunnels.clone(), cancel.child_token());
+    let looking_after = credentials::spawn(aws.clone(), tunnels, ended);
     let left = leftovers(&setup.config, loaded.contents);
     let cleaning = leftovers::spawn(aws, state.clone(), left, cancel.child_token());
 
@@ -123,6 +127,7 @@ pub async fn run(
     daemon.shut_down().await;
     let _ = cleaning.await;
     let _ = asking.await;
+    let _ = looking_after.await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }

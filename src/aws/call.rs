@@ -33,9 +33,15 @@ impl Aws {
         {
             outcome = send().await;
         }
-        outcome.map_err(|error| {
+        let outcome = outcome.map_err(|error| {
             classify::from_sdk(operation, &error, self.0.clock.skew(), &self.0.caller)
-        })
+        });
+        match &outcome {
+            Ok(_) => self.0.credentials.note(None),
+            Err(error) if error.needs_login() => self.0.credentials.note(Some(error)),
+            Err(_) => {}
+        }
+        outcome
     }
 
     /// The access key in force.

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -13,7 +13,13 @@ use aws_credential_types::{
 };
 use tokio::{
     sync::{Mutex, watch},
+    task::spawn_blocking,
     time::timeout,
+};
+
+use super::{
+    error::Error,
+    signin::{Files, Stamp},
 };
 
 /// Renewal starts so long before expiry: well ahead of the hourly resume of a session.
@@ -25,6 +31,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// While the old ones still hold, a failed renewal is tried again after this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often renewing ahead is tried.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// The credentials in force, for the SDK and for our own signatures; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Cached(Arc<Inner>);
@@ -34,6 +43,21 @@ struct Inner {
     make: Box<dyn Fn() -> SharedCredentialsProvider + Send + Sync>,
     cache: Mutex<Cache>,
     expiry: watch::Sender<Option<SystemTime>>,
+    /// Counts the times that other credentials may have become available.
+    renewed: watch::Sender<u64>,
+    trouble: watch::Sender<Trouble>,
+    files: Files,
+    /// How the files looked when credentials were last looked for.
+    seen: Lock<Stamp>,
+}
+
+/// What is wrong with the credentials.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble {
+    /// None could be loaded; old ones may still hold.
+    pub(super) load: Option<Arc<CredentialsError>>,
+    /// AWS refused those in hand.
+    pub(super) refused: Option<Error>,
 }
 
 #[derive(Default)]
@@ -41,18 +65,91 @@ struct Cache {
     credentials: Option<Credentials>,
     /// The last failure and when it ended: whoever waited for it meanwhile shares it.
     failed: Option<(Instant, Arc<CredentialsError>)>,
+    /// The key that AWS refused last.
+    refused: Option<String>,
 }
 
 impl Cached {
     pub(super) fn new(
+        files: Files,
         make: impl Fn() -> SharedCredentialsProvider + Send + Sync + 'static,
     ) -> Self {
-        let expiry = watch::Sender::new(None);
         Self(Arc::new(Inner {
             make: Box::new(make),
             cache: Mutex::default(),
-            expiry,
+            expiry: watch::Sender::new(None),
+            renewed: watch::Sender::new(0),
+            trouble: watch::Sender::default(),
+            files,
+            seen: Lock::default(),
         }))
+    }
+
+    /// Changes when other credentials may have become available.
+    pub(super) fn renewed(&self) -> watch::Receiver<u64> {
+        self.0.renewed.subscribe()
+    }
+
+    /// What is wrong with them.
+    pub(super) fn trouble(&self) -> watch::Receiver<Trouble> {
+        self.0.trouble.subscribe()
+    }
+
+    /// AWS refused the credentials, or took them.
+    pub(super) fn note(&self, refused: Option<&Error>) {
+        self.0.trouble.send_if_modified(|trouble| {
+            let changes = trouble.refused.is_some() || refused.is_some();
+            trouble.refused = refused.cloned();
+            changes
+        });
+    }
+
+    /// Looks for credentials again if the files have changed since it was last done.
+    pub(super) async fn look_for_sign_in(&self) {
+        let files = self.0.files.clone();
+        let Ok(stamp) = spawn_blocking(move || files.stamp()).await else {
+            return;
+        };
+        if *self.seen() == stamp {
+            return;
+        }
+        *self.seen() = stamp;
+        tracing::info!("the files of the AWS CLI have changed: looking for credentials there");
+        self.0.cache.lock().await.credentials = None;
+        let _ = self.resolve().await;
+    }
+
+    /// Renews credentials that are about to expire, and waits for the time when that is due again.
+    pub(super) async fn renew_ahead(&self, wanted: impl Fn() -> bool) {
+        let mut expiry = self.0.expiry.subscribe();
+        loop {
+            let due = (*expiry.borrow_and_update()).and_then(|at| at.checked_sub(AHEAD));
+            let wait = async {
+                match due {
+                    Some(at) => {
+                        let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+                        tokio::time::sleep(left).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => {}
+                Ok(()) = expiry.changed() => continue,
+            }
+            if wanted() {
+                // Those who need them are told why not; credentials that never last long are no reason to hurry.
+                let _ = self.resolve().await;
+                tokio::time::sleep(AGAIN).await;
+            } else {
+                // Whoever uses them next renews them.
+                let _ = expiry.changed().await;
+            }
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Stamp> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the credentials last loaded expire; `None` for lasting ones and before the first use.
@@ -72,14 +169,37 @@ impl Cached {
         }
         match self.load().await {
             Ok(fresh) => {
+                let refused = cache.refused.take();
+                let is_other = |key: &String| key != fresh.access_key_id();
+                self.loaded(refused.as_ref().is_some_and(is_other));
                 self.0.expiry.send_replace(fresh.expiry());
                 *cache = Cache {
                     credentials: Some(fresh.clone()),
                     failed: None,
+                    refused: refused.filter(|key| !is_other(key)),
                 };
                 Ok(fresh)
             }
-            Err(error) => cache.fail(Arc::new(error)),
+            Err(error) => {
+                let error = Arc::new(error);
+                let load = Some(error.clone());
+                self.0.trouble.send_modify(|trouble| trouble.load = load);
+                cache.fail(error)
+            }
+        }
+    }
+
+    /// Whoever waits for credentials, or for other ones, need not wait any longer.
+    fn loaded(&self, are_others: bool) {
+        let mends = |trouble: &mut Trouble| {
+            let mends = trouble.load.take().is_some() || are_others;
+            if mends {
+                trouble.refused = None;
+            }
+            mends
+        };
+        if self.0.trouble.send_if_modified(mends) {
+            self.0.renewed.send_modify(|count| *count += 1);
         }
     }
 
@@ -88,11 +208,18 @@ impl Cached {
         let mut cache = self.0.cache.lock().await;
         let is_it = |held: &Credentials| held.access_key_id() == refused_key;
         if cache.credentials.as_ref().is_some_and(is_it) {
-            *cache = Cache::default();
+            *cache = Cache {
+                refused: Some(refused_key.to_owned()),
+                ..Cache::default()
+            };
         }
     }
 
     async fn load(&self) -> Result<Credentials, CredentialsError> {
+        let files = self.0.files.clone();
+        if let Ok(stamp) = spawn_blocking(move || files.stamp()).await {
+            *self.seen() = stamp;
+        }
         let provider = (self.0.make)();
         let loaded = timeout(LIMIT, provider.provide_credentials()).await;
         loaded.unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(LIMIT)))
@@ -140,118 +267,4 @@ impl fmt::Debug for Cached {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn many_callers_share_one_renewal() {
-        let (cached, calls) = scripted(|_| Ok(expiring_in(3600)));
-        let all = (0..20).map(|_| cached.resolve());
-        futures_util::future::join_all(all)
-            .await
-            .into_iter()
-            .for_each(|got| drop(got.unwrap()));
-        assert_eq!(calls.load(Ordering::SeqCst), 1);
-        assert!(cached.expiry().is_some());
-    }
-
-    #[tokio::test]
-    async fn many_callers_share_one_failure_and_the_next_call_tries_again() {
-        let (cached, calls) = scripted(|n| {
-            if n == 0 {
-                Err(expired())
-            } else {
-                Ok(expiring_in(3600))
-            }
-        });
-        let all = (0..20).map(|_| cached.resolve());
-        assert!(
-            futures_util::future::join_all(all)
-                .await
-                .iter()
-                .all(Result::is_err)
-        );
-        assert_eq!(calls.load(Ordering::SeqCst), 1);
-        assert!(cached.resolve().await.is_ok(), "a login elsewhere heals");
-    }
-
-    #[tokio::test]
-    async fn renewal_starts_five_minutes_ahead() {
-        let (cached, calls) = scripted(|n| Ok(expiring_in(if n == 0 { 299 } else { 3600 })));
-        for _ in 0..3 {
-            cached.resolve().await.unwrap();
-        }
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn old_credentials_serve_until_they_end_when_renewal_fails() {
-        let (cached, calls) = scripted(|n| {
-            if n == 0 {
-                Ok(expiring_in(200))
-            } else {
-                Err(expired())
-            }
-        });
-        for _ in 0..5 {
-            cached.resolve().await.unwrap();
-        }
-        assert_eq!(
-            calls.load(Ordering::SeqCst),
-            2,
-            "a failed renewal is not repeated at every call"
-        );
-    }
-
-    #[tokio::test]
-    async fn refused_credentials_are_looked_for_again() {
-        let (cached, calls) = scripted(|_| Ok(expiring_in(3600)));
-        let refused = cached.resolve().await.unwrap();
-        cached.forget(refused.access_key_id()).await;
-        cached.resolve().await.unwrap();
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
-    }
-
-    fn expired() -> CredentialsError {
-        CredentialsError::provider_error("the SSO token has expired and cannot be refreshed")
-    }
-
-    fn expiring_in(seconds: u64) -> Credentials {
-        let expiry = SystemTime::now() + Duration::from_secs(seconds);
-        Credentials::new("AKID", "secret", None, Some(expiry), "test")
-    }
-
-    /// A provider that answers the n-th load by `answer(n)`, and the count of loads.
-    fn scripted(
-        answer: fn(usize) -> Result<Credentials, CredentialsError>,
-    ) -> (Cached, Arc<AtomicUsize>) {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counter = calls.clone();
-        let cached = Cached::new(move || {
-            let counter = counter.clone();
-            SharedCredentialsProvider::new(Scripted { answer, counter })
-        });
-        (cached, calls)
-    }
-
-    #[derive(Debug)]
-    struct Scripted {
-        answer: fn(usize) -> Result<Credentials, CredentialsError>,
-        counter: Arc<AtomicUsize>,
-    }
-
-    impl ProvideCredentials for Scripted {
-        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-        where
-            Self: 'a,
-        {
-            future::ProvideCredentials::new(async {
-                let n = self.counter.fetch_add(1, Ordering::SeqCst);
-                tokio::task::yield_now().await;
-                (self.answer)(n)
-            })
-        }
-    }
-}
+mod tests;

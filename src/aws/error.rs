@@ -156,9 +156,14 @@ impl Error {
         }
     }
 
-    /// Whether somebody has to renew credentials first.
+    /// Whether somebody has to renew credentials first, or to get others: a role that cannot be assumed any more is
+    /// mended like a sign-in that is over.
     pub fn needs_login(&self) -> bool {
-        matches!(self.kind, Kind::Login(_))
+        match self.kind {
+            Kind::Login(_) => true,
+            Kind::Denied(_) => self.operation == "AssumeRole",
+            _ => false,
+        }
     }
 
     /// The one thing to do, a command where there is one.

@@ -19,6 +19,7 @@ mod pace;
 mod query;
 mod reason;
 mod sign;
+mod signin;
 mod source;
 mod ssm;
 mod task;
@@ -52,8 +53,12 @@ pub use task::{AgentStatus, Container, NoTarget, Task};
 
 use advice::Caller;
 use clock::Clock;
-use credentials::Cached;
+use credentials::{Cached, Trouble};
 use pace::Pace;
+use signin::Files;
+
+/// How often the traces of a sign-in are looked for.
+const SIGN_IN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// AWS as one person in one region sees it; cheap to clone.
 #[derive(Clone)]
@@ -226,6 +231,39 @@ impl Aws {
         self.0.credentials.expiry()
     }
 
+    /// Changes when other credentials may have become available: somebody signed in.
+    pub fn renewed(&self) -> watch::Receiver<u64> {
+        self.0.credentials.renewed()
+    }
+
+    /// Why the credentials are of no use, or soon will be, until somebody does something about it.
+    pub fn credentials_error(&self) -> Option<Error> {
+        self.lasting(&self.0.credentials.trouble().borrow())
+    }
+
+    fn lasting(&self, trouble: &Trouble) -> Option<Error> {
+        let load = trouble.load.as_ref();
+        let load = load.map(|error| login::from_credentials("credentials", error, &self.0.caller));
+        load.filter(|error| !error.is_retryable())
+            .or_else(|| trouble.refused.clone())
+    }
+
+    /// Notices a sign-in, by the files that it writes. Looks at them only while one is needed.
+    pub async fn watch_for_sign_in(&self) {
+        let mut trouble = self.0.credentials.trouble();
+        let is_lasting = |trouble: &Trouble| self.lasting(trouble).is_some();
+        while trouble.wait_for(is_lasting).await.is_ok() {
+            tokio::time::sleep(SIGN_IN_INTERVAL).await;
+            self.0.credentials.look_for_sign_in().await;
+        }
+    }
+
+    /// Renews credentials some minutes before they expire, while they are `wanted`, so that a missing sign-in is told
+    /// before a session has to be resumed.
+    pub async fn renew_ahead(&self, wanted: impl Fn() -> bool) {
+        self.0.credentials.renew_ahead(wanted).await;
+    }
+
     /// Headers that sign the WebSocket's request. Empty when the URL is signed already, when signing is
     /// switched off, and when it is not possible: AWS has always accepted unsigned requests as well.
     pub async fn sign(&self, url: &StreamUrl) -> HeaderMap {
@@ -326,7 +364,11 @@ fn credentials(
     }
     let (profile, role_arn) = (config.profile.clone(), config.role_arn.clone());
     let (sdk, session_name) = (sdk.clone(), source::session_name(user));
-    Cached::new(move || {
+    let files = match source {
+        Source::Machine => Files::of_machine(),
+        Source::Fixed(_) => Files::default(),
+    };
+    Cached::new(files, move || {
         let base = source.provider(profile.as_deref(), &providers);
         match &role_arn {
             None => base,

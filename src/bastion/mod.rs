@@ -150,6 +150,7 @@ pub fn spawn(
         leases: 0,
     });
     let span = tracing::info_span!("bastion", name = config.name);
+    let renewed = shared.aws.renewed();
     let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
     let bastion = Bastion {
         lifecycle,
@@ -159,6 +160,7 @@ pub fn spawn(
         view,
         begin: shared.begin,
         cancel,
+        renewed,
         call: None,
         seen: None,
         requests: Vec::new(),
@@ -180,6 +182,8 @@ struct Bastion {
     view: watch::Sender<View>,
     begin: CancellationToken,
     cancel: CancellationToken,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     /// The one call in flight.
     call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     /// The task as last seen.
@@ -254,6 +258,7 @@ impl Bastion {
                 self.lifecycle.handle_outcome(answer.outcome, now());
             }
             Some(command) = self.commands.recv() => self.obey(command),
+            Ok(()) = self.renewed.changed() => self.signed_in(),
             () = unleased => {
                 self.leases = None;
                 self.lifecycle.handle_unleased(now());
@@ -274,6 +279,14 @@ impl Bastion {
             Command::Unreachable => self.lifecycle.handle_unreachable(now),
             Command::Reset => self.lifecycle.handle_reset(now),
         }
+    }
+
+    fn signed_in(&mut self) {
+        self.lifecycle.handle_nudge(now());
+        self.view.send_if_modified(|view| {
+            let mended = view.last_error.take_if(|(reason, _)| reason.is_login());
+            mended.is_some()
+        });
     }
 
     fn follow_events(&mut self) {

@@ -93,7 +93,10 @@ impl Overview {
             arn: identity.map(|identity| identity.arn),
             credentials_expire_at: expiry.map(status::timestamp),
             credentials_seconds_left: left.map(|left| left.as_secs()),
-            last_error: None,
+            last_error: self
+                .aws
+                .credentials_error()
+                .map(|error| Problem::new("aws", error.into(), SystemTime::now(), Duration::ZERO)),
         }
     }
 

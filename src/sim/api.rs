@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -57,7 +57,11 @@ async fn answer_request(
     };
     let index = log_call(world, &call);
     tracing::debug!(operation = call.operation, "api call");
-    let Ok(answer) = answer(world, &call).await else {
+    let answer = match is_expired(world, &parts.headers) {
+        true => Ok(Err(expired_token(call.service))),
+        false => answer(world, &call).await,
+    };
+    let Ok(answer) = answer else {
         return Err(io::ErrorKind::ConnectionReset.into());
     };
     let response = respond(call.service, &call.operation, &answer);
@@ -92,10 +96,7 @@ async fn answer(world: &World, call: &ApiCall) -> Result<Result<Value, ApiError>
         ApiFault::Throttle => error("ThrottlingException", "Rate exceeded"),
         ApiFault::Internal => Ok(Err(internal_error(call.service))),
         ApiFault::AccessDenied => Ok(Err(access_denied(world, call))),
-        ApiFault::ExpiredToken => error(
-            expired_code(call.service),
-            "The security token included in the request is expired",
-        ),
+        ApiFault::ExpiredToken => Ok(Err(expired_token(call.service))),
         ApiFault::Error(status, code, message) => {
             Ok(Err(ApiError::new(&code, message).with_status(status)))
         }
@@ -160,11 +161,23 @@ fn internal_error(service: Service) -> ApiError {
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
 }
 
-fn expired_code(service: Service) -> &'static str {
-    match service {
+fn is_expired(world: &World, headers: &HeaderMap) -> bool {
+    let signature = headers.get(header::AUTHORIZATION);
+    let signature = signature.and_then(|value| value.to_str().ok());
+    let state = world.core.state();
+    let mut expired = state.expired_keys.iter();
+    expired.any(|key| signature.is_some_and(|it| it.contains(&format!("Credential={key}/"))))
+}
+
+fn expired_token(service: Service) -> ApiError {
+    let code = match service {
         Service::Ecs | Service::Ssm => "ExpiredTokenException",
         Service::Sts | Service::Rds => "ExpiredToken",
-    }
+    };
+    ApiError::new(
+        code,
+        "The security token included in the request is expired",
+    )
 }
 
 /// IAM's words for a missing permission.

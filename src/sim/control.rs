@@ -43,6 +43,18 @@ impl World {
         });
     }
 
+    /// The credentials with this access key id are over: every call signed by them is answered so.
+    pub fn expire_key(&self, access_key_id: &str) {
+        self.core
+            .change(|state| state.expired_keys.push(access_key_id.to_owned()));
+    }
+
+    /// Those are good again.
+    pub fn accept_key(&self, access_key_id: &str) {
+        self.core
+            .change(|state| state.expired_keys.retain(|key| key != access_key_id));
+    }
+
     /// What is different about the next task that RunTask makes; several calls make a queue.
     pub fn plan_next_task(&self, plan: Plan) {
         self.core.change(|state| state.plans.push_back(plan));

@@ -60,6 +60,7 @@ pub(super) struct State {
     pub refuse_upgrades: VecDeque<u16>,
     pub disconnected_nodes: Vec<String>,
     pub db_clusters: Vec<DbCluster>,
+    pub expired_keys: Vec<String>,
 }
 
 /// What the next calls of one operation meet.
@@ -101,6 +102,7 @@ impl World {
             refuse_upgrades: VecDeque::new(),
             disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
             db_clusters: script.db_clusters.clone(),
+            expired_keys: Vec::new(),
         };
         Self {
             core: Arc::new(Core {

@@ -40,9 +40,14 @@ pub(super) fn problems(
     problems
 }
 
-/// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause.
+/// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause. So is what is
+/// wrong with the credentials, whatever could not be done without them.
 fn add_once(problems: &mut Vec<Problem>, problem: Problem) {
-    let is_known = |known: &Problem| known.code == problem.code && known.message == problem.message;
+    let is_credentials = problem.code.starts_with("credentials_");
+    let is_known = |known: &Problem| {
+        let same_cause = known.message == problem.message || is_credentials;
+        known.code == problem.code && same_cause
+    };
     if !problems.iter().any(is_known) {
         problems.push(problem);
     }

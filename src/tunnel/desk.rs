@@ -66,6 +66,8 @@ pub struct Tunnel {
     failures: u32,
     /// Leases on tasks that are going away, with sessions still open.
     departing: Vec<Lease>,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     doubted_at: Option<Instant>,
     /// When a session was last left because its connections were refused.
     rotated_at: Option<Instant>,
@@ -84,6 +86,7 @@ impl Tunnel {
         inbox: Inbox,
     ) -> Self {
         Self {
+            renewed: shared.aws.renewed(),
             config,
             bastion,
             shared,
@@ -126,6 +129,7 @@ impl Tunnel {
                 () = self.views_changed.notified() => self.look(),
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Some(command) = self.inbox.commands.recv() => self.obey(command),
+                Ok(()) = self.renewed.changed() => self.signed_in(),
                 () = sleep_until(deadline) => self.expire(),
             }
         }
@@ -231,7 +235,7 @@ impl Tunnel {
             Command::Down(reply) => {
                 let reason = Reason::new("tunnel_down", "the tunnel was taken down");
                 self.reset_waiting(&reason);
-                self.end_sessions();
+                self.end_sessions(&reason);
                 match self.sessions.is_empty() {
                     true => drop(reply.send(Ok(()))),
                     false => self.ending.push(reply),
@@ -303,7 +307,7 @@ impl Tunnel {
         self.reset_waiting(&reason);
         let drain = self.shared.drain;
         let _ = timeout(drain, self.drained()).await;
-        self.end_sessions();
+        self.end_sessions(&reason);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(END_PATIENCE, ended).await.is_err() {
             tracing::warn!("sessions did not end in time");

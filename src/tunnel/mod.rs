@@ -95,6 +95,11 @@ impl Handle {
         &self.config.name
     }
 
+    /// Whether it has a session, or is starting one.
+    pub fn has_sessions(&self) -> bool {
+        !self.board.borrow().sessions.is_empty()
+    }
+
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Tunnel {
         let around = Surroundings {

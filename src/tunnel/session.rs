@@ -115,6 +115,7 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let lifecycle = Lifecycle::new(seed, now());
     Session {
         changes: context.changes.subscribe(),
+        renewed: context.aws.renewed(),
         context,
         mailbox,
         bridge,
@@ -137,6 +138,8 @@ struct Session {
     changes: watch::Receiver<()>,
     /// The token and URL for the next link.
     opened: Option<Opened>,
+    /// Changes when somebody has signed in.
+    renewed: watch::Receiver<u64>,
     /// AWS could not be told of the end: the next start will.
     left_behind: bool,
 }
@@ -166,15 +169,10 @@ impl Session {
             Ok(place) => place,
             Err(trouble) => return Some(Outcome::Started(Err(trouble))),
         };
-        let Context {
-            aws,
-            target,
-            reason,
-            ..
-        } = &self.context;
-        let started = aws
-            .start_session(target, host.as_deref(), port, reason)
-            .await;
+        let Context { aws, target, .. } = &self.context;
+        let reason = &self.context.reason;
+        let started = aws.start_session(target, host.as_deref(), port, reason);
+        let started = started.await;
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))
@@ -295,6 +293,8 @@ impl Session {
     }
 
     async fn resume(&mut self) -> Option<Outcome> {
+        // A sign-in from here on may come too late for this attempt.
+        self.renewed.mark_unchanged();
         let Some(id) = self.mailbox.view.current().id else {
             return Some(Outcome::Resumed(Ok(false)));
         };
@@ -322,6 +322,10 @@ impl Session {
         tokio::select! {
             () = sleep_until(until) => Some(Outcome::Done),
             Ok(()) = self.changes.changed() => {
+                self.lifecycle.handle_nudge(now());
+                None
+            }
+            Ok(()) = self.renewed.changed() => {
                 self.lifecycle.handle_nudge(now());
                 None
             }

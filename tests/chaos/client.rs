@@ -84,14 +84,14 @@ impl Plan {
         let size = |rng: &mut fastrand::Rng| match rng.u32(..10) {
             0..6 => rng.u32(0..2000),
             6..9 => rng.u32(0..60_000),
-            _ => rng.u32(0..800_000),
+            _ => rng.u32(0..400_000),
         };
-        let count = rng.usize(1..30);
+        let count = rng.usize(1..20);
         Self {
             id,
             manner,
             requests: (0..count).map(|_| (size(rng), size(rng))).collect(),
-            pause: Duration::from_millis(rng.u64(0..250)),
+            pause: Duration::from_millis(rng.u64(0..120)),
         }
     }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A run is a sequence of rounds. Each has a simulator, a database and daemons of its own, and a seed of its own,
-//! which is printed when it fails. What must hold at its end is in [`books`]; what may happen is in [`trouble`].
+//! which is printed when it fails. What must hold at its end is in [`books`]; what may happen is in [`trouble`], and for how long in [`weather`].
 
 mod books;
 mod client;
@@ -18,6 +18,7 @@ mod pattern;
 mod round;
 mod summary;
 mod trouble;
+mod weather;
 
 #[path = "../e2e/support.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
@@ -31,7 +32,7 @@ use summary::Summary;
 /// What `cargo test` gives it.
 const SHORT: Duration = Duration::from_secs(14);
 /// Rounds of a short run, so that what one round leaves behind is seen by the next.
-const SHORT_ROUND: Duration = Duration::from_secs(5);
+const SHORT_ROUND: Duration = Duration::from_secs(6);
 /// Rounds of a long run.
 const LONG_ROUND: Duration = Duration::from_secs(60);
 /// How often a long run says how it is.

@@ -3,12 +3,16 @@
 use std::{
     collections::HashSet,
     future::Future,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bastiond::sim::{Script, World};
+use bastiond::{
+    sim::{Script, World},
+    status::Tunnel,
+};
 use tokio::{runtime, task::JoinSet, time::sleep};
 
 use crate::{
@@ -18,7 +22,8 @@ use crate::{
     journal,
     summary::Summary,
     support::{Daemon, Database, House, Terms, skip, state_text},
-    trouble::{Trouble, Weather},
+    trouble::Trouble,
+    weather::Weather,
 };
 
 /// Clients at once.
@@ -44,7 +49,11 @@ pub fn play(seed: u64, length: Duration, summary: &mut Summary) {
         });
     }));
     if let Err(panic) = played {
-        eprintln!("{}\nBASTIOND_CHAOS_SEED={seed}", journal::tail());
+        let seconds = length.as_secs().max(1);
+        eprintln!(
+            "{}\nBASTIOND_CHAOS_SEED={seed} BASTIOND_CHAOS={seconds}s",
+            journal::tail()
+        );
         resume_unwind(panic);
     }
     drop(runtime);
@@ -71,7 +80,7 @@ impl<'a> Round<'a> {
         let database =
             Database::serve(move |socket| database::serve(Arc::clone(&kept), socket)).await;
         let house = House::of(Script::fast(), database).await;
-        let daemon = house.daemon(&Terms::default()).await;
+        let daemon = house.daemon(&terms()).await;
         Self {
             rng: fastrand::Rng::with_seed(seed),
             house,
@@ -97,11 +106,13 @@ impl<'a> Round<'a> {
     /// Clients and troubles, until the time is over.
     async fn rage(&mut self, length: Duration) {
         let start = Instant::now();
-        let mut address = self.daemon().address().await;
+        let mut addresses = self.addresses().await;
+        let mut next = start;
         while start.elapsed() < length {
             while self.clients.len() < CLIENTS {
                 let plan = Plan::draw(self.next_id, &mut self.rng);
                 self.next_id += 1;
+                let address = addresses[self.rng.usize(..addresses.len())];
                 let pause = Duration::from_millis(self.rng.u64(0..200));
                 self.clients.spawn(async move {
                     sleep(pause).await;
@@ -110,13 +121,14 @@ impl<'a> Round<'a> {
                 });
             }
             self.weather.clear(self.house.world(), false);
-            if self.rng.u32(..100) < 20 {
+            if Instant::now() >= next {
+                next = Instant::now() + Duration::from_millis(self.rng.u64(0..100));
                 let trouble = Trouble::draw(&mut self.rng);
                 if self.cause(trouble).await {
-                    address = self.daemon().address().await;
+                    addresses = self.addresses().await;
                 }
             }
-            sleep(Duration::from_millis(self.rng.u64(1..40))).await;
+            sleep(Duration::from_millis(self.rng.u64(1..20))).await;
             self.reap();
             // A person asks for a fresh attempt, where another minute would be spent in cooling down.
             if self.in_vain > 8 {
@@ -142,8 +154,10 @@ impl<'a> Round<'a> {
                 journal::note_cut("tunnel_down");
             }
             Trouble::Up => {
-                let up = self.daemon().client.up("app-db");
-                let _ = hasten("the tunnel is up or is not", up).await;
+                for tunnel in ["app-db", "cache"] {
+                    let up = self.daemon().client.up(tunnel);
+                    let _ = hasten("the tunnel is up or is not", up).await;
+                }
             }
             Trouble::Restart => {
                 self.stop().await;
@@ -164,7 +178,7 @@ impl<'a> Round<'a> {
     }
 
     async fn start(&mut self) {
-        self.daemon = Some(self.house.daemon(&Terms::default()).await);
+        self.daemon = Some(self.house.daemon(&terms()).await);
     }
 
     async fn stop(&mut self) {
@@ -240,9 +254,22 @@ impl<'a> Round<'a> {
         assert!(all_done, "{} clients wait for ever", clients.len());
     }
 
+    async fn addresses(&self) -> Vec<SocketAddr> {
+        let tunnels = self.daemon().status().await.tunnels;
+        let address = |tunnel: &Tunnel| tunnel.listeners[0].address.parse();
+        let addresses: Result<Vec<_>, _> = tunnels.iter().map(address).collect();
+        addresses.expect("addresses")
+    }
+
     async fn recovers(&mut self) {
+        for address in self.addresses().await {
+            self.recovers_at(address).await;
+        }
+    }
+
+    async fn recovers_at(&mut self, address: SocketAddr) {
         let start = tokio::time::Instant::now();
-        while !self.is_served().await {
+        while !self.is_served(address).await {
             assert!(
                 start.elapsed() < RECOVERY,
                 "no fresh connection is served after {RECOVERY:?}"
@@ -252,7 +279,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    async fn is_served(&mut self) -> bool {
+    async fn is_served(&mut self, address: SocketAddr) -> bool {
         let plan = Plan {
             id: self.next_id,
             manner: Manner::Chat,
@@ -260,7 +287,6 @@ impl<'a> Round<'a> {
             pause: Duration::ZERO,
         };
         self.next_id += 1;
-        let address = self.daemon().address().await;
         let report = hasten("a fresh connection is served or refused", plan.run(address)).await;
         self.take(&plan, &report, Instant::now());
         report.fate == Fate::Whole
@@ -321,6 +347,22 @@ impl<'a> Round<'a> {
         self.summary.tasks += world.tasks().len() as u64;
         drop(self.clients);
         self.house.sweep().await;
+    }
+}
+
+/// Two tunnels that share a bastion.
+fn terms() -> Terms {
+    let more = r#"
+        [[tunnel]]
+        name = "cache"
+        listen = "127.0.0.1:0"
+        bastion = "dev"
+        host = "db.internal"
+        port = 6379
+    "#;
+    Terms {
+        more: more.to_owned(),
+        ..Terms::default()
     }
 }
 

@@ -288,7 +288,11 @@ async fn a_patient_client_waits_for_a_daemon_that_starts() {
     let paths = paths_in(folder.path());
     let client = Client::new(&paths.socket).patient();
     let asked = tokio::spawn(async move { client.status().await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It has tried, and found nobody: a connection to nothing fails at once.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!asked.is_finished(), "it has no patience");
     let daemon = Daemon::start_at(folder, rustix::process::geteuid().as_raw());
     assert_eq!(asked.await.unwrap().unwrap(), status());
     daemon.stop().await;

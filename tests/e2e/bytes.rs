@@ -423,13 +423,17 @@ async fn a_lone_client_that_does_not_read_is_waited_for_and_loses_nothing() {
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.connect_narrow().await;
     let first = receive(&mut client, 1).await;
-    // Until nobody takes any more for a while.
-    let mut before = 0;
-    while before < written.load(Ordering::Relaxed) {
-        before = written.load(Ordering::Relaxed);
-        sleep(Duration::from_millis(700)).await;
-    }
-    assert!(before < length, "{before} bytes are somewhere");
+    // The daemon holds as much as it may, and then nobody takes any more.
+    let taken = || written.load(Ordering::Relaxed);
+    let full = async {
+        let mut before = 0;
+        while taken() < 16 * MIB || before < taken() {
+            before = taken();
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    within("the daemon is full", full).await;
+    assert!(taken() < length, "{} bytes are somewhere", taken());
     skip(Duration::from_secs(20)).await;
     let mut got = first;
     got.extend(receive_all(&mut client).await);

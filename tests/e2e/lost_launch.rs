@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bastiond::sim::{ApiFault, Script, Timing};
+use bastiond::sim::{ApiFault, Plan, Script, Timing};
 use bastiond::status::BastionState;
 use serde_json::json;
 
@@ -93,14 +93,14 @@ async fn the_search_goes_on_when_there_is_no_network() {
 
 #[tokio::test]
 async fn the_next_start_gets_that_task_and_no_second_one() {
-    let script = Script {
-        timing: Timing {
+    let house = House::new().await;
+    house.world().plan_next_task(Plan {
+        timing: Some(Timing {
             visible_after: Duration::from_secs(600),
             ..Timing::fast()
-        },
-        ..Script::fast()
-    };
-    let house = House::with(script).await;
+        }),
+        ..Plan::default()
+    });
     house
         .world()
         .fail_next("RunTask", ATTEMPTS, ApiFault::LoseAnswer);

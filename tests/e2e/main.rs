@@ -20,6 +20,7 @@ mod outage;
 mod process;
 mod program;
 mod reconnect;
+mod sign_in;
 mod signals;
 mod silence;
 mod start;

@@ -8,7 +8,6 @@ use bastiond::sim::{ApiFault, Faults, Handshake, Script, Signature};
 use bastiond::status::TunnelState;
 use bytes::Bytes;
 use serde_json::json;
-use tokio::time::sleep;
 
 use crate::support::{House, Terms, assert_reset, ping, skip, until};
 
@@ -133,7 +132,8 @@ async fn an_agent_that_says_nothing_for_fifteen_seconds_fails_the_session() {
     })
     .await;
     skip(Duration::from_secs(14)).await;
-    sleep(Duration::from_millis(50)).await;
+    // Two turns of the runtime at least, so every timer that is due has fired.
+    daemon.status().await;
     assert_eq!(daemon.tunnel().await.state, TunnelState::Starting);
     skip(Duration::from_secs(2)).await;
     assert_reset(&mut client).await;

@@ -1,8 +1,12 @@
 //! What SSM is asked, and what its answers become.
 
-use std::time::Instant;
+use std::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
+use tokio::{runtime, time};
 
 use super::{
     super::fake::{Fake, error, ok},
@@ -115,20 +119,38 @@ async fn a_session_without_a_token_is_ended_too() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_slow_start_is_waited_for_as_giving_up_would_leave_a_session_behind() {
-    let fake = Fake::start(|_, _| {
-        std::thread::sleep(Duration::from_millis(400));
+    // The service has a thread of its own, where it may wait to be told to answer.
+    let service = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (answer, told) = mpsc::channel();
+    let told = Mutex::new(told);
+    let start = Fake::start(move |_, _| {
+        told.lock().unwrap().recv().ok();
         ok(opened("me-1"))
-    })
-    .await;
+    });
+    let fake = service.spawn(start).await.unwrap();
     let limits = Timeouts {
-        attempt: Duration::from_millis(100),
+        attempt: Duration::from_secs(1),
         ..Timeouts::default()
     };
     let aws = with(&config(fake.url()), &net(&[]), limits).await;
-    assert!(aws.start_session("t", None, 1, "r").await.is_ok());
+    let started = tokio::spawn(async move { aws.start_session("t", None, 1, "r").await.is_ok() });
+    while fake.calls().is_empty() {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    time::pause();
+    time::advance(Duration::from_secs(5)).await;
+    time::resume();
+    assert!(!started.is_finished(), "it was given up");
+    answer.send(()).unwrap();
+    assert!(started.await.unwrap());
     assert_eq!(fake.calls().len(), 1);
+    service.shutdown_background();
 }
 
 #[tokio::test]

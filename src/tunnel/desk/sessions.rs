@@ -52,6 +52,18 @@ pub struct Slot {
     pub(super) handed: u64,
 }
 
+impl Slot {
+    /// It ends now, and whoever is connected through it is reset.
+    pub(super) fn cut(&mut self, reason: &Reason) {
+        self.leaving = true;
+        self.end.cancel();
+        let open = self.view.borrow().connections;
+        if open > 0 {
+            reason::log_reset(reason, open);
+        }
+    }
+}
+
 impl Tunnel {
     pub(super) fn start_session(&mut self, target: String) {
         self.shared.starting.notify_one();
@@ -222,7 +234,7 @@ impl Tunnel {
             slot.leaving = true;
         }
         if going.stopped {
-            self.end_sessions_on(lease.target());
+            self.end_sessions_on(lease.target(), &going.reason);
         } else {
             self.departing.push(lease);
         }
@@ -240,18 +252,14 @@ impl Tunnel {
         if self.is_in_use() {
             tracing::warn!(reason = %going.reason.message, "the bastion task has gone");
         }
-        self.end_sessions_on(lease.target());
+        self.end_sessions_on(lease.target(), &going.reason);
     }
 
-    fn end_sessions_on(&mut self, target: &str) {
-        for slot in self
-            .sessions
-            .values_mut()
+    fn end_sessions_on(&mut self, target: &str, reason: &Reason) {
+        let sessions = self.sessions.values_mut();
+        sessions
             .filter(|slot| slot.target == target)
-        {
-            slot.leaving = true;
-            slot.end.cancel();
-        }
+            .for_each(|slot| slot.cut(reason));
     }
 
     /// Whether anybody is connected.
@@ -315,11 +323,8 @@ impl Tunnel {
         }
     }
 
-    pub(super) fn end_sessions(&mut self) {
-        for slot in self.sessions.values_mut() {
-            slot.leaving = true;
-            slot.end.cancel();
-        }
+    pub(super) fn end_sessions(&mut self, reason: &Reason) {
+        self.sessions.values_mut().for_each(|slot| slot.cut(reason));
     }
 
     pub(super) fn candidates(&self) -> Vec<Candidate> {

@@ -35,10 +35,9 @@ impl Tunnel {
             if slot.end.is_cancelled() {
                 continue;
             }
-            slot.leaving = true;
-            slot.end.cancel();
             let reason = reason::silent(slot.view.borrow().connections);
             tracing::warn!(session = key, error = %reason.message, "a session is silent");
+            slot.cut(&reason);
             self.note_error(reason);
         }
     }

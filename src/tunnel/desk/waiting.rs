@@ -46,6 +46,15 @@ impl Tunnel {
         });
     }
 
+    /// Other credentials may have become available: what failed for want of them may be tried again.
+    pub(super) fn signed_in(&mut self) {
+        self.cooling.take_if(|cooling| cooling.reason.is_login());
+        self.board.send_if_modified(|board| {
+            let mended = board.last_error.take_if(|(reason, _)| reason.is_login());
+            mended.is_some()
+        });
+    }
+
     /// Whoever waits is told at once that it was in vain.
     pub(super) fn refuse_waiting(&mut self, reason: &Reason) {
         tracing::warn!(error = %reason.message, hint = reason.hint, waiting = self.waiting.len(), "cannot start");
