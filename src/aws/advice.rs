@@ -35,6 +35,8 @@ pub(super) fn hint(
         ),
         Kind::Unreachable => unreachable_hint(message).map(str::to_owned),
         Kind::Throttled | Kind::Transient | Kind::Timeout => None,
+        // Whoever finds these knows more about them.
+        Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => None,
         Kind::Conflict | Kind::Untrusted | Kind::Configuration | Kind::Other => None,
     }
 }

@@ -125,12 +125,15 @@ pub(super) fn by_code(
             Kind::Denied(denied::parse(message))
         }
         "ClusterNotFoundException" | "DoesNotExistException" => Kind::NotFound,
+        "DBClusterNotFoundFault" | "DBInstanceNotFound" | "DBProxyNotFoundFault" => Kind::NotFound,
+        "ReplicationGroupNotFoundFault" | "ClusterNotFound" => Kind::NotFound,
         "ConflictException" => Kind::Conflict,
         "TargetNotConnected" => Kind::TargetNotConnected,
         "ServiceQuotaExceededException" | "LimitExceededException" => Kind::Quota,
         "ClientException" => client_exception(&text),
         "InvalidParameterException" if text.contains("task was not found") => Kind::NotFound,
         "InvalidParameterException"
+        | "InvalidParameterValue"
         | "InvalidParameters"
         | "ValidationException"
         | "InvalidDocument" => Kind::Invalid,

@@ -47,8 +47,14 @@ pub enum Kind {
     Denied(Denied),
     /// The machine's clock is wrong; by how many seconds it is behind AWS's, where known.
     ClockSkew(Option<i64>),
-    /// The cluster, task definition or task does not exist.
+    /// The cluster, task definition, task or database does not exist.
     NotFound,
+    /// Several things fit, where only one may.
+    SeveralFit,
+    /// It exists and cannot be used yet.
+    NotReady,
+    /// It exists and will never serve this purpose.
+    Unsuitable,
     /// The client token belongs to a task with other parameters: see `resource_ids`.
     Conflict,
     /// The agent is not connected, yet or any more.
@@ -130,6 +136,7 @@ impl Error {
             | Kind::ClockSkew(_)
             | Kind::NotFound
             | Kind::Conflict => false,
+            Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => false,
             Kind::Quota | Kind::Invalid | Kind::Untrusted | Kind::Configuration | Kind::Other => {
                 false
             }
@@ -145,6 +152,7 @@ impl Error {
             Kind::Login(_) | Kind::Denied(_) | Kind::ClockSkew(_) | Kind::Configuration => false,
             Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Quota => false,
             Kind::Capacity | Kind::RoleNotReady | Kind::TargetNotConnected => false,
+            Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => false,
         }
     }
 
@@ -176,6 +184,9 @@ impl Error {
             Kind::Denied(_) => "access_denied",
             Kind::ClockSkew(_) => "clock_wrong",
             Kind::NotFound => "not_found",
+            Kind::SeveralFit => "several_fit",
+            Kind::NotReady => "not_ready",
+            Kind::Unsuitable => "unsuitable",
             Kind::Conflict => "conflict",
             Kind::TargetNotConnected => "target_not_connected",
             Kind::Capacity => "no_capacity",

@@ -1,4 +1,4 @@
-//! The calls to AWS: ECS, SSM and STS, with one way of authenticating, one set of limits, and one kind of
+//! The calls to AWS: ECS, SSM, STS and what tells where databases are, with one way of authenticating, one set of limits, and one kind of
 //! error that says what it means and what to do.
 //!
 //! Deciding when to call is left to `bastion` and `tunnel`; the way there to `net`. Every call ends within
@@ -9,12 +9,14 @@ mod call;
 mod classify;
 mod clock;
 mod credentials;
+mod database;
 mod decode;
 mod denied;
 mod ecs;
 mod error;
 mod login;
 mod pace;
+mod query;
 mod reason;
 mod sign;
 mod signin;
@@ -41,6 +43,7 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
+pub use database::Address;
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
@@ -65,6 +68,7 @@ struct Inner {
     ecs: aws_sdk_ecs::Client,
     ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
+    query: query::Transport,
     credentials: Cached,
     clock: Clock,
     caller: Caller,
@@ -157,6 +161,7 @@ impl Aws {
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .build();
+        let query = query::Transport::new(&sdk, timeouts);
         let ecs = aws_sdk_ecs::config::Builder::from(&sdk)
             .interceptor(clock.clone())
             .build();
@@ -170,6 +175,7 @@ impl Aws {
             ecs: aws_sdk_ecs::Client::from_conf(ecs),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
             sts: aws_sdk_sts::Client::from_conf(sts),
+            query,
             credentials,
             clock,
             caller,

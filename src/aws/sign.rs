@@ -1,4 +1,4 @@
-//! The SigV4 signature of the WebSocket's GET request.
+//! SigV4 signatures of the requests that no SDK client makes: the WebSocket's GET, and the Query API's POST.
 
 use std::time::SystemTime;
 
@@ -22,19 +22,56 @@ pub(super) fn headers(
     region: &str,
     time: SystemTime,
 ) -> Result<HeaderMap, &'static str> {
+    let scope = Scope {
+        service: SERVICE,
+        region,
+        time,
+    };
+    let target = url.as_http();
+    let request = SignableRequest::new("GET", target, std::iter::empty(), SignableBody::empty())
+        .map_err(|_| UNSIGNABLE)?;
+    signed(request, credentials, scope)
+}
+
+/// The same headers of a POST of `body` as `content_type` to `url`.
+pub(super) fn post_headers(
+    url: &str,
+    content_type: &str,
+    body: &[u8],
+    credentials: &Credentials,
+    scope: Scope<'_>,
+) -> Result<HeaderMap, &'static str> {
+    let fixed = [("content-type", content_type)];
+    let body = SignableBody::Bytes(body);
+    let request = SignableRequest::new("POST", url, fixed.into_iter(), body);
+    signed(request.map_err(|_| UNSIGNABLE)?, credentials, scope)
+}
+
+/// What a signature holds for.
+pub(super) struct Scope<'a> {
+    /// The service, as signatures call it.
+    pub(super) service: &'static str,
+    pub(super) region: &'a str,
+    pub(super) time: SystemTime,
+}
+
+const UNSIGNABLE: &str = "its address is not one that can be signed";
+
+fn signed(
+    request: SignableRequest<'_>,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+) -> Result<HeaderMap, &'static str> {
     let identity = credentials.clone().into();
     let params = SigningParams::builder()
         .identity(&identity)
-        .region(region)
-        .name(SERVICE)
-        .time(time)
+        .region(scope.region)
+        .name(scope.service)
+        .time(scope.time)
         .settings(SigningSettings::default())
         .build()
         .map_err(|_| "the signing parameters are incomplete")?
         .into();
-    let target = url.as_http();
-    let request = SignableRequest::new("GET", target, std::iter::empty(), SignableBody::empty())
-        .map_err(|_| "its address is not one that can be signed")?;
     let (instructions, _) = sign(request, &params)
         .map_err(|_| "the signature could not be made")?
         .into_parts();
@@ -73,6 +110,26 @@ mod tests {
         assert_eq!(headers["x-amz-security-token"], "session-token");
     }
 
+    #[test]
+    fn a_form_is_signed_as_botocore_does() {
+        let url = "https://rds.eu-west-1.amazonaws.com/";
+        let form = b"Action=DescribeDBClusters&Version=2014-10-31&DBClusterIdentifier=app";
+        let scope = Scope {
+            service: "rds",
+            region: "eu-west-1",
+            time: noon(),
+        };
+        let content_type = "application/x-www-form-urlencoded; charset=utf-8";
+        let credentials = credentials(Some("session-token"));
+        let headers = post_headers(url, content_type, form, &credentials, scope).unwrap();
+        assert_eq!(
+            headers["authorization"],
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/rds/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, \
+             Signature=711084616bd36455f54b4a4fd060a6caf49e99bc7cd6e4a2b99e7f85f1fb99fb"
+        );
+    }
+
     /// A raw `+` in a query is a space to signers, the reference client's among them; `/` and `=` are themselves.
     #[test]
     fn raw_base64_in_the_url_is_signed_as_the_reference_does() {
@@ -107,15 +164,16 @@ mod tests {
 
     fn signed_url(url: &str, token: Option<&str>) -> HeaderMap {
         let url = StreamUrl::parse(url, false).unwrap();
+        headers(&url, &credentials(token), "eu-west-1", noon()).unwrap()
+    }
+
+    fn credentials(token: Option<&str>) -> Credentials {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let credentials = Credentials::new(
-            "AKIDEXAMPLE",
-            secret,
-            token.map(str::to_owned),
-            None,
-            "test",
-        );
-        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_348_800);
-        headers(&url, &credentials, "eu-west-1", noon).unwrap()
+        let token = token.map(str::to_owned);
+        Credentials::new("AKIDEXAMPLE", secret, token, None, "test")
+    }
+
+    fn noon() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_348_800)
     }
 }

@@ -117,6 +117,7 @@ fn many(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Remote;
 
     #[test]
     fn databases_are_welcome() {
@@ -148,7 +149,11 @@ mod tests {
                  host = \"{given}\"\nport = 5432\n"
             );
             let config = crate::config::Config::parse(&text).unwrap();
-            assert_eq!(config.tunnels[0].host.as_deref(), Some(sent));
+            let remote = Remote::Host {
+                name: sent.to_owned(),
+                port: 5432,
+            };
+            assert_eq!(config.tunnels[0].remote, remote);
         }
     }
 

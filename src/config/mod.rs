@@ -17,6 +17,7 @@ mod host;
 mod listen;
 mod raw;
 mod scope;
+mod selector;
 pub mod suggest;
 mod tunnel;
 
@@ -24,6 +25,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
 use scope::{Report, Section};
+pub use selector::{Database, Role, Selector, Which};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,10 +114,8 @@ pub struct Tunnel {
     pub allow_non_loopback: bool,
     /// What stands between.
     pub via: Via,
-    /// The host as the far side knows it; `None`: a port of the target itself.
-    pub host: Option<String>,
-    /// The port on that host, never 0.
-    pub port: u16,
+    /// Where it leads.
+    pub remote: Remote,
     /// How long a connection is held while its bastion starts; 90 s by default.
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.
@@ -135,6 +135,30 @@ pub enum Via {
     Bastion(String),
     /// A fixed SSM target: `ecs:…`, `i-…` or `mi-…`.
     Target(String),
+}
+
+/// Where a tunnel leads. A port is never 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// A port of the target itself.
+    Target {
+        /// The port.
+        port: u16,
+    },
+    /// A host as the far side knows it.
+    Host {
+        /// Its name or address.
+        name: String,
+        /// Its port.
+        port: u16,
+    },
+    /// A database that AWS is asked for when a session starts.
+    Database {
+        /// Which one.
+        selector: Selector,
+        /// Its port, if not the one that AWS tells.
+        port: Option<u16>,
+    },
 }
 
 /// When a session is kept from being taken for idle.

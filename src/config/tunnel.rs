@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Range, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Bastion, Keepalive, Tunnel, Via,
+    Bastion, Keepalive, Remote, Tunnel, Via,
     error::Complaint,
     host,
     listen::{self, RawListen},
     raw,
     scope::{self, Report, Scope, Section},
-    suggest,
+    selector, suggest,
 };
 
 /// A cold start takes 20 to 60 s; nobody waits longer than this for a database.
@@ -76,10 +76,7 @@ fn one(
         ),
         allow_non_loopback,
         via: via(&mut scope, raw.bastion, raw.target, &header, bastions),
-        host: scope
-            .checked("host", raw.host, host::check)
-            .map(host::plain),
-        port: port(&mut scope, raw.port, &header),
+        remote: remote(&mut scope, raw.host, raw.port, &header),
         hold_timeout: scope.duration("hold_timeout", raw.hold_timeout, HOLD_TIMEOUT),
         session_linger: scope.duration("session_linger", raw.session_linger, SESSION_LINGER),
         max_session_age: scope.duration("max_session_age", raw.max_session_age, MAX_SESSION_AGE),
@@ -296,21 +293,56 @@ fn is_target(target: &str) -> bool {
     target.len() <= LONGEST_TARGET && parts.len() == 3 && parts.iter().all(well_formed)
 }
 
-fn port(scope: &mut Scope, raw: Option<Spanned<i64>>, header: &Range<usize>) -> u16 {
-    let Some(raw) = raw else {
+/// AWS tells the port of a database with its host.
+fn remote(
+    scope: &mut Scope,
+    host: Option<Spanned<String>>,
+    raw_port: Option<Spanned<i64>>,
+    header: &Range<usize>,
+) -> Remote {
+    let Some(host) = host else {
+        let port = required_port(scope, raw_port, header);
+        return Remote::Target { port };
+    };
+    match selector::parse(host.get_ref()) {
+        Some(Ok(selector)) => Remote::Database {
+            selector,
+            port: port(scope, raw_port),
+        },
+        Some(Err(complaint)) => {
+            scope.wrong("host", host.span(), complaint);
+            let port = port(scope, raw_port).unwrap_or_default();
+            Remote::Target { port }
+        }
+        None => Remote::Host {
+            name: scope
+                .checked("host", Some(host), host::check)
+                .map(host::plain)
+                .unwrap_or_default(),
+            port: required_port(scope, raw_port, header),
+        },
+    }
+}
+
+fn required_port(scope: &mut Scope, raw: Option<Spanned<i64>>, header: &Range<usize>) -> u16 {
+    if raw.is_none() {
         scope.missing(
             "port",
             header.clone(),
             "give the port of the database, such as `port = 5432`",
         );
-        return 0;
-    };
+    }
+    port(scope, raw).unwrap_or_default()
+}
+
+fn port(scope: &mut Scope, raw: Option<Spanned<i64>>) -> Option<u16> {
+    let raw = raw?;
     match u16::try_from(*raw.get_ref()) {
-        Ok(port) if port > 0 => port,
+        Ok(port) if port > 0 => Some(port),
         Ok(_) | Err(_) => {
             let complaint = Complaint::new(format!("`{}` is not a port", raw.get_ref()));
             scope.wrong("port", raw.span(), complaint.hint("ports are 1 to 65535"));
-            0
+            None
         }
     }
 }

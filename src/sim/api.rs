@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     ecs,
     faults::ApiFault,
-    ssm, sts,
+    rds, ssm, sts,
     wire::{ApiCall, ApiError, Service, respond},
     world::{Call, World},
 };
@@ -132,6 +132,7 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Ecs => ecs::perform(&world.core, &call.operation, &call.body),
         Service::Ssm => ssm::perform(world, &call.operation, &call.body),
         Service::Sts => sts::perform(&world.core, &call.operation, &call.body),
+        Service::Rds => rds::perform(&world.core, &call.operation, &call.body),
     }
 }
 
@@ -155,7 +156,7 @@ fn internal_error(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
-        Service::Sts => "InternalFailure",
+        Service::Sts | Service::Rds => "InternalFailure",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
 }
@@ -171,7 +172,7 @@ fn is_expired(world: &World, headers: &HeaderMap) -> bool {
 fn expired_token(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs | Service::Ssm => "ExpiredTokenException",
-        Service::Sts => "ExpiredToken",
+        Service::Sts | Service::Rds => "ExpiredToken",
     };
     ApiError::new(
         code,
@@ -190,7 +191,7 @@ fn access_denied(world: &World, call: &ApiCall) -> ApiError {
     );
     let code = match call.service {
         Service::Ecs | Service::Ssm => "AccessDeniedException",
-        Service::Sts => "AccessDenied",
+        Service::Sts | Service::Rds => "AccessDenied",
     };
     ApiError::new(code, message)
 }
@@ -210,6 +211,10 @@ fn denied_resource(world: &World, call: &ApiCall) -> String {
             world.core.arn("ssm", &session)
         }
         "AssumeRole" => member("RoleArn"),
+        "DescribeDBClusters" => {
+            let cluster = format!("cluster:{}", member("DBClusterIdentifier"));
+            world.core.arn("rds", &cluster)
+        }
         _ => "*".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! AWS's side on loopback: the ECS, SSM and STS calls that bastiond makes, the message gateway, and the agent behind
+//! AWS's side on loopback: the ECS, SSM, STS and RDS calls that bastiond makes, the message gateway, and the agent behind
 //! it. The demo and the end-to-end tests run the production code against it with nothing changed but the endpoint.
 //!
 //! ```no_run
@@ -33,6 +33,7 @@ mod faults;
 pub mod frames;
 mod gateway;
 mod http_head;
+mod rds;
 mod run_task;
 mod script;
 mod session;
@@ -52,7 +53,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
-pub use script::{Container, Destination, Failure, ManagedNode, Plan, Script, TaskDefinition};
+pub use script::{
+    Container, DbCluster, Destination, Failure, ManagedNode, Plan, Script, TaskDefinition,
+};
 pub use session::{End, Link, Opening, Session};
 pub use task::Task;
 pub use timeline::{AgentCourse, Course, Ending, Timing, View};

@@ -29,6 +29,8 @@ pub struct Script {
     pub clusters: Vec<String>,
     /// Task definitions that exist.
     pub task_definitions: Vec<TaskDefinition>,
+    /// The database clusters that RDS tells of.
+    pub db_clusters: Vec<DbCluster>,
     /// EC2 instances and hybrid machines with an agent.
     pub managed_nodes: Vec<ManagedNode>,
     /// How long a task takes.
@@ -75,6 +77,7 @@ impl Default for Script {
             caller: "developer".into(),
             clusters: vec!["backend".into()],
             task_definitions: vec![TaskDefinition::default()],
+            db_clusters: Vec::new(),
             managed_nodes: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
@@ -132,6 +135,19 @@ impl Container {
             agent: true,
         }
     }
+}
+
+/// A database cluster, as DescribeDBClusters tells of it.
+#[derive(Clone, Debug)]
+pub struct DbCluster {
+    /// Its id.
+    pub id: String,
+    /// Its engine, such as `aurora-postgresql`.
+    pub engine: String,
+    /// The name of the endpoint that follows the writer.
+    pub endpoint: String,
+    /// Its port.
+    pub port: u16,
 }
 
 /// A target that exists without ECS.

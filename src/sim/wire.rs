@@ -1,4 +1,4 @@
-//! AWS's two call formats: awsJson1_1 for ECS and SSM, query and XML for STS.
+//! AWS's two call formats: awsJson1_1 for ECS and SSM, query and XML for STS and RDS.
 
 use std::fmt::Write as _;
 
@@ -13,6 +13,7 @@ pub(super) enum Service {
     Ecs,
     Ssm,
     Sts,
+    Rds,
 }
 
 impl Service {
@@ -22,6 +23,7 @@ impl Service {
             Self::Ecs => "ecs",
             Self::Ssm => "ssm",
             Self::Sts => "sts",
+            Self::Rds => "rds",
         }
     }
 }
@@ -126,8 +128,12 @@ impl ApiCall {
             let message = "missing Action";
             ApiError::new("MissingAction", message)
         })?;
+        let service = match fields.get("Version").and_then(Value::as_str) {
+            Some(RDS_VERSION) => Service::Rds,
+            _ => Service::Sts,
+        };
         Ok(Self {
-            service: Service::Sts,
+            service,
             operation: operation.to_owned(),
             body: Value::Object(fields.clone()),
             signed_for,
@@ -143,13 +149,15 @@ pub(super) fn respond(
 ) -> Response<Full<Bytes>> {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (status, text) = match (service, answer) {
-        (Service::Sts, Ok(result)) => (200, xml_result(operation, result, &request_id)),
-        (Service::Sts, Err(error)) => (error.status, xml_error(error, &request_id)),
-        (_, Ok(result)) => (200, result.to_string()),
-        (_, Err(error)) => (error.status, json_error(error)),
+        (Service::Sts | Service::Rds, Ok(result)) => {
+            (200, xml_result(operation, result, &request_id))
+        }
+        (Service::Sts | Service::Rds, Err(error)) => (error.status, xml_error(error, &request_id)),
+        (Service::Ecs | Service::Ssm, Ok(result)) => (200, result.to_string()),
+        (Service::Ecs | Service::Ssm, Err(error)) => (error.status, json_error(error)),
     };
     let content_type = match service {
-        Service::Sts => "text/xml",
+        Service::Sts | Service::Rds => "text/xml",
         Service::Ecs | Service::Ssm => "application/x-amz-json-1.1",
     };
     let mut response = Response::new(Full::from(text));
@@ -206,7 +214,10 @@ fn xml_result(operation: &str, result: &Value, request_id: &str) -> String {
     )
 }
 
-/// The namespace of STS's answers (its API version).
+/// The API version that tells RDS's calls from those of STS.
+const RDS_VERSION: &str = "2014-10-31";
+
+/// The namespace of STS's answers (its API version), which nobody looks at.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 fn xml(value: &Value) -> String {
@@ -214,7 +225,12 @@ fn xml(value: &Value) -> String {
         Value::Object(members) => members
             .iter()
             .fold(String::new(), |mut text, (name, value)| {
-                let _ = write!(text, "<{name}>{}</{name}>", xml(value));
+                let elements = value
+                    .as_array()
+                    .map_or(std::slice::from_ref(value), Vec::as_slice);
+                for element in elements {
+                    let _ = write!(text, "<{name}>{}</{name}>", xml(element));
+                }
                 text
             }),
         Value::String(text) => text
@@ -305,5 +321,11 @@ mod tests {
     #[test]
     fn xml_is_escaped() {
         assert_eq!(xml(&json!({"A": "<&>"})), "<A>&lt;&amp;&gt;</A>");
+    }
+
+    #[test]
+    fn a_list_repeats_its_element() {
+        let list = json!({"All": {"One": [1, 2]}});
+        assert_eq!(xml(&list), "<All><One>1</One><One>2</One></All>");
     }
 }

@@ -19,7 +19,7 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{ApiFault, Faults},
-    script::{Plan, Script},
+    script::{DbCluster, Plan, Script},
     session::{Entry, Link, Session},
     task::{ClientToken, Task},
 };
@@ -59,6 +59,7 @@ pub(super) struct State {
     pub faults: Faults,
     pub refuse_upgrades: VecDeque<u16>,
     pub disconnected_nodes: Vec<String>,
+    pub db_clusters: Vec<DbCluster>,
     pub expired_keys: Vec<String>,
 }
 
@@ -100,6 +101,7 @@ impl World {
             faults,
             refuse_upgrades: VecDeque::new(),
             disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
+            db_clusters: script.db_clusters.clone(),
             expired_keys: Vec::new(),
         };
         Self {

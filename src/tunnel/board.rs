@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::conn::Counters;
 use super::listener::Binding;
 use super::reason;
+use super::remote;
 use super::view::{Phase, View};
 use crate::bastion;
 use crate::config::{Tunnel, Via};
@@ -87,7 +88,7 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
     status::Tunnel {
         name: around.config.name.clone(),
         listeners: around.bindings.iter().filter_map(listener).collect(),
-        remote: remote(around.config),
+        remote: remote(&views, around.config),
         bastion,
         target: board.target.clone(),
         state,
@@ -103,7 +104,7 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
             .collect::<Option<Vec<_>>>()
             .and_then(|ends| ends.into_iter().max())
             .map(|at| at.saturating_duration_since(now).as_secs()),
-        last_error: last_error(board, &views, around.config, now).map(|(reason, at)| {
+        last_error: last_error(board, &views, now).map(|(reason, at)| {
             let ago = now.saturating_duration_since(at);
             Problem::new(
                 format!("tunnel {}", around.config.name),
@@ -160,24 +161,18 @@ fn state(
 
 /// What stands in the way of a session now, else what last went wrong. A lost link alone is no
 /// error: it is being resumed.
-fn last_error(
-    board: &Board,
-    views: &[View],
-    config: &Tunnel,
-    now: Instant,
-) -> Option<(Reason, Instant)> {
+fn last_error(board: &Board, views: &[View], now: Instant) -> Option<(Reason, Instant)> {
     let present = views.iter().find_map(|view| match &view.phase {
         Phase::Resuming(reason) if reason.code != "link_lost" => Some((reason.clone(), view.since)),
         _ => None,
     });
     let hangs = || {
-        let since = views
+        let waiting = views
             .iter()
-            .filter_map(|view| view.unresolved_since)
-            .min()?;
+            .filter_map(|view| Some((view.unresolved_since?, &view.remote)));
+        let (since, remote) = waiting.min()?;
         let waited = now.saturating_duration_since(since);
-        let host = config.host.as_deref().unwrap_or("localhost");
-        let reason = || reason::no_answer(host, config.port, waited);
+        let reason = || reason::no_answer(remote, waited);
         (waited >= SILENT_AFTER).then(|| (reason(), since))
     };
     present.or_else(hangs).or_else(|| board.last_error.clone())
@@ -201,11 +196,10 @@ fn starting(views: &[View], around: &Surroundings<'_>) -> String {
     }
 }
 
-fn remote(config: &Tunnel) -> String {
-    match &config.host {
-        Some(host) => format!("{host}:{}", config.port),
-        None => format!("port {} of the target", config.port),
-    }
+/// After a fail-over the latest session is the one that knows.
+fn remote(views: &[View], config: &Tunnel) -> String {
+    let latest = views.last().map(|view| view.remote.clone());
+    latest.unwrap_or_else(|| remote::unresolved(&config.remote))
 }
 
 fn listener(

@@ -17,6 +17,7 @@ mod listener;
 mod pipe;
 mod placement;
 mod reason;
+mod remote;
 mod renewal;
 mod session;
 mod view;
@@ -167,6 +168,11 @@ pub fn spawn(
     };
     let tunnel = Tunnel::new(config, bastion, shared, counters, board, inbox);
     let span = tracing::info_span!("tunnel", name = handle.name());
+    if let config::Remote::Database { selector, .. } = &handle.config.remote
+        && let Some(caution) = selector.kind.caution()
+    {
+        tracing::warn!(parent: &span, %selector, "{caution}");
+    }
     tasks.spawn(tunnel.run().instrument(span));
     handle
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::config::Tunnel;
 use crate::proto::Failure;
 use crate::status::Reason;
 
@@ -12,19 +11,17 @@ pub fn log_reset(reason: &Reason, connections: usize) {
     tracing::info!(code, error = message, connections, "connections are reset");
 }
 
-/// The service ended the session and gave this text, which is often the agent's.
-pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
-    let host = tunnel.host.as_deref().unwrap_or("localhost");
-    let port = tunnel.port;
+/// The service ended the session to `remote` and gave this text, which is often the agent's.
+pub fn closed(output: &str, remote: &str) -> Reason {
     let text = output.to_lowercase();
     if text.contains("no such host") || text.contains("lookup ") {
-        let message = format!("the bastion cannot resolve `{host}`: {output}");
+        let message = format!("the bastion cannot resolve the host of {remote}: {output}");
         return Reason::new("host_not_resolved", message).with_hint(
             "check `host` in the configuration, and that the bastion's VPC resolves it",
         );
     }
     if text.contains("is forbidden") {
-        let message = format!("the agent refuses to forward to `{host}`: {output}");
+        let message = format!("the agent refuses to forward to {remote}: {output}");
         return Reason::new("host_refused_by_agent", message)
             .with_hint("the agent never forwards to link-local or VPC service addresses: set `host` to the database");
     }
@@ -35,7 +32,7 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
         );
     }
     if text.contains("unable to connect") {
-        return refused(host, port, Duration::ZERO);
+        return refused(remote, Duration::ZERO);
     }
     let said = if output.is_empty() {
         "no reason was given"
@@ -50,25 +47,24 @@ pub fn closed(output: &str, tunnel: &Tunnel) -> Reason {
 const TIMED_OUT: Duration = Duration::from_secs(60);
 
 /// The agent could not connect a stream, after so long: the port is closed, or the packets are dropped.
-pub fn refused(host: &str, port: u16, after: Duration) -> Reason {
+pub fn refused(remote: &str, after: Duration) -> Reason {
     if after >= TIMED_OUT {
         let seconds = after.as_secs();
         let message = format!(
-            "the bastion cannot connect to {host}:{port}: no answer for {seconds} s, then it gave up"
+            "the bastion cannot connect to {remote}: no answer for {seconds} s, then it gave up"
         );
         return Reason::new("connect_timed_out", message).with_hint(DROPPED);
     }
-    let message =
-        format!("the bastion cannot connect to {host}:{port}: refused, nothing listens there");
+    let message = format!("the bastion cannot connect to {remote}: refused, nothing listens there");
     Reason::new("connect_failed", message)
         .with_hint("check `host` and `port`, and that the database is running")
 }
 
 /// A connection has been waiting for so long, and the agent has not even come to the end of its dial.
-pub fn no_answer(host: &str, port: u16, waited: Duration) -> Reason {
+pub fn no_answer(remote: &str, waited: Duration) -> Reason {
     let seconds = waited.as_secs();
     let message = format!(
-        "no answer from {host}:{port} for {seconds} s: its packets seem to be dropped on the way"
+        "no answer from {remote} for {seconds} s: its packets seem to be dropped on the way"
     );
     Reason::new("no_answer", message).with_hint(DROPPED)
 }

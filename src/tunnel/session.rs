@@ -4,6 +4,7 @@
 //! state file from before its first byte until AWS knows that it is over.
 
 mod attempt;
+mod place;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,9 +24,10 @@ use super::conn::{Accepted, Counters};
 use super::lifecycle::{Lifecycle, Outcome, Step, Trouble, TroubleKind};
 use super::link::{self, Inbox, LinkEnd};
 use super::reason;
+use super::remote::Place;
 use super::view::{Phase, Publisher};
 use crate::aws::{Aws, Opened};
-use crate::config;
+use crate::config::{self, Remote};
 use crate::net::Net;
 use crate::proto::{self, Options};
 use crate::state::{SessionRecord, State};
@@ -102,7 +104,7 @@ impl Ended {
 pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
     let seed = fastrand::u64(..);
     let mut options = Options::client(seed, SystemTime::now());
-    options.remote_host = context.tunnel.host.is_some();
+    options.remote_host = !matches!(context.tunnel.remote, Remote::Target { .. });
     if context.tunnel.keepalive == config::Keepalive::Never {
         options.keepalive = None;
     }
@@ -118,6 +120,7 @@ pub async fn run(context: Context, mailbox: Mailbox) -> Ended {
         mailbox,
         bridge,
         lifecycle,
+        place: None,
         opened: None,
         left_behind: false,
     }
@@ -130,6 +133,8 @@ struct Session {
     mailbox: Mailbox,
     bridge: Bridge,
     lifecycle: Lifecycle,
+    /// Where it leads, once found: the same at every attempt to start.
+    place: Option<Place>,
     changes: watch::Receiver<()>,
     /// The token and URL for the next link.
     opened: Option<Opened>,
@@ -160,16 +165,14 @@ impl Session {
     /// Costs one of the few StartSession calls an account has, so it is awaited even when the
     /// session is no longer wanted, and then undone.
     async fn start(&mut self) -> Option<Outcome> {
-        let Context {
-            aws,
-            tunnel,
-            target,
-            reason,
-            ..
-        } = &self.context;
-        let started = aws
-            .start_session(target, tunnel.host.as_deref(), tunnel.port, reason)
-            .await;
+        let Place { host, port } = match self.place().await {
+            Ok(place) => place,
+            Err(trouble) => return Some(Outcome::Started(Err(trouble))),
+        };
+        let Context { aws, target, .. } = &self.context;
+        let reason = &self.context.reason;
+        let started = aws.start_session(target, host.as_deref(), port, reason);
+        let started = started.await;
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))
@@ -279,7 +282,7 @@ impl Session {
             }
             LinkEnd::Closed(output) => {
                 tracing::info!(%output, "session closed by AWS");
-                Outcome::Closed(reason::closed(&output, &self.context.tunnel))
+                Outcome::Closed(reason::closed(&output, &self.mailbox.view.current().remote))
             }
             LinkEnd::Failed(failure) => {
                 tracing::warn!(%failure, "session failed");

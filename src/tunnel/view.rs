@@ -21,6 +21,8 @@ pub struct View {
     pub started: Instant,
     /// The SSM session's id, once there is one.
     pub id: Option<SessionId>,
+    /// Where it leads, in words.
+    pub remote: String,
     /// The agent's version, once it has introduced itself.
     pub agent_version: Option<String>,
     /// Connections it has taken up, so far.
@@ -66,12 +68,13 @@ pub enum Phase {
 
 impl View {
     /// A session that is about to start.
-    pub fn new(now: Instant) -> Self {
+    pub fn new(remote: String, now: Instant) -> Self {
         Self {
             phase: Phase::Starting,
             since: now,
             started: now,
             id: None,
+            remote,
             agent_version: None,
             attached: 0,
             connections: 0,
@@ -146,9 +149,9 @@ pub struct Publisher {
 
 impl Publisher {
     /// A session that is about to start; `changed` is notified from now on.
-    pub fn new(changed: Arc<Notify>) -> Self {
+    pub fn new(remote: String, changed: Arc<Notify>) -> Self {
         Self {
-            view: watch::Sender::new(View::new(Instant::now())),
+            view: watch::Sender::new(View::new(remote, Instant::now())),
             changed,
         }
     }

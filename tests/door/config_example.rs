@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bastiond::config::{Config, Keepalive, Mode, OnShutdown, Via};
+use bastiond::config::{Config, Keepalive, Mode, OnShutdown, Remote, Via};
 
 const EXAMPLE: &str = include_str!("../../examples/bastiond.toml");
 
@@ -27,16 +27,25 @@ fn the_example_says_what_it_seems_to_say() {
         (Mode::Shared, OnShutdown::Stop)
     );
 
-    let [db, cache, metrics] = &config.tunnels[..] else {
-        panic!("three tunnels: {:?}", config.tunnels)
+    let [db, cache, orders, metrics] = &config.tunnels[..] else {
+        panic!("four tunnels: {:?}", config.tunnels)
     };
     assert_eq!(addresses(db), ["127.0.0.1:55432", "[::1]:55432"]);
     assert_eq!(db.via, Via::Bastion("dev".into()));
-    assert_eq!(db.port, 5432);
+    let name = "app.cluster-x.ap-northeast-1.rds.amazonaws.com".into();
+    assert_eq!(db.remote, Remote::Host { name, port: 5432 });
     assert_eq!(db.keepalive, Keepalive::WhileConnected);
     assert_eq!(addresses(cache), ["127.0.0.1:56379", "192.168.64.1:56379"]);
     assert_eq!(cache.via, Via::Target("i-0123456789abcdef0".into()));
-    assert_eq!(metrics.host, None);
+    let Remote::Database {
+        selector,
+        port: None,
+    } = &orders.remote
+    else {
+        panic!("a database: {:?}", orders.remote)
+    };
+    assert_eq!(selector.to_string(), "rds-cluster:tag:Env=dev:reader");
+    assert_eq!(metrics.remote, Remote::Target { port: 9090 });
 }
 
 #[test]

@@ -423,6 +423,33 @@ const CASES: &[Case] = &[
         r#"line 10: `host` in [[tunnel]] "db": `db example` is not a host name"#,
     ),
     Tunnel(
+        "host = \"rds-clutser:app\"",
+        r#"line 10: `host` in [[tunnel]] "db": no kind of database is called `rds-clutser`
+  hint: did you mean `rds-cluster`?"#,
+    ),
+    Tunnel(
+        "host = \"rds-cluster:app:raeder\"",
+        r#"line 10: `host` in [[tunnel]] "db": `raeder` is no endpoint of an `rds-cluster`
+  hint: did you mean `reader`?"#,
+    ),
+    Tunnel(
+        "host = \"msk:orders\"",
+        r#"line 10: `host` in [[tunnel]] "db": `msk`: its brokers send clients on to names of their own, which one tunnel does not reach
+  hint: run the client inside the VPC"#,
+    ),
+    Instead(
+        "port = 5432",
+        "host = \"rds-cluster:app\"\nport = 0",
+        r#"line 10: `port` in [[tunnel]] "db": `0` is not a port
+  hint: ports are 1 to 65535"#,
+    ),
+    Instead(
+        "port = 5432",
+        "host = \"rds-clutser:app\"",
+        r#"line 9: `host` in [[tunnel]] "db": no kind of database is called `rds-clutser`
+  hint: did you mean `rds-cluster`?"#,
+    ),
+    Tunnel(
         "host = \"ff02::1\"",
         r#"line 10: `host` in [[tunnel]] "db": `ff02::1` is not the address of one host"#,
     ),

@@ -10,6 +10,7 @@ mod agent;
 mod bytes;
 mod circumstances;
 mod conformance;
+mod databases;
 mod ending;
 mod idle;
 mod local;

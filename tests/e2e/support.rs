@@ -113,15 +113,20 @@ impl House {
         Self::named(HOST, script, database).await
     }
 
-    /// Another account; the agent finds the database under this name. `RUST_LOG` shows what happens.
+    /// Another account; the agent finds the database under this name.
     pub async fn named(name: &str, script: Script, database: Database) -> Self {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let log = tracing_subscriber::fmt().with_env_filter(filter);
-        let _ = log.with_test_writer().try_init();
         let script = Script {
             destination: Destination::host(name, database.address),
             ..script
         };
+        Self::wholly(script, database).await
+    }
+
+    /// Another account, which says itself how the database is found. `RUST_LOG` shows what happens.
+    pub async fn wholly(script: Script, database: Database) -> Self {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let log = tracing_subscriber::fmt().with_env_filter(filter);
+        let _ = log.with_test_writer().try_init();
         let network = UnixDatagram::pair().expect("a pair of sockets");
         network.1.set_nonblocking(true).expect("a socket");
         Self {
@@ -160,6 +165,7 @@ impl House {
             via,
             listen,
             host,
+            port,
             tunnel,
             more,
         } = terms;
@@ -182,7 +188,7 @@ impl House {
             listen = {listen}
             {via}
             {host}
-            port = 5432
+            {port}
             {tunnel}
             {more}
             "#,
@@ -268,6 +274,8 @@ pub struct Terms {
     pub listen: String,
     /// The tunnel's host.
     pub host: Option<&'static str>,
+    /// The tunnel's port.
+    pub port: &'static str,
     /// Further lines of the tunnel.
     pub tunnel: &'static str,
     /// Further tunnels.
@@ -282,6 +290,7 @@ impl Default for Terms {
             via: "bastion = \"dev\"",
             listen: "\"127.0.0.1:0\"".to_owned(),
             host: Some(HOST),
+            port: "port = 5432",
             tunnel: "",
             more: String::new(),
         }

@@ -1,5 +1,7 @@
 //! The calls against a scripted server: what goes out, and what comes of the answers.
 
+mod account;
+mod databases;
 mod ecs;
 mod identity;
 mod reach;

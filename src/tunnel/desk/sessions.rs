@@ -16,6 +16,7 @@ use crate::tunnel::claim::Claim;
 use crate::tunnel::conn::Accepted;
 use crate::tunnel::placement::{self, Candidate, Stage};
 use crate::tunnel::reason;
+use crate::tunnel::remote;
 use crate::tunnel::session::{self, Context, Ended, Mailbox};
 use crate::tunnel::view::{Phase, Publisher, View};
 
@@ -70,7 +71,10 @@ impl Tunnel {
         self.next_key += 1;
         let (placed, receiver) = mpsc::channel(MAX_PLACED);
         let end = CancellationToken::new();
-        let view = Publisher::new(Arc::clone(&self.views_changed));
+        let view = Publisher::new(
+            remote::unresolved(&self.config.remote),
+            Arc::clone(&self.views_changed),
+        );
         let slot = Slot {
             placed,
             end: end.clone(),
@@ -142,9 +146,7 @@ impl Tunnel {
                 (self.failures, self.cooling, works) = (0, None, true);
             }
             if view.refused > std::mem::replace(&mut slot.refused, view.refused) {
-                let host = self.config.host.as_deref().unwrap_or("localhost");
-                let (port, after) = (self.config.port, view.refused_after);
-                errors.push(reason::refused(host, port, after));
+                errors.push(reason::refused(&view.remote, view.refused_after));
             }
             if let Phase::Resuming(reason) = &view.phase
                 && reason.is_login()
@@ -208,7 +210,6 @@ impl Tunnel {
 
     /// Say once of each dial that hangs that it does; the status says so for as long as it lasts.
     fn warn_of_silence(&mut self, now: Instant) {
-        let host = self.config.host.as_deref().unwrap_or("localhost");
         for (key, slot) in &mut self.sessions {
             let since = slot.view.borrow().unresolved_since;
             let silent = since.filter(|since| *since + DOUBT_AFTER <= now);
@@ -216,7 +217,7 @@ impl Tunnel {
                 && slot.warned_of != Some(since)
             {
                 slot.warned_of = Some(since);
-                let reason = reason::no_answer(host, self.config.port, now - since);
+                let reason = reason::no_answer(&slot.view.borrow().remote, now - since);
                 tracing::warn!(session = key, error = %reason.message, hint = reason.hint, "a connection hangs");
             }
         }
