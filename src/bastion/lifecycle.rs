@@ -77,6 +77,8 @@ pub struct Lifecycle {
     departing: Vec<Departing>,
     /// A task that may run although RunTask has failed.
     search: Option<Search>,
+    /// A task that is no use and may not be stopped, and until when it is passed over.
+    avoided: Option<(String, Instant)>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     jitter: fastrand::Rng,
@@ -109,6 +111,7 @@ impl Lifecycle {
             strays: Vec::new(),
             departing: Vec::new(),
             search: None,
+            avoided: None,
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }

@@ -42,17 +42,19 @@ impl Lifecycle {
     fn found(&mut self, found: Result<Option<Sighting>, Trouble>, now: Instant) {
         match (self.state.clone(), found) {
             (State::Finding, _) if self.is_ending() => self.set(State::Stopped, now),
-            (State::Finding, Ok(Some(sighting))) => {
+            (State::Finding, Ok(Some(sighting))) if !self.avoids(&sighting.arn, now) => {
                 self.search = None;
                 self.events.push_back(Event::Holding(sighting.arn.clone()));
                 self.sighted(sighting, now, false, None, now);
             }
-            (State::Finding, Ok(None)) => {
+            (State::Finding, Ok(_)) => {
                 self.set(State::Launching, now);
                 self.act(Action::Launch);
             }
             (State::Finding, Err(trouble)) => self.fail(trouble.reason, now),
-            (State::Coming(coming), Ok(Some(other))) if coming.ours && other.arn != coming.arn => {
+            (State::Coming(coming), Ok(Some(other)))
+                if coming.ours && other.arn != coming.arn && !self.avoids(&other.arn, now) =>
+            {
                 self.yield_to(coming.arn, other, now);
             }
             (State::Stopped | State::Cooling(..), found) => self.searched(found, now),
@@ -232,8 +234,15 @@ impl Lifecycle {
             Ok(_) if self.wanted => self.fail(unconnected_agent(&Agent::Running), now),
             Ok(_) => self.rest(held, now + RECOUNT_INTERVAL, now),
             // One's own task may be stopped without asking.
+            Err(_) if !self.settings.shared && hopeless && !self.is_ending() => {
+                self.stop_hopeless(held, now);
+            }
             Err(_) if !self.settings.shared => self.stop(held, now),
             Err(_) if self.is_ending() => self.set(State::Stopped, now),
+            Err(_) if self.wanted => {
+                self.avoid(held.arn, now);
+                self.lost(unconnected_agent(&Agent::Running), true, now);
+            }
             Err(trouble) if trouble.retry || trouble.reason.is_login() => {
                 self.rest(held, now + RECOUNT_INTERVAL, now);
             }

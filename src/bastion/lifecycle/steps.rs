@@ -15,6 +15,8 @@ pub(super) const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
 const AGENT_RESTART_PATIENCE: Duration = Duration::from_secs(30);
 /// The whole of a cold start, after which it has failed.
 const START_DEADLINE: Duration = Duration::from_secs(300);
+/// How long a task that is no use, and may not be stopped, is passed over.
+const AVOID_FOR: Duration = Duration::from_secs(30 * 60);
 /// How often a task in use is looked at: its users should not be the first to learn of its end, and of a Spot task's two
 /// minutes most should be left for its successor to start. One bastion has one poller, whatever the number of its
 /// tunnels: a team of twenty takes 4 of the account's 20 calls a second.
@@ -173,13 +175,24 @@ impl Lifecycle {
         self.fail(reason, now);
     }
 
-    /// A task that will not become usable is stopped if we ran it, and replaced once.
+    /// A task that will not become usable is stopped if we ran it, passed over if not, and replaced once.
     fn give_up(&mut self, arn: String, ours: bool, reason: Reason, retry: bool, now: Instant) {
         match ours {
             true => self.discard(arn, format!("bastiond: {}", reason.message), now),
-            false => self.events.push_back(Event::LetGo(arn)),
+            false => self.avoid(arn, now),
         }
-        self.lost(reason, retry && ours, now);
+        self.lost(reason, retry, now);
+    }
+
+    /// Whoever may stop it does so; we look for another meanwhile.
+    pub(super) fn avoid(&mut self, arn: String, now: Instant) {
+        self.avoided = Some((arn.clone(), now + AVOID_FOR));
+        self.events.push_back(Event::LetGo(arn));
+    }
+
+    pub(super) fn avoids(&self, arn: &str, now: Instant) -> bool {
+        let avoided = self.avoided.as_ref();
+        avoided.is_some_and(|(known, until)| known == arn && now < *until)
     }
 
     pub(super) fn look_again(&mut self, mut coming: Coming, now: Instant) {
@@ -208,7 +221,7 @@ impl Lifecycle {
     fn despair(&mut self, probing: Probing, now: Instant) {
         let reason = unconnected_agent(&probing.agent);
         let Held { granted, ours, .. } = probing.held;
-        match granted {
+        match granted || !ours {
             true => self.count(probing.held, Farewell::CountingHopeless, now),
             false => self.give_up(probing.held.arn, ours, reason, true, now),
         }

@@ -332,6 +332,46 @@ fn a_task_whose_agent_never_comes_is_stopped_and_replaced_once() {
     assert!(world.events.iter().any(is_told));
 }
 
+/// A shared bastion whose task was found, and whose agent never comes.
+fn found_without_agent() -> World {
+    let mut world = World::new(settings());
+    world.request();
+    let found = up("found", Agent::Pending);
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(found.clone()))));
+    loop {
+        match world.action() {
+            Action::Probe(_) => world.answer(Outcome::Probed(Ok(false))),
+            Action::Describe(_) => world.answer(Outcome::Described(Ok(Some(found.clone())))),
+            Action::CountSessions(_) => return world,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_found_task_whose_agent_never_comes_is_stopped_if_nobody_has_a_session_and_replaced() {
+    let mut world = found_without_agent();
+    world.answer(Outcome::Counted(Ok(0)));
+    world.expect_stop("found");
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("new"))));
+}
+
+#[test]
+fn one_that_may_not_be_stopped_is_passed_over() {
+    let mut world = found_without_agent();
+    world.answer(Outcome::Counted(Err(trouble(false))));
+    let found = up("found", Agent::Pending);
+    world.expect(&Action::Find, Outcome::Found(Ok(Some(found.clone()))));
+    world.expect(&Action::Launch, Outcome::Launched(Ok(coming("new"))));
+    // Whoever runs a task looks for twins: that is none.
+    while world.action() != Action::Find {
+        world.answer(Outcome::Described(Ok(Some(coming("new")))));
+    }
+    world.answer(Outcome::Found(Ok(Some(found))));
+    assert!(matches!(world.state(), State::Coming(coming) if coming.arn == "new"));
+}
+
 #[test]
 fn a_task_that_stops_while_starting_is_tried_once_more_if_that_may_help() {
     for (retry, launches) in [(true, 2), (false, 1)] {
