@@ -116,6 +116,14 @@ impl Weather {
         }
         if all {
             world.clear_surprises();
+            // What acknowledges everything and does nothing cannot be told from a database with nothing to say: of
+            // those that are in its hands already, only its end is heard.
+            for (session, _) in self.zombies.drain() {
+                world.command(
+                    &session,
+                    Command::End(Some("the agent has ended".to_owned())),
+                );
+            }
         }
         self.spread(world);
     }
