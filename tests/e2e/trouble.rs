@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use bastiond::sim::{ApiFault, Death, Script};
+use bastiond::sim::{AgentCourse, ApiFault, Death, Plan, Script};
 use bastiond::status::TunnelState;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::support::{House, Terms, assert_reset, pattern, ping, send, skip};
@@ -112,6 +114,45 @@ async fn a_task_killed_in_the_middle_is_replaced_within_seconds() {
         assert!(daemon.status().await.healthy);
         house.close(daemon).await;
     }
+}
+
+/// GetConnectionStatus is optional, so its silence must not make a task without an agent a trap.
+#[tokio::test]
+async fn a_task_whose_agent_never_comes_is_replaced_even_when_its_status_may_not_be_asked() {
+    let house = House::new().await;
+    house.world().plan_next_task(Plan {
+        agent: AgentCourse::NeverConnects,
+        ..Plan::default()
+    });
+    house
+        .world()
+        .fail_always("GetConnectionStatus", ApiFault::AccessDenied);
+    let daemon = house.daemon(&Terms::default()).await;
+    let address = daemon.address().await;
+    let begun = tokio::time::Instant::now();
+    let waiting = async {
+        loop {
+            let served = async {
+                let mut client = TcpStream::connect(address).await?;
+                client.write_all(b"?").await?;
+                client.read_exact(&mut [0; 1]).await
+            };
+            if served.await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::pin!(waiting);
+    while begun.elapsed() < Duration::from_secs(180) {
+        tokio::select! {
+            () = &mut waiting => break,
+            () = sleep(Duration::from_millis(20)) => skip(Duration::from_secs(1)).await,
+        }
+    }
+    assert_eq!(house.world().count("RunTask"), 2);
+    assert_ne!(house.world().task_statuses()[0], "RUNNING");
+    assert!(daemon.status().await.healthy);
+    house.close(daemon).await;
 }
 
 #[tokio::test]
