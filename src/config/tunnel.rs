@@ -89,7 +89,7 @@ fn one(
             "keepalive",
             raw.keepalive,
             &[
-                ("while_connected", Keepalive::WhileConnected),
+                ("while-connected", Keepalive::WhileConnected),
                 ("never", Keepalive::Never),
             ],
         ),

@@ -492,6 +492,6 @@ const CASES: &[Case] = &[
     Tunnel(
         "keepalive = \"always\"",
         r#"line 10: `keepalive` in [[tunnel]] "db": `always` is none of its values
-  hint: known: `while_connected`, `never`"#,
+  hint: known: `while-connected`, `never`"#,
     ),
 ];
