@@ -15,6 +15,7 @@ mod ecs;
 mod error;
 mod login;
 mod pace;
+mod paced;
 mod reason;
 mod sign;
 mod signin;
@@ -33,7 +34,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use http::{HeaderMap, Uri};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::{
     config,
@@ -51,7 +52,7 @@ pub use task::{AgentStatus, Container, NoTarget, Task};
 use advice::Caller;
 use clock::Clock;
 use credentials::{Cached, Trouble};
-use pace::Pace;
+use paced::Paces;
 use signin::Files;
 
 /// How often the traces of a sign-in are looked for.
@@ -68,7 +69,7 @@ struct Inner {
     credentials: Cached,
     clock: Clock,
     caller: Caller,
-    pace: Mutex<Pace>,
+    paces: Paces,
     timeouts: Timeouts,
     identity: watch::Sender<Option<Known>>,
     signs: bool,
@@ -173,7 +174,7 @@ impl Aws {
             credentials,
             clock,
             caller,
-            pace: Mutex::default(),
+            paces: Paces::default(),
             timeouts,
             identity: watch::Sender::new(None),
             signs: config.sign_websocket,
@@ -284,8 +285,8 @@ impl Aws {
         &self.0.ssm
     }
 
-    fn pace(&self) -> &Mutex<Pace> {
-        &self.0.pace
+    fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     fn timeouts(&self) -> Timeouts {

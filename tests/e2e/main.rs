@@ -6,6 +6,7 @@
 
 mod support;
 
+mod budget;
 mod bytes;
 mod conformance;
 mod ending;

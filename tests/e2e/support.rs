@@ -138,6 +138,7 @@ impl House {
             host,
             tunnel,
             more,
+            pace: _,
         } = terms;
         let host = host.map_or(String::new(), |host| format!("host = \"{host}\""));
         format!(
@@ -180,7 +181,7 @@ impl House {
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
-            pace: PACE,
+            pace: terms.pace,
         };
         let cancel = CancellationToken::new();
         let (sender, ready) = oneshot::channel();
@@ -247,6 +248,8 @@ pub struct Terms {
     pub tunnel: &'static str,
     /// Further tunnels.
     pub more: String,
+    /// A factor on the waits while a bastion starts.
+    pub pace: f64,
 }
 
 impl Default for Terms {
@@ -259,6 +262,7 @@ impl Default for Terms {
             host: Some(HOST),
             tunnel: "",
             more: String::new(),
+            pace: PACE,
         }
     }
 }

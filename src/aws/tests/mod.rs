@@ -1,6 +1,7 @@
 //! The calls against a scripted server: what goes out, and what comes of the answers.
 
 mod ecs;
+mod every;
 mod identity;
 mod reach;
 mod ssm;
