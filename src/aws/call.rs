@@ -60,10 +60,6 @@ impl Aws {
         key: &str,
     ) -> Result<bool, Error> {
         match remedy {
-            Remedy::Renew => {
-                self.0.credentials.forget(key).await;
-                self.key(operation).await.map(|_| true)
-            }
             Remedy::Replace => {
                 self.0.credentials.forget(key).await;
                 self.key(operation).await.map(|fresh| fresh != key)

@@ -17,9 +17,7 @@ use super::{
 /// What may let the very same request succeed. AWS has acted on none of those that have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Fresh credentials, as these ran out.
-    Renew,
-    /// Other credentials than these, if there are any by now: keys are rotated.
+    /// Other credentials than these, if there are any by now: they run out, and keys are rotated.
     Replace,
     /// The right time, once AWS's answer has told it.
     Clock,
@@ -33,8 +31,7 @@ pub(super) fn remedy<E: ProvideErrorMetadata>(
     let refused = error.as_service_error()?;
     let (code, text) = (refused.code()?, refused.message().unwrap_or_default());
     match by_code("", code, text, None, skew) {
-        Kind::Login(Login::Expired) => Some(Remedy::Renew),
-        Kind::Login(Login::Rejected) => Some(Remedy::Replace),
+        Kind::Login(Login::Expired | Login::Rejected) => Some(Remedy::Replace),
         Kind::ClockSkew(Some(_)) => Some(Remedy::Clock),
         _ => None,
     }

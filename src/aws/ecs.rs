@@ -95,6 +95,11 @@ impl Aws {
             let reply = self
                 .call("DescribeTasks", || request.clone().send())
                 .await?;
+            // A task that AWS does not know is named as a failure.
+            if reply.tasks().is_empty() && reply.failures().is_empty() {
+                let message = "the answer tells nothing of the tasks".to_owned();
+                return Err(self.failure("DescribeTasks", None, message, Kind::Untrusted));
+            }
             tasks.extend(reply.tasks.unwrap_or_default().into_iter().map(Task::from));
         }
         Ok(tasks)
@@ -119,8 +124,9 @@ impl Aws {
             .client_token(&run.client_token);
         let reply = self.call("RunTask", || request.clone().send()).await?;
         let failure = reply.failures.unwrap_or_default().into_iter().next();
-        match reply.tasks.unwrap_or_default().into_iter().next() {
-            Some(task) => Ok(Task::from(task)),
+        let task = reply.tasks.unwrap_or_default().into_iter().next();
+        match task.map(Task::from).filter(|task| !task.arn.is_empty()) {
+            Some(task) => Ok(task),
             None => Err(self.not_run(failure)),
         }
     }

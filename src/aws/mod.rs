@@ -16,6 +16,7 @@ mod ecs;
 mod error;
 mod login;
 mod pace;
+mod paced;
 mod query;
 mod reason;
 mod sign;
@@ -35,7 +36,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use http::{HeaderMap, Uri};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::{
     config,
@@ -54,7 +55,7 @@ pub use task::{AgentStatus, Container, NoTarget, Task};
 use advice::Caller;
 use clock::Clock;
 use credentials::{Cached, Trouble};
-use pace::Pace;
+use paced::Paces;
 use signin::Files;
 
 /// How often the traces of a sign-in are looked for.
@@ -72,7 +73,7 @@ struct Inner {
     credentials: Cached,
     clock: Clock,
     caller: Caller,
-    pace: Mutex<Pace>,
+    paces: Paces,
     timeouts: Timeouts,
     identity: watch::Sender<Option<Known>>,
     signs: bool,
@@ -179,7 +180,7 @@ impl Aws {
             credentials,
             clock,
             caller,
-            pace: Mutex::default(),
+            paces: Paces::default(),
             timeouts,
             identity: watch::Sender::new(None),
             signs: config.sign_websocket,
@@ -290,8 +291,8 @@ impl Aws {
         &self.0.ssm
     }
 
-    fn pace(&self) -> &Mutex<Pace> {
-        &self.0.pace
+    fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     fn timeouts(&self) -> Timeouts {

@@ -1,15 +1,13 @@
 //! The calls of SSM: start, resume, end and count sessions; ask whether an agent is connected.
 
-use std::{fmt, time::Instant};
+use std::fmt;
 
-use aws_sdk_ssm::{
-    config::{Builder, retry::RetryConfig},
-    types::{ConnectionStatus, SessionFilter, SessionFilterKey, SessionState},
-};
+use aws_sdk_ssm::types::{ConnectionStatus, SessionFilter, SessionFilterKey, SessionState};
 
 use super::{
-    Aws, StreamUrl, Timeouts, Token,
+    Aws, StreamUrl, Token,
     error::{Error, Kind},
+    paced::now,
 };
 
 /// The document that dials a host from the target.
@@ -82,25 +80,22 @@ impl Aws {
             request = request.parameters("host", vec![host.to_owned()]);
         }
         // An attempt that is given up may have started a session all the same, so there is one, as long as all of a call.
-        let limits = self.timeouts();
-        let limits = Timeouts {
-            attempt: limits.operation,
-            ..limits
-        };
-        let once = || {
-            Builder::new()
-                .retry_config(RetryConfig::disabled())
-                .timeout_config(limits.into())
-        };
-        let mut pace = self.pace().lock().await;
-        tokio::time::sleep(pace.wait(Instant::now())).await;
-        pace.take(Instant::now());
+        let once = || self.once_and_long();
+        let mut turn = self.paces().start.lock().await;
+        tokio::time::sleep(turn.wait(now())).await;
+        turn.take(now());
+        // The turn is kept until the answer is there.
         let reply = self
             .call("StartSession", || {
                 request.clone().customize().config_override(once()).send()
             })
-            .await?;
-        drop(pace);
+            .await;
+        match &reply {
+            Err(error) if error.kind == Kind::Throttled => turn.throttled(now()),
+            _ => turn.taken(),
+        }
+        drop(turn);
+        let reply = reply?;
         let id = SessionId::new(reply.session_id.unwrap_or_default());
         let opened = self.opened("StartSession", &id, reply.token_value, reply.stream_url);
         if !matches!(opened, Ok(Some(_))) && !id.as_str().is_empty() {
@@ -113,7 +108,13 @@ impl Aws {
     /// A fresh token and URL for a session whose link was lost; `None` when the session is over.
     pub async fn resume_session(&self, id: &SessionId) -> Result<Option<Opened>, Error> {
         let request = self.ssm().resume_session().session_id(id.as_str());
-        match self.call("ResumeSession", || request.clone().send()).await {
+        // Whoever resumes a session tries again by himself.
+        let reply = self
+            .paced("ResumeSession", &self.paces().resume, |once| {
+                request.clone().customize().config_override(once).send()
+            })
+            .await;
+        match reply {
             Ok(reply) => self.opened("ResumeSession", id, reply.token_value, reply.stream_url),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -123,10 +124,12 @@ impl Aws {
     /// Ends a session; one that is over already counts as ended.
     pub async fn terminate_session(&self, id: &SessionId) -> Result<(), Error> {
         let request = self.ssm().terminate_session().session_id(id.as_str());
-        match self
-            .call("TerminateSession", || request.clone().send())
-            .await
-        {
+        let reply = self
+            .paced_patiently("TerminateSession", &self.paces().terminate, |once| {
+                request.clone().customize().config_override(once).send()
+            })
+            .await;
+        match reply {
             Ok(_) => Ok(()),
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -159,7 +162,9 @@ impl Aws {
                 .filters(filter.clone());
             let request = request.set_next_token(page);
             let reply = self
-                .call("DescribeSessions", || request.clone().send())
+                .paced_patiently("DescribeSessions", &self.paces().describe, |once| {
+                    request.clone().customize().config_override(once).send()
+                })
                 .await?;
             let sessions = reply.sessions.unwrap_or_default();
             ids.extend(

@@ -7,6 +7,7 @@
 mod support;
 
 mod agent;
+mod budget;
 mod bytes;
 mod circumstances;
 mod conformance;

@@ -168,6 +168,7 @@ impl House {
             port,
             tunnel,
             more,
+            pace: _,
         } = terms;
         let host = host.map_or(String::new(), |host| format!("host = \"{host}\""));
         format!(
@@ -210,7 +211,7 @@ impl House {
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
-            pace: PACE,
+            pace: terms.pace,
             network: self.network.1.try_clone().ok(),
         };
         let cancel = CancellationToken::new();
@@ -280,6 +281,8 @@ pub struct Terms {
     pub tunnel: &'static str,
     /// Further tunnels.
     pub more: String,
+    /// A factor on the waits while a bastion starts.
+    pub pace: f64,
 }
 
 impl Default for Terms {
@@ -293,6 +296,7 @@ impl Default for Terms {
             port: "port = 5432",
             tunnel: "",
             more: String::new(),
+            pace: PACE,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod account;
 mod databases;
 mod ecs;
+mod every;
 mod identity;
 mod reach;
 mod ssm;

@@ -1,0 +1,215 @@
+//! Every call that is made, and every trouble it can meet: each ends in time, with the right word, and is not
+//! repeated more often than three times.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::Response;
+use http_body_util::Full;
+use serde_json::json;
+
+use super::{
+    super::fake::{Fake, answer, error, ok},
+    *,
+};
+
+const OPERATIONS: [&str; 11] = [
+    "ListTasks",
+    "DescribeTasks",
+    "RunTask",
+    "StopTask",
+    "StartSession",
+    "ResumeSession",
+    "TerminateSession",
+    "GetConnectionStatus",
+    "DescribeSessions",
+    "GetCallerIdentity",
+    "AssumeRole",
+];
+
+/// Makes the call; what it gives is not of interest here.
+async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
+    let id = SessionId::new("me-1");
+    match operation {
+        "ListTasks" => aws.list_tasks("c", "f", Desired::Running).await.map(drop),
+        "DescribeTasks" => aws.describe_tasks("c", &["arn:1".into()]).await.map(drop),
+        "RunTask" => aws.run_task(&run()).await.map(drop),
+        "StopTask" => aws.stop_task("c", "arn:1", "enough").await,
+        "StartSession" => aws.start_session("t", None, 1, "r").await.map(drop),
+        "ResumeSession" => aws.resume_session(&id).await.map(drop),
+        "TerminateSession" => aws.terminate_session(&id).await,
+        "GetConnectionStatus" => aws.connection_status("t").await.map(drop),
+        "DescribeSessions" => aws.active_sessions("t").await.map(drop),
+        _ => aws.identity().await.map(drop),
+    }
+}
+
+fn run() -> RunTask {
+    RunTask {
+        cluster: "c".into(),
+        task_definition: "bastion".into(),
+        subnets: vec!["subnet-1".into()],
+        security_groups: Vec::new(),
+        assign_public_ip: false,
+        started_by: "bastiond/shared".into(),
+        tags: std::collections::BTreeMap::new(),
+        client_token: "token".into(),
+    }
+}
+
+/// How each operation fails against `fake`, and how often it was sent.
+async fn failures(fake: &Fake, limits: Timeouts) -> Vec<(&'static str, Error, usize)> {
+    let all = OPERATIONS.map(|operation| async move {
+        let mut config = config(fake.url());
+        if operation == "AssumeRole" {
+            config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+        }
+        let aws = with(&config, &net(&[]), limits).await;
+        let failed = make(&aws, operation).await;
+        (operation, failed.expect_err(operation))
+    });
+    let failed = join_all(all).await.into_iter();
+    let sent = |operation: &str| {
+        let calls = fake.calls().into_iter();
+        calls.filter(|call| call.operation == operation).count()
+    };
+    failed
+        .map(|(operation, error)| (operation, error, sent(operation)))
+        .collect()
+}
+
+fn refused(
+    operation: &str,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Option<Response<Full<Bytes>>> {
+    match operation {
+        "GetCallerIdentity" | "AssumeRole" => answer(
+            status,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                 </ErrorResponse>"
+            ),
+        ),
+        _ => error(status, code, message),
+    }
+}
+
+#[tokio::test]
+async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three_times() {
+    let rows = [
+        (
+            400,
+            "ThrottlingException",
+            "Rate exceeded",
+            Kind::Throttled,
+            3,
+        ),
+        (429, "SlowDownPlease", "too many", Kind::Throttled, 3),
+        (500, "InternalFailure", "our fault", Kind::Transient, 3),
+        (503, "ServiceUnavailable", "our fault", Kind::Transient, 3),
+        (
+            400,
+            "ExpiredToken",
+            "it is over",
+            Kind::Login(Login::Expired),
+            2,
+        ),
+        (403, "RequestExpired", "too late", Kind::ClockSkew(None), 3),
+    ];
+    let all = rows.map(|(status, code, message, kind, at_most)| async move {
+        let script = move |call: &super::super::fake::Call, _| {
+            refused(&call.operation, status, code, message)
+        };
+        let fake = Fake::start(script).await;
+        for (operation, failed, sent) in failures(&fake, Timeouts::default()).await {
+            let is_it = std::mem::discriminant(&failed.kind) == std::mem::discriminant(&kind);
+            assert!(is_it, "{operation}: {failed:?}");
+            assert!((1..=at_most).contains(&sent), "{operation} {code}: {sent}");
+        }
+    });
+    join_all(all).await;
+}
+
+#[tokio::test]
+async fn every_call_ends_in_time_when_no_answer_comes_or_comes_too_late() {
+    let fake = Fake::start(|_, _| None).await;
+    let short = Duration::from_millis(500);
+    let limits = Timeouts {
+        connect: short,
+        attempt: short,
+        operation: 2 * short,
+    };
+    let began = Instant::now();
+    for (operation, failed, sent) in failures(&fake, limits).await {
+        assert_eq!(failed.kind, Kind::Timeout, "{operation}: {failed}");
+        assert!(sent <= 3, "{operation}: {sent}");
+    }
+    // Three attempts, the pauses between them, and a busy machine.
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn every_call_to_a_closed_port_says_so() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = free.local_addr().unwrap();
+    drop(free);
+    let all = OPERATIONS.map(|operation| async move {
+        let mut config = config(format!("http://{closed}"));
+        if operation == "AssumeRole" {
+            config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+        }
+        let aws = with(&config, &net(&[]), Timeouts::default()).await;
+        let failed = make(&aws, operation).await.unwrap_err();
+        assert_eq!(failed.kind, Kind::Unreachable, "{operation}: {failed}");
+        assert!(failed.is_retryable());
+    });
+    join_all(all).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_lacks_everything_breaks_nothing() {
+    let fake = Fake::start(|call, _| match call.operation.as_str() {
+        "GetCallerIdentity" | "AssumeRole" => answer(200, "<nothing/>".into()),
+        _ => ok(json!({})),
+    })
+    .await;
+    for operation in OPERATIONS.iter().filter(|name| **name != "AssumeRole") {
+        let aws = aws(&fake).await;
+        let outcome = make(&aws, operation).await;
+        // Those that would have to be acted on are errors.
+        let needs = ["DescribeTasks", "RunTask", "StartSession"].contains(operation);
+        let fails = needs || *operation == "GetCallerIdentity";
+        assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
+        if *operation == "RunTask" {
+            assert!(outcome.unwrap_err().is_ambiguous(), "it may have been done");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_without_a_name_is_no_task() {
+    let fake = Fake::start(|_, _| ok(json!({"tasks": [{"lastStatus": "PENDING"}]}))).await;
+    let failed = aws(&fake).await.run_task(&run()).await.unwrap_err();
+    assert!(failed.is_ambiguous(), "{failed}");
+}
+
+#[tokio::test]
+async fn calls_that_aws_allows_few_of_take_turns_whoever_makes_them() {
+    for operation in ["ResumeSession", "TerminateSession", "DescribeSessions"] {
+        let fake = Fake::start(|_, _| ok(json!({"Sessions": []}))).await;
+        let aws = aws(&fake).await;
+        let began = Instant::now();
+        let all = (0..6).map(|_| make(&aws, operation));
+        assert!(join_all(all).await.iter().all(Result::is_ok));
+        assert_eq!(fake.calls().len(), 6);
+        let took = began.elapsed();
+        assert!(took >= Duration::from_secs(2), "{operation}: {took:?}");
+    }
+}
