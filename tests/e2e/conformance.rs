@@ -1,37 +1,17 @@
-//! `docs/conformance.md` names tests that exist.
+//! `docs/conformance.md` and `docs/resilience.md` name tests that exist.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn every_test_named_in_the_conformance_list_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let list = fs::read_to_string(root.join("docs/conformance.md")).expect("the list");
-    let mut sources = String::new();
-    gather(&root.join("src"), &mut sources);
-    gather(&root.join("tests"), &mut sources);
-    let rows: Vec<&str> = list.lines().filter(|line| is_row(line)).collect();
+    let rows = rows_of("docs/conformance.md");
     assert_eq!(rows.len(), 71);
+    let sources = Sources::gather();
     for (row, number) in rows.iter().zip(1..) {
         assert!(row.starts_with(&format!("| {number} |")), "{row}");
-        let tests = row.split(" | ").nth(3).expect("four columns");
-        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
-        let names = names.into_iter().filter(|name| !name.contains('/'));
-        let mut count = 0;
-        for name in names {
-            let function = name.rsplit("::").next().expect("a name");
-            let exists = sources.contains(&format!("fn {function}()"));
-            assert!(exists, "row {number} names {name}");
-            if let Some((module, _)) = name.strip_prefix("e2e::").and_then(|n| n.split_once("::")) {
-                let file = root.join(format!("tests/e2e/{module}.rs"));
-                let text = fs::read_to_string(file).expect("a module of these tests");
-                assert!(
-                    text.contains(&format!("fn {function}()")),
-                    "row {number}: {name}"
-                );
-            }
-            count += 1;
-        }
+        let tests = last_column(row);
+        let count = sources.assert_all_exist(tests);
         assert!(
             count > 0 || tests.starts_with("not "),
             "row {number} has no test"
@@ -39,11 +19,72 @@ fn every_test_named_in_the_conformance_list_exists() {
     }
 }
 
-fn is_row(line: &str) -> bool {
-    let number = line
-        .strip_prefix("| ")
-        .and_then(|rest| rest.split(' ').next());
-    number.is_some_and(|number| number.parse::<u32>().is_ok())
+#[test]
+fn every_test_named_in_the_list_of_faults_exists() {
+    let rows = rows_of("docs/resilience.md");
+    assert!(rows.len() > 40, "{}", rows.len());
+    let sources = Sources::gather();
+    for row in rows {
+        let count = sources.assert_all_exist(last_column(&row));
+        assert!(count > 0, "no test: {row}");
+    }
+}
+
+/// The rows that begin with a number, such as `| 7 |` or `| 7.1 |`.
+fn rows_of(list: &str) -> Vec<String> {
+    let list = fs::read_to_string(root().join(list)).expect("the list");
+    let is_row =
+        |line: &&str| line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit());
+    list.lines().filter(is_row).map(str::to_owned).collect()
+}
+
+fn last_column(row: &str) -> &str {
+    let row = row.trim_end().trim_end_matches('|');
+    row.rsplit(" | ").next().expect("columns")
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every test there is.
+struct Sources(String);
+
+impl Sources {
+    fn gather() -> Self {
+        let mut all = String::new();
+        gather(&root().join("src"), &mut all);
+        gather(&root().join("tests"), &mut all);
+        Self(all)
+    }
+
+    /// How many tests a cell names: each in backquotes, as a function or as `program::module::function`.
+    fn assert_all_exist(&self, cell: &str) -> usize {
+        let names = cell.split('`').skip(1).step_by(2);
+        let names: Vec<&str> = names.filter(|name| !name.contains('/')).collect();
+        for name in &names {
+            self.assert_exists(name);
+        }
+        names.len()
+    }
+
+    fn assert_exists(&self, name: &str) {
+        let parts: Vec<&str> = name.split("::").collect();
+        match parts[..] {
+            [function] => assert!(has(&self.0, function), "no test `{name}`"),
+            [program, module, function] => {
+                let file = root().join(format!("tests/{program}/{module}.rs"));
+                let text = fs::read_to_string(&file);
+                let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                assert!(has(&text, function), "no test `{name}`");
+            }
+            _ => panic!("`{name}` is neither a function nor program::module::function"),
+        }
+    }
+}
+
+fn has(text: &str, function: &str) -> bool {
+    text.contains(&format!("fn {function}()"))
 }
 
 fn gather(folder: &Path, sources: &mut String) {

@@ -3,6 +3,7 @@
 use super::{
     super::fake::{Fake, answer},
     account::{account, cluster, clusters, field, page, refused},
+    identity::{assumed, with_role},
     *,
 };
 use crate::config::{Config, Remote, Selector};
@@ -217,7 +218,7 @@ async fn failures_are_told_apart() {
             "credentials_refused",
             1,
         ),
-        (403, "ExpiredToken", "expired", "credentials_expired", 2),
+        (403, "ExpiredToken", "expired", "credentials_expired", 1),
         (
             400,
             "InvalidParameterValue",
@@ -245,15 +246,19 @@ async fn failures_are_told_apart() {
 
 #[tokio::test]
 async fn credentials_that_ran_out_are_renewed_once_and_the_look_up_goes_on() {
-    let fake = Fake::start(|call, n| match n {
-        0 => refused(403, "ExpiredToken", "expired"),
+    let fake = Fake::start(|call, n| match (call.operation.as_str(), n) {
+        ("AssumeRole", n) => answer(200, assumed(&format!("ASIA{n}"))),
+        (_, 0) => refused(403, "ExpiredToken", "expired"),
         _ => account(call),
     })
     .await;
-    let aws = aws(&fake).await;
+    let aws = with(&with_role(&fake), &net(&[]), Timeouts::default()).await;
     let found = aws.locate(&selector("rds-cluster:app"), None).await;
     assert_eq!(found.unwrap().host, "app.cluster-x");
-    assert_eq!(fake.calls().len(), 2);
+    let calls = fake.calls();
+    let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+    let look_up = "DescribeDBClusters";
+    assert_eq!(operations, ["AssumeRole", look_up, "AssumeRole", look_up]);
 }
 
 #[tokio::test]

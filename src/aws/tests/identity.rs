@@ -195,7 +195,7 @@ async fn signatures_are_made_only_where_they_belong() {
     );
 }
 
-fn with_role(fake: &Fake) -> config::Aws {
+pub(super) fn with_role(fake: &Fake) -> config::Aws {
     let role_arn = Some("arn:aws:iam::123456789012:role/start".to_owned());
     config::Aws {
         role_arn,
@@ -203,7 +203,7 @@ fn with_role(fake: &Fake) -> config::Aws {
     }
 }
 
-fn assumed(key: &str) -> String {
+pub(super) fn assumed(key: &str) -> String {
     format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
          <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
