@@ -1,5 +1,7 @@
 use super::*;
 
+mod random;
+
 fn trouble(kind: TroubleKind) -> Trouble {
     Trouble {
         reason: Reason::new("test", "it failed"),
