@@ -110,8 +110,8 @@ pub async fn run(
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
-    let (tunnels, ended) = (daemon.tunnels.clone(), cancel.child_token());
-    let looking_after = credentials::spawn(aws.clone(), tunnels, ended);
+    let tunnels = daemon.tunnels.clone();
+    let looking_after = credentials::spawn(aws.clone(), tunnels, cancel.child_token());
     let left = leftovers(&setup.config, loaded.contents);
     let cleaning = leftovers::spawn(aws, state.clone(), left, cancel.child_token());
 
@@ -125,9 +125,9 @@ pub async fn run(
     drop(requests);
     cancel.cancel();
     daemon.shut_down().await;
-    let _ = cleaning.await;
-    let _ = asking.await;
-    let _ = looking_after.await;
+    for ending in [cleaning, asking, looking_after] {
+        let _ = ending.await;
+    }
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }

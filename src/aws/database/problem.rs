@@ -49,17 +49,13 @@ impl Problem {
         let word = selector.kind.word();
         let (kind, message, hint) = match self {
             Self::Unknown(known) => return unknown(selector, region, &known),
-            Self::Several(ids) => {
-                let names = listed(&ids);
-                let hint = ids
-                    .first()
-                    .map(|id| format!("name one, as in `{word}:{id}`"));
-                (
-                    Kind::SeveralFit,
-                    format!("{} databases fit `{selector}`: {names}", ids.len()),
-                    hint.unwrap_or_default(),
-                )
-            }
+            Self::Several(ids) => (
+                Kind::SeveralFit,
+                format!("{} databases fit `{selector}`: {}", ids.len(), listed(&ids)),
+                ids.first()
+                    .map(|id| format!("name one, as in `{word}:{id}`"))
+                    .unwrap_or_default(),
+            ),
             Self::OfKind(other) => (
                 Kind::Unsuitable,
                 format!("`{}` is no `{word}`", selector.which),
