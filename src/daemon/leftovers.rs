@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -12,6 +13,13 @@ use crate::state::{SessionRecord, State, TaskRecord};
 
 /// Pause between calls: TerminateSession allows six a second in a whole account.
 const PACE: Duration = Duration::from_millis(500);
+
+/// When sessions that could not be ended are tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How often: by then AWS has ended an idle session by itself.
+const PASSES: usize = 30;
+/// AWS allows no session to last longer (Session Manager preferences), so what is older is over.
+const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
 
 /// What an earlier run left, and nobody has taken over.
 pub struct Leftovers {
@@ -29,10 +37,7 @@ pub fn spawn(
     cancel: CancellationToken,
 ) -> AbortOnDropHandle<()> {
     let ending = async move {
-        for session in left.sessions {
-            end_session(&aws, &state, &session).await;
-            sleep(PACE).await;
-        }
+        let mut sessions = end_all(&aws, &state, left.sessions).await;
         for task in left.tasks {
             match stop_task(&aws, &task).await {
                 Ok(true) => state.forget_task(&task.arn),
@@ -44,6 +49,13 @@ pub fn spawn(
                 }
             }
         }
+        for _ in 1..PASSES {
+            if sessions.is_empty() {
+                break;
+            }
+            sleep(AGAIN).await;
+            sessions = end_all(&aws, &state, sessions).await;
+        }
     };
     AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::select! {
@@ -53,19 +65,33 @@ pub fn spawn(
     }))
 }
 
-async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) {
-    match aws.terminate_session(&SessionId::new(&session.id)).await {
-        Ok(()) => {
-            tracing::info!(session = %session.id, "ended a session of an earlier run");
-            state.forget_session(&session.id);
+/// Gives back those that could not be ended.
+async fn end_all(aws: &Aws, state: &State, sessions: Vec<SessionRecord>) -> Vec<SessionRecord> {
+    let mut left = Vec::new();
+    for session in sessions {
+        if !end_session(aws, state, &session).await {
+            left.push(session);
         }
+        sleep(PACE).await;
+    }
+    left
+}
+
+/// Whether it is over.
+async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) -> bool {
+    let ended = aws.terminate_session(&SessionId::new(&session.id)).await;
+    match &ended {
+        Ok(()) => tracing::info!(session = %session.id, "ended a session of an earlier run"),
         Err(error) => {
             tracing::warn!(session = %session.id, %error, "cannot end a session of an earlier run");
-            if !error.is_retryable() && !error.needs_login() {
-                state.forget_session(&session.id);
-            }
         }
     }
+    let age = OffsetDateTime::now_utc() - session.started_at;
+    let is_over = ended.is_ok() || age > LONGEST_SESSION;
+    if is_over {
+        state.forget_session(&session.id);
+    }
+    is_over
 }
 
 /// Stop a task that nobody uses; `false` when somebody does.

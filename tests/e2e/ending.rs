@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
     Daemon, House, Terms, assert_reset, aws_call, hang_up, ping, receive, send, skip, state_text,
-    until,
+    until, within,
 };
 
 const START_SESSION: &str = "AmazonSSM.StartSession";
@@ -337,6 +337,44 @@ async fn a_session_that_could_not_be_ended_is_ended_by_the_next_daemon() {
         world.count("StopTask") > 0
     })
     .await;
+    house.close(daemon).await;
+}
+
+/// A denial may be for a moment only: a role that was assumed anew, a policy that somebody mends.
+#[tokio::test]
+async fn a_session_that_may_not_be_ended_for_now_is_ended_later() {
+    let house = House::new().await;
+    let daemon = house.daemon(&brief()).await;
+    let mut client = daemon.served().await;
+    house.world().set_faults(Faults {
+        zombie: Zombie::Mute,
+        ..Faults::default()
+    });
+    let world = house.world();
+    world.fail_always("TerminateSession", ApiFault::AccessDenied);
+    daemon.signal();
+    assert_reset(&mut client).await;
+    daemon.ended().await.expect("a clean end");
+    let tried = world.count("TerminateSession");
+    let daemon = house.daemon(&brief()).await;
+    until(world, "the next daemon tries", |world| {
+        world.count("TerminateSession") > tried
+    })
+    .await;
+    assert_eq!(world.active_sessions().len(), 1);
+    world.heal("TerminateSession");
+    let later = async {
+        while !world.active_sessions().is_empty() {
+            skip(Duration::from_secs(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("it is ended", later).await;
+    let end = world.sessions()[0]
+        .ended
+        .as_ref()
+        .map(|(_, end)| end.clone());
+    assert!(!matches!(end, Some(End::Idle)), "only by the service");
     house.close(daemon).await;
 }
 
