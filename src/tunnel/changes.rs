@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::wake::Wake;
 
 /// A change of network is a dozen messages: link, addresses, routes. They are one.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(100);
 /// How often to see whether the machine was asleep.
 const WAKE_CHECK: Duration = Duration::from_secs(1);
 /// Messages taken between two looks at anything else.

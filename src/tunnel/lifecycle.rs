@@ -27,7 +27,7 @@ const RESUME_CAP: Duration = Duration::from_secs(10);
 /// The upper bound of the first such pause; it doubles.
 const RESUME_FIRST: Duration = Duration::from_millis(200);
 /// After a nudge the next attempt follows the last one by no less: circumstances may change many times in a row.
-const NUDGED_PAUSE: Duration = Duration::from_secs(1);
+const NUDGED_PAUSE: Duration = Duration::from_millis(250);
 /// After a nudge pauses are as after so many attempts: a network that has just come is not yet all there.
 const NUDGED_ATTEMPTS: usize = 2;
 /// A link that lived so long was a good one: the next loss is a new story.

@@ -86,7 +86,7 @@ fn resuming_is_tried_for_twenty_minutes_with_pauses_of_at_most_ten_seconds() {
 }
 
 #[test]
-fn a_nudge_ends_the_pause_but_neither_the_budget_nor_a_second_between_attempts() {
+fn a_nudge_ends_the_pause_but_neither_the_budget_nor_the_least_time_between_attempts() {
     let mut now = Instant::now();
     let mut lifecycle = linked(now);
     now += Duration::from_secs(60);
