@@ -34,7 +34,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::aws::{self, Aws, Source, Timeouts};
+use crate::aws::{Aws, Source, Timeouts};
 use crate::config::{Config, Via};
 use crate::control::socket::Claim;
 use crate::control::{self, Door};
@@ -86,14 +86,7 @@ pub async fn run(
     let listener = claim.listen()?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = local_user();
-    let aws = Aws::with(
-        &setup.config.aws,
-        &user,
-        &net,
-        setup.source.clone(),
-        Timeouts::default(),
-    );
-    let aws = aws.await.map_err(explained)?;
+    let aws = connect(&setup, &user, &net).await?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
     let written = CancellationToken::new();
@@ -146,11 +139,13 @@ fn tell_service_manager(news: &[NotifyState<'_>]) {
     }
 }
 
-fn explained(error: aws::Error) -> anyhow::Error {
-    match error.hint() {
+async fn connect(setup: &Setup, user: &str, net: &Net) -> anyhow::Result<Aws> {
+    let (config, source) = (&setup.config.aws, setup.source.clone());
+    let aws = Aws::with(config, user, net, source, Timeouts::default()).await;
+    aws.map_err(|error| match error.hint() {
         Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
         None => error.into(),
-    }
+    })
 }
 
 /// What no bastion adopts.

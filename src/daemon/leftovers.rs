@@ -11,13 +11,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::aws::{self, Aws, SessionId};
 use crate::state::{SessionRecord, State, TaskRecord};
 
-/// Pause between calls: TerminateSession allows six a second in a whole account.
-const PACE: Duration = Duration::from_millis(500);
-
-/// When sessions that could not be ended are tried again.
-const AGAIN: Duration = Duration::from_secs(60);
-/// How often: by then AWS has ended an idle session by itself.
-const PASSES: usize = 30;
+/// First and longest pause before what could not be ended is tried again: at login the network may not be up yet, and
+/// a laptop may be offline for long.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// AWS allows no session to last longer (Session Manager preferences), so what is older is over.
 const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,32 +25,22 @@ pub struct Leftovers {
     pub tasks: Vec<TaskRecord>,
 }
 
-/// End all of it. What cannot be ended stays in the state file.
+/// End all of it, trying again what cannot be ended yet. That stays in the state file meanwhile.
 pub fn spawn(
     aws: Aws,
     state: State,
-    left: Leftovers,
+    mut left: Leftovers,
     cancel: CancellationToken,
 ) -> AbortOnDropHandle<()> {
     let ending = async move {
-        let mut sessions = end_all(&aws, &state, left.sessions).await;
-        for task in left.tasks {
-            match stop_task(&aws, &task).await {
-                Ok(true) => state.forget_task(&task.arn),
-                Ok(false) => {
-                    tracing::info!(task = %task.arn, "a task of an earlier run is in use, so it stays");
-                }
-                Err(error) => {
-                    tracing::warn!(task = %task.arn, %error, "cannot stop a task of an earlier run");
-                }
+        let mut pause = AGAIN.0;
+        loop {
+            left.end(&aws, &state).await;
+            if left.sessions.is_empty() && left.tasks.is_empty() {
+                return;
             }
-        }
-        for _ in 1..PASSES {
-            if sessions.is_empty() {
-                break;
-            }
-            sleep(AGAIN).await;
-            sessions = end_all(&aws, &state, sessions).await;
+            sleep(pause).await;
+            pause = (2 * pause).min(AGAIN.1);
         }
     };
     AbortOnDropHandle::new(tokio::spawn(async move {
@@ -65,16 +51,27 @@ pub fn spawn(
     }))
 }
 
-/// Gives back those that could not be ended.
-async fn end_all(aws: &Aws, state: &State, sessions: Vec<SessionRecord>) -> Vec<SessionRecord> {
-    let mut left = Vec::new();
-    for session in sessions {
-        if !end_session(aws, state, &session).await {
-            left.push(session);
+impl Leftovers {
+    /// Keeps what could not be ended.
+    async fn end(&mut self, aws: &Aws, state: &State) {
+        for session in std::mem::take(&mut self.sessions) {
+            if !end_session(aws, state, &session).await {
+                self.sessions.push(session);
+            }
         }
-        sleep(PACE).await;
+        for task in std::mem::take(&mut self.tasks) {
+            match stop_task(aws, &task).await {
+                Ok(true) => state.forget_task(&task.arn),
+                Ok(false) => {
+                    tracing::info!(task = %task.arn, "a task of an earlier run is in use, so it stays");
+                }
+                Err(error) => {
+                    tracing::warn!(task = %task.arn, %error, "cannot stop a task of an earlier run");
+                    self.tasks.push(task);
+                }
+            }
+        }
     }
-    left
 }
 
 /// Whether it is over.

@@ -279,16 +279,18 @@ impl Bridge {
     /// The far side said something about a stream. The agent dials one stream after another, so those opened before this
     /// one have been dialled too.
     fn resolve_to(&mut self, stream: StreamId) {
-        let before = self.unresolved.len();
-        self.unresolved = self.unresolved.split_off(&stream);
-        self.unresolved.remove(&stream);
+        while let Some(oldest) = self.unresolved.first_entry()
+            && *oldest.key() <= stream
+        {
+            oldest.remove();
+            self.changed = true;
+        }
         let now = Instant::now();
-        let heard = now.duration_since(self.heard_at) >= HEARD_STEP;
-        if heard {
+        if now.duration_since(self.heard_at) >= HEARD_STEP {
             self.heard_at = now;
+            self.changed = true;
         }
         self.probe = self.probe.filter(|probe| *probe > stream);
-        self.changed |= heard || self.unresolved.len() < before;
     }
 
     /// One slow reader must not hold up the others, nor fill the memory: beside others it is reset.

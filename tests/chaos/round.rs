@@ -21,7 +21,7 @@ use crate::{
     database::{self, Ledger},
     journal,
     summary::Summary,
-    support::{Daemon, Database, House, Terms, skip, state_text},
+    support::{Daemon, Database, House, Terms, pass, skip, state_text},
     trouble::Trouble,
     weather::Weather,
 };
@@ -311,10 +311,7 @@ impl<'a> Round<'a> {
             "sessions that nobody ended: {forgotten:#?}"
         );
         // Whatever nobody could know of is ended by the service, and then the task is nobody's but ours.
-        for _ in 0..25 {
-            skip(Duration::from_secs(60)).await;
-            sleep(Duration::from_millis(10)).await;
-        }
+        pass(Duration::from_secs(25 * 60)).await;
         self.recovers().await;
     }
 

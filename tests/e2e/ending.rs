@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
-    Daemon, House, Terms, assert_reset, aws_call, hang_up, ping, receive, send, skip, state_text,
-    until, within,
+    Daemon, House, Terms, assert_reset, aws_call, hang_up, pass, ping, receive, send, skip,
+    state_text, until, within,
 };
 
 const START_SESSION: &str = "AmazonSSM.StartSession";
@@ -35,16 +35,16 @@ async fn a_session_is_ended_by_its_flag_some_time_after_its_last_connection() {
         })
         .await;
     assert!((110..=120).contains(&status.tunnels[0].ends_in_seconds.expect("it is")));
-    pass(&daemon, 60).await;
+    pass(Duration::from_secs(60)).await;
     hang_up(daemon.served().await);
     daemon
         .until("it is idle again", |status| {
             status.tunnels[0].ends_in_seconds.is_some()
         })
         .await;
-    pass(&daemon, 115).await;
+    pass(Duration::from_secs(115)).await;
     assert_eq!(house.world().active_sessions().len(), 1);
-    pass(&daemon, 10).await;
+    pass(Duration::from_secs(10)).await;
     no_session_is_left(house.world()).await;
     let session = house.world().sessions().remove(0);
     assert_eq!(session.ended.map(|(_, why)| why), Some(End::Flag));
@@ -365,8 +365,7 @@ async fn a_session_that_may_not_be_ended_for_now_is_ended_later() {
     world.heal("TerminateSession");
     let later = async {
         while !world.active_sessions().is_empty() {
-            skip(Duration::from_secs(20)).await;
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            pass(Duration::from_secs(15)).await;
         }
     };
     within("it is ended", later).await;
@@ -442,12 +441,4 @@ async fn the_listener_never_notices() {
     }
     assert_eq!(daemon.address().await, address);
     house.close(daemon).await;
-}
-
-/// Let seconds pass, with time for pings to be answered: a clock that jumps further looks like a dead link.
-async fn pass(daemon: &Daemon, seconds: u64) {
-    for _ in 0..seconds / 5 {
-        skip(Duration::from_secs(5)).await;
-        daemon.status().await;
-    }
 }

@@ -9,8 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Daemon, Database, House, Terms, assert_reset, aws_call, connect, echo, operations, ping, skip,
-    until, within,
+    Daemon, Database, House, Terms, assert_reset, aws_call, connect, echo, operations, pass, ping,
+    skip, until, within,
 };
 
 #[tokio::test]
@@ -334,6 +334,26 @@ async fn a_task_of_ours_with_other_parameters_is_not_used_but_stopped() {
         tasks[0].arn
     );
     house.close(daemon).await;
+}
+
+/// At login the network may not be up yet.
+#[tokio::test]
+async fn a_task_that_nobody_wants_any_more_and_that_cannot_be_stopped_yet_is_stopped_later() {
+    let house = House::new().await;
+    leave_a_task(&house, "on_shutdown = \"leave\"\nassign_public_ip = true").await;
+    let world = house.world();
+    world.fail_always("StopTask", ApiFault::AccessDenied);
+    let daemon = house.daemon(&Terms::default()).await;
+    until(world, "it is tried", |world| world.count("StopTask") == 1).await;
+    world.heal("StopTask");
+    let later = async {
+        while world.count("StopTask") == 1 {
+            pass(Duration::from_secs(15)).await;
+        }
+    };
+    within("it is tried again", later).await;
+    daemon.stop().await;
+    house.sweep().await;
 }
 
 #[tokio::test]
