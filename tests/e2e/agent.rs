@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Database, House, Terms, assert_reset, echo_whole, pass, pattern, ping, receive, send, until,
-    within,
+    Database, House, Terms, assert_reset, echo, echo_whole, pass, pattern, ping, receive, send,
+    until, within,
 };
 
 /// Both forms of the message's header that the service has been seen to use.
@@ -35,7 +35,8 @@ async fn data_right_after_the_handshake_arrives_whether_the_agent_ignores_or_los
             },
             ..Script::fast()
         };
-        let house = House::with(script).await;
+        let name = host.unwrap_or("localhost");
+        let house = House::named(name, script, Database::serve(echo).await).await;
         let terms = Terms {
             host,
             ..Terms::default()
