@@ -256,15 +256,25 @@ pub enum PayloadType {
     Unset,
     /// 1: raw bytes; in a tunnel, smux.
     Output,
+    /// 3: JSON, from the client: the size of its terminal.
+    Size,
     /// 5: JSON, from the agent.
     HandshakeRequest,
     /// 6: JSON, from the client.
     HandshakeResponse,
     /// 7: JSON, from the agent.
     HandshakeComplete,
+    /// 8: JSON, from the agent: prove that you have the key.
+    ChallengeRequest,
+    /// 9: JSON, from the client: the proof.
+    ChallengeResponse,
     /// 10: four bytes, see [`super::payload::Flag`].
     Flag,
-    /// Any other: acknowledged and ignored in a tunnel.
+    /// 11: raw bytes, from the agent: what a command wrote to its standard error.
+    StdErr,
+    /// 12: text, from the agent: how a command ended.
+    ExitCode,
+    /// Any other: acknowledged and ignored.
     Other(u32),
 }
 
@@ -273,10 +283,15 @@ impl From<u32> for PayloadType {
         match number {
             0 => Self::Unset,
             1 => Self::Output,
+            3 => Self::Size,
             5 => Self::HandshakeRequest,
             6 => Self::HandshakeResponse,
             7 => Self::HandshakeComplete,
+            8 => Self::ChallengeRequest,
+            9 => Self::ChallengeResponse,
             10 => Self::Flag,
+            11 => Self::StdErr,
+            12 => Self::ExitCode,
             other => Self::Other(other),
         }
     }
@@ -287,10 +302,15 @@ impl From<PayloadType> for u32 {
         match kind {
             PayloadType::Unset => 0,
             PayloadType::Output => 1,
+            PayloadType::Size => 3,
             PayloadType::HandshakeRequest => 5,
             PayloadType::HandshakeResponse => 6,
             PayloadType::HandshakeComplete => 7,
+            PayloadType::ChallengeRequest => 8,
+            PayloadType::ChallengeResponse => 9,
             PayloadType::Flag => 10,
+            PayloadType::StdErr => 11,
+            PayloadType::ExitCode => 12,
             PayloadType::Other(other) => other,
         }
     }

@@ -84,6 +84,18 @@ pub struct HandshakeResponse {
     pub errors: Vec<String>,
 }
 
+impl HandshakeResponse {
+    /// The answer of a client of this version.
+    pub fn new(client_version: &str, actions: Vec<ProcessedAction>) -> Self {
+        let errors = actions.iter().map(|action| action.error.clone());
+        Self {
+            client_version: client_version.to_owned(),
+            errors: errors.filter(|error| !error.is_empty()).collect(),
+            processed_client_actions: actions,
+        }
+    }
+}
+
 /// What became of one requested action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -163,6 +175,11 @@ impl ChannelClosed {
     }
 }
 
+/// What is wrong with some JSON, and where; the text itself is not shown.
+pub fn described(error: &serde_json::Error) -> String {
+    format!("{:?} error at column {}", error.classify(), error.column()).to_lowercase()
+}
+
 /// The beginning of a text that the far side may make as long as a message, for logs and status.
 pub fn clipped(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).collect()
@@ -187,6 +204,48 @@ impl Acknowledge {
         write!(buffer, "{sequence}").expect("a growing buffer takes all");
         buffer.put_slice(b",\"IsSequentialMessage\":true}");
     }
+}
+
+/// The size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Across.
+    pub cols: u16,
+    /// Down.
+    pub rows: u16,
+}
+
+/// The parameters of the `KMSEncryption` action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KmsEncryption {
+    /// The key to make a data key under: id, ARN or alias.
+    #[serde(rename = "KMSKeyId")]
+    pub key_id: String,
+    /// To be bound to the data key; agents before 3.3.808.0 have none.
+    #[serde(default, rename = "Challenge", skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
+}
+
+/// The result of the `KMSEncryption` action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KmsResult {
+    /// The data key as KMS encrypted it, in base64.
+    #[serde(rename = "KMSCipherTextKey")]
+    pub key: String,
+    /// Nobody reads it.
+    #[serde(default, rename = "KMSCipherTextHash")]
+    pub hash: Option<String>,
+    /// Whether the challenge was bound to the key.
+    #[serde(default, rename = "ChallengeAcknowledgement")]
+    pub acknowledges_challenge: bool,
+}
+
+/// A challenge, or the proof, in base64 of what it is encrypted to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The text.
+    #[serde(rename = "Challenge")]
+    pub challenge: String,
 }
 
 /// The four bytes of a flag payload.

@@ -21,7 +21,8 @@ pub use pipe::Pipe;
 pub use rtt::Rtt;
 pub(crate) use silence::{Silence, Verdict};
 
-use crate::proto::message::{Error, Message, PayloadType};
+use crate::proto::message::{Error, Kind, Message, PayloadType};
+use crate::proto::payload::{Acknowledge, ChannelClosed};
 use acks::{Ack, Acks};
 use bytes::{Bytes, BytesMut};
 use incoming::{Arrival, Incoming};
@@ -65,6 +66,16 @@ pub(crate) enum Sent {
     Control(PayloadType, i64),
     /// Bytes of the pipe.
     Data,
+}
+
+/// What a frame was, as far as the channel leaves it to its owner.
+pub(crate) enum Taken {
+    /// Nothing is left to do.
+    All,
+    /// Stream data, for [`DataChannel::receive`].
+    Data(Message),
+    /// The service ended the session, with this text.
+    Closed(String),
 }
 
 /// Counts since the beginning.
@@ -164,6 +175,41 @@ impl DataChannel {
         self.control.push_back((payload_type, payload.into()));
     }
 
+    /// Takes a frame. An error says why it was ignored.
+    pub(crate) fn take(
+        &mut self,
+        frame: Bytes,
+        check_digest: bool,
+        now: Instant,
+    ) -> Result<Taken, Error> {
+        let message = Message::decode(frame)?;
+        if check_digest {
+            message.check_digest()?;
+        }
+        match message.kind {
+            Kind::InputStreamData if !self.config.client => return Ok(Taken::Data(message)),
+            Kind::OutputStreamData if self.config.client => return Ok(Taken::Data(message)),
+            Kind::InputStreamData | Kind::OutputStreamData => {
+                return Err(Error::WrongWay(message.kind.name()));
+            }
+            Kind::Acknowledge => {
+                let ack: Acknowledge = serde_json::from_slice(&message.payload)
+                    .map_err(|_| Error::Payload(message.kind.name()))?;
+                self.acknowledged(ack.sequence, now);
+            }
+            Kind::ChannelClosed => {
+                return Ok(Taken::Closed(ChannelClosed::reason(&message.payload)));
+            }
+            Kind::PausePublication => {
+                self.pause.begin(now);
+                self.window.halve(&self.rtt, now);
+            }
+            Kind::StartPublication => self.pause.end(),
+            Kind::AgentSessionState | Kind::DataChannelReady => {}
+        }
+        Ok(Taken::All)
+    }
+
     /// Takes a stream message. What is to be delivered comes from [`DataChannel::next_arrived`]. While the receiver is not
     /// `ready`, the message whose turn it is stays unacknowledged.
     pub(crate) fn receive(&mut self, message: Message, ready: bool) -> Result<(), Error> {
@@ -204,7 +250,7 @@ impl DataChannel {
     }
 
     /// Takes the acknowledgement of a number, known or not.
-    pub(crate) fn acknowledged(&mut self, number: i64, now: Instant) {
+    fn acknowledged(&mut self, number: i64, now: Instant) {
         self.pause.end();
         self.last_ack = Some(now);
         let waiting = self.outgoing.counted();
@@ -221,17 +267,6 @@ impl DataChannel {
             // One that frees nothing, such as a repeat on a new link, is no sign of life.
             self.silence.heard(self.outgoing.counted() > 0, now);
         }
-    }
-
-    /// The service asks for a pause.
-    pub(crate) fn pause(&mut self, now: Instant) {
-        self.pause.begin(now);
-        self.window.halve(&self.rtt, now);
-    }
-
-    /// The service ends the pause.
-    pub(crate) fn unpause(&mut self) {
-        self.pause.end();
     }
 
     /// The peer does not acknowledge what it has already.
@@ -252,12 +287,12 @@ impl DataChannel {
         }
     }
 
-    /// When what is to be done: resending, more of a burst, the end of a rest, the end of a pause.
-    pub(crate) fn deadlines(&self, open: bool) -> [Option<Instant>; 4] {
+    /// When what is to be done: resending, more of a burst, the end of a rest, the end of a pause. Only who `has_data`
+    /// waits for the end of a rest.
+    pub(crate) fn deadlines(&self, has_data: bool) -> [Option<Instant>; 4] {
         if !self.linked {
             return [None; 4];
         }
-        let has_data = open && !self.pipe.is_empty();
         let rest = self.rest.deadline().filter(|_| has_data);
         [
             self.outgoing.wake(),

@@ -42,9 +42,19 @@ impl DataChannel {
         if let Some(&(payload_type, _)) = self.control.front() {
             return Some(Sent::Control(payload_type, self.outgoing.next()));
         }
+        (open && !self.pipe.is_empty() && self.takes_data(now)).then_some(Sent::Data)
+    }
+
+    /// Whether one more message of data may be sent.
+    pub(crate) fn takes_data(&self, now: Instant) -> bool {
         let has_room = self.outgoing.counted() < self.window.size();
-        let may = open && has_room && !self.pause.holds_data() && !self.rest.lasts(now);
-        (may && !self.pipe.is_empty()).then_some(Sent::Data)
+        self.linked && has_room && !self.pause.holds_data() && !self.rest.lasts(now)
+    }
+
+    /// Sends a message of data that was cut by the caller, who has asked [`DataChannel::takes_data`].
+    pub(crate) fn send_data(&mut self, payload_type: PayloadType, payload: Bytes, now: Instant) {
+        self.send_control(payload_type, payload);
+        self.rest.begin(now);
     }
 
     fn repeat(&mut self, now: Instant) -> Option<(Sent, Bytes)> {

@@ -5,7 +5,7 @@ use crate::proto::datachannel::Received;
 use crate::proto::message::PayloadType;
 use crate::proto::payload::{
     FAILED, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, ProcessedAction,
-    RequestedAction, SUCCESS, SessionType, UNSUPPORTED, clipped,
+    RequestedAction, SUCCESS, SessionType, UNSUPPORTED, clipped, described,
 };
 use crate::proto::version::{self, Traits};
 use bytes::Bytes;
@@ -47,7 +47,7 @@ impl Session {
     fn answer_request(&mut self, payload: &[u8]) {
         let mut request: HandshakeRequest = match serde_json::from_slice(payload) {
             Ok(request) => request,
-            Err(error) => return self.fail(Failure::Handshake(describe(&error))),
+            Err(error) => return self.fail(Failure::Handshake(described(&error))),
         };
         request.agent_version = clipped(&request.agent_version);
         self.handshake = Handshake::Answered;
@@ -112,7 +112,7 @@ impl Session {
     fn check_session(&self, parameters: &Value, agent_version: &str) -> Result<(), Failure> {
         version::check(agent_version, self.options.remote_host)?;
         let session: SessionType = serde::Deserialize::deserialize(parameters)
-            .map_err(|error| Failure::Handshake(describe(&error)))?;
+            .map_err(|error| Failure::Handshake(described(&error)))?;
         if session.session_type != "Port" {
             return Err(Failure::SessionType(clipped(&session.session_type)));
         }
@@ -125,16 +125,7 @@ impl Session {
     }
 
     fn respond(&mut self, actions: Vec<ProcessedAction>) {
-        let errors = actions
-            .iter()
-            .map(|action| action.error.clone())
-            .filter(|error| !error.is_empty())
-            .collect();
-        let response = HandshakeResponse {
-            client_version: self.options.client_version.clone(),
-            processed_client_actions: actions,
-            errors,
-        };
+        let response = HandshakeResponse::new(&self.options.client_version, actions);
         let payload = serde_json::to_vec(&response).expect("strings and numbers are JSON");
         self.channel
             .send_control(PayloadType::HandshakeResponse, payload);
@@ -143,7 +134,7 @@ impl Session {
     fn take_complete(&mut self, payload: &[u8], now: Instant) {
         let complete: HandshakeComplete = match serde_json::from_slice(payload) {
             Ok(complete) => complete,
-            Err(error) => return self.fail(Failure::Handshake(describe(&error))),
+            Err(error) => return self.fail(Failure::Handshake(described(&error))),
         };
         self.handshake = Handshake::Complete;
         self.timers.completed(self.traits.keeps_early_data, now);
@@ -153,11 +144,6 @@ impl Session {
                 .filter(|message| !message.is_empty()),
         });
     }
-}
-
-/// What is wrong with some JSON, and where; the text itself is not shown.
-fn describe(error: &serde_json::Error) -> String {
-    format!("{:?} error at column {}", error.classify(), error.column()).to_lowercase()
 }
 
 const SESSION_TYPE: &str = "SessionType";

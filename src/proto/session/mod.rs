@@ -21,11 +21,12 @@ mod timers;
 pub use crate::proto::datachannel::Resend;
 pub use crate::proto::smux::StreamId;
 pub use event::{Event, Failure, Notice, Stats, Timer};
+pub(in crate::proto) use options::CLIENT_VERSION;
 pub use options::{AgentProfile, Options, Role};
 
-use crate::proto::datachannel::{Config, DataChannel, Sent};
-use crate::proto::message::{Error, Kind, Message, PayloadType};
-use crate::proto::payload::{self, Acknowledge, ChannelClosed, Flag};
+use crate::proto::datachannel::{Config, DataChannel, Sent, Taken};
+use crate::proto::message::{Error, Message, PayloadType};
+use crate::proto::payload::{self, Flag};
 use crate::proto::smux::{self, Mux};
 use crate::proto::version::Traits;
 use bytes::Bytes;
@@ -258,35 +259,13 @@ impl Session {
         if self.life == Life::Closed {
             return Err(Error::Over);
         }
-        let message = Message::decode(frame)?;
-        if self.options.check_digest {
-            message.check_digest()?;
+        let check_digest = self.options.check_digest;
+        match self.channel.take(frame, check_digest, now)? {
+            Taken::Data(message) => self.take_stream_data(message, now)?,
+            Taken::Closed(output) => self.close(output),
+            Taken::All => {}
         }
-        match message.kind {
-            Kind::InputStreamData if !self.is_client() => self.take_stream_data(message, now),
-            Kind::OutputStreamData if self.is_client() => self.take_stream_data(message, now),
-            Kind::InputStreamData | Kind::OutputStreamData => {
-                Err(Error::WrongWay(message.kind.name()))
-            }
-            Kind::Acknowledge => {
-                let ack: Acknowledge = parse(&message)?;
-                self.channel.acknowledged(ack.sequence, now);
-                Ok(())
-            }
-            Kind::ChannelClosed => {
-                self.close(ChannelClosed::reason(&message.payload));
-                Ok(())
-            }
-            Kind::PausePublication => {
-                self.channel.pause(now);
-                Ok(())
-            }
-            Kind::StartPublication => {
-                self.channel.unpause();
-                Ok(())
-            }
-            Kind::AgentSessionState | Kind::DataChannelReady => Ok(()),
-        }
+        Ok(())
     }
 
     fn take_stream_data(&mut self, message: Message, now: Instant) -> Result<(), Error> {
@@ -349,8 +328,4 @@ fn channel_config(options: &Options) -> Config {
         pace: options.agent.pace.filter(|_| !client),
         ack_duplicates: client || options.agent.ack_duplicates,
     }
-}
-
-fn parse<T: serde::de::DeserializeOwned>(message: &Message) -> Result<T, Error> {
-    serde_json::from_slice(&message.payload).map_err(|_| Error::Payload(message.kind.name()))
 }

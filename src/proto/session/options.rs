@@ -77,7 +77,7 @@ impl Options {
 
 /// A released version of the reference client (2026-05). From 1.2.332.0 on the agent's mux keepalive is off, which would
 /// otherwise cut silent sessions.
-const CLIENT_VERSION: &str = "1.2.814.0";
+pub(in crate::proto) const CLIENT_VERSION: &str = "1.2.814.0";
 
 /// The reference agent sends without waiting for acknowledgements, and keeps this many messages.
 const NO_WINDOW: usize = 100_000;

@@ -71,7 +71,9 @@ impl Session {
         let open = self.handshake == Handshake::Complete
             && self.life == Life::Going
             && self.timers.settle.is_none();
-        let [resend, burst, pace, pause] = self.channel.deadlines(open);
+        let [resend, burst, pace, pause] = self
+            .channel
+            .deadlines(open && !self.channel.pipe.is_empty());
         let going = |at: Option<Instant>| at.filter(|_| self.life == Life::Going);
         let table = [
             (Timer::Resend, resend),

@@ -108,7 +108,7 @@ fn agent_gives_up_on_a_client_that_does_not_shake_hands() {
 #[test]
 fn sizes_flags_without_meaning_and_unknown_payloads_are_acknowledged_and_ignored() {
     let mut agent = Agent::ready(AgentProfile::quick());
-    agent.input(1, PayloadType::Other(3), br#"{"cols":80,"rows":24}"#);
+    agent.input(1, PayloadType::Size, br#"{"cols":80,"rows":24}"#);
     agent.input(2, PayloadType::Flag, &[0, 0, 0, 1]);
     agent.input(3, PayloadType::Flag, &[2]);
     agent.input(4, PayloadType::Output, b"");

@@ -209,7 +209,7 @@ fn message_types_of_the_other_direction_are_ignored() {
 #[test]
 fn unknown_payload_types_and_empty_payloads_are_acknowledged_and_counted() {
     let mut solo = Solo::ready();
-    solo.data(2, PayloadType::Other(12), b"EXIT_CODE: 0\n");
+    solo.data(2, PayloadType::ExitCode, b"EXIT_CODE: 0\n");
     solo.data(3, PayloadType::Output, b"");
     solo.data(4, PayloadType::Other(4711), b"");
     assert_eq!(solo.acked(), [2, 3, 4]);
