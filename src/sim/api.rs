@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     ecs,
     faults::ApiFault,
-    rds, ssm, sts,
+    kms, rds, ssm, sts,
     wire::{ApiCall, ApiError, Service, respond},
     world::{Call, World},
 };
@@ -129,8 +129,9 @@ fn next_fault(world: &World, operation: &str) -> Option<ApiFault> {
 fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
     check_signature(call)?;
     match call.service {
-        Service::Ecs => ecs::perform(&world.core, &call.operation, &call.body),
+        Service::Ecs => ecs::perform(world, &call.operation, &call.body),
         Service::Ssm => ssm::perform(world, &call.operation, &call.body),
+        Service::Kms => kms::perform(&world.core, &call.operation, &call.body),
         Service::Sts => sts::perform(&world.core, &call.operation, &call.body),
         Service::Rds => rds::perform(&world.core, &call.operation, &call.body),
     }
@@ -156,6 +157,7 @@ fn internal_error(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
+        Service::Kms => "KMSInternalException",
         Service::Sts | Service::Rds => "InternalFailure",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
@@ -171,7 +173,7 @@ fn is_expired(world: &World, headers: &HeaderMap) -> bool {
 
 fn expired_token(service: Service) -> ApiError {
     let code = match service {
-        Service::Ecs | Service::Ssm => "ExpiredTokenException",
+        Service::Ecs | Service::Ssm | Service::Kms => "ExpiredTokenException",
         Service::Sts | Service::Rds => "ExpiredToken",
     };
     ApiError::new(
@@ -190,7 +192,7 @@ fn access_denied(world: &World, call: &ApiCall) -> ApiError {
          because no identity-based policy allows the {action} action"
     );
     let code = match call.service {
-        Service::Ecs | Service::Ssm => "AccessDeniedException",
+        Service::Ecs | Service::Ssm | Service::Kms => "AccessDeniedException",
         Service::Sts | Service::Rds => "AccessDenied",
     };
     ApiError::new(code, message)
@@ -210,6 +212,8 @@ fn denied_resource(world: &World, call: &ApiCall) -> String {
             let session = format!("session/{}", member("SessionId"));
             world.core.arn("ssm", &session)
         }
+        "GenerateDataKey" => member("KeyId"),
+        "ExecuteCommand" => member("task"),
         "AssumeRole" => member("RoleArn"),
         "DescribeDBClusters" => {
             let cluster = format!("cluster:{}", member("DBClusterIdentifier"));

@@ -6,20 +6,22 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    run_task,
+    exec, run_task,
     task::Task,
     timeline::Ending,
     wire::ApiError,
-    world::{Core, State},
+    world::{Core, State, World},
 };
 
 /// Answers one call.
-pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Value, ApiError> {
+pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Value, ApiError> {
+    let core = &*world.core;
     let cluster = cluster_name(core, body)?;
     match operation {
         "RunTask" => run_task::perform(core, &cluster, body),
         "ListTasks" => list_tasks(core, &cluster, body),
         "DescribeTasks" => describe_tasks(core, &cluster, body),
+        "ExecuteCommand" => exec::perform(world, &cluster, body),
         "StopTask" => stop_task(core, &cluster, body),
         _ => {
             let message = format!("the simulator has no {operation}");

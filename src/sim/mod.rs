@@ -29,14 +29,17 @@ mod api;
 mod control;
 mod document;
 mod ecs;
+mod exec;
 mod faults;
 pub mod frames;
 mod gateway;
 mod http_head;
+mod kms;
 mod rds;
 mod run_task;
 mod script;
 mod session;
+mod shell;
 mod ssm;
 mod sts;
 mod task;
@@ -54,7 +57,7 @@ use tokio_util::sync::DropGuard;
 
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
 pub use script::{
-    Container, DbCluster, Destination, Failure, ManagedNode, Plan, Script, TaskDefinition,
+    Container, DbCluster, Destination, Failure, ManagedNode, Plan, Script, Shells, TaskDefinition,
 };
 pub use session::{End, Link, Opening, Session};
 pub use task::Task;

@@ -37,6 +37,8 @@ pub struct Script {
     pub timing: Timing,
     /// The agent behind every session. Its properties are those of the session's document.
     pub agent: AgentProfile,
+    /// How shells behave.
+    pub shells: Shells,
     /// What the agent's dials reach.
     pub destination: Destination,
     /// Conditions in force from the start.
@@ -63,6 +65,10 @@ impl Script {
         Self {
             timing: Timing::fast(),
             agent: AgentProfile::quick(),
+            shells: Shells {
+                pace: None,
+                ..Shells::default()
+            },
             ..Self::default()
         }
     }
@@ -81,6 +87,7 @@ impl Default for Script {
             managed_nodes: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
+            shells: Shells::default(),
             destination: Destination::Dial(HashMap::new()),
             faults: Faults::default(),
             death: Death::Silent,
@@ -89,6 +96,33 @@ impl Default for Script {
             link_lifetime: Some(Duration::from_secs(60 * 60)),
             fragment: true,
             page_size: 100,
+        }
+    }
+}
+
+/// How the account wants its shells, and what an agent makes of them.
+#[derive(Clone, Debug)]
+pub struct Shells {
+    /// What the agent says it is.
+    pub agent_version: String,
+    /// The KMS key of an account that encrypts its shells.
+    pub kms_key: Option<String>,
+    /// Whether the agent has a challenge bound to the data key, as from 3.3.808.0 on.
+    pub challenges: bool,
+    /// How long the agent rests after each message.
+    pub pace: Option<Duration>,
+    /// What a session without a command runs.
+    pub shell: String,
+}
+
+impl Default for Shells {
+    fn default() -> Self {
+        Self {
+            agent_version: "3.3.987.0".into(),
+            kms_key: None,
+            challenges: true,
+            pace: Some(Duration::from_millis(1)),
+            shell: "sh".into(),
         }
     }
 }

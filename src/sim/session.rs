@@ -62,6 +62,8 @@ pub enum End {
     Flag,
     /// The TerminateSession call.
     Api,
+    /// The shell or the command ended.
+    Exited,
     /// No input for the idle timeout.
     Idle,
     /// The agent failed, in these words.

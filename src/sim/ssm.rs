@@ -1,5 +1,6 @@
 //! SSM: sessions started, resumed, listed and ended. What happens inside them is the agent's affair.
 
+use crate::proto::shell::Profile;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::{
@@ -11,6 +12,7 @@ use super::{
     agent::{self, Agent},
     document::Document,
     session::{End, Entry, Session, ToAgent},
+    shell::{self, Plan, Shell},
     wire::ApiError,
     world::{Core, State, World},
 };
@@ -35,7 +37,6 @@ pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Va
 
 fn start_session(world: &World, body: &Value) -> Result<Value, ApiError> {
     let target = target(body)?;
-    let document = Document::parse(body)?;
     let reason = body["Reason"].as_str();
     if reason
         .is_some_and(|reason| !(1..=256).contains(&reason.chars().count()) || reason.contains('\n'))
@@ -46,11 +47,22 @@ fn start_session(world: &World, body: &Value) -> Result<Value, ApiError> {
         ));
     }
     let core = &world.core;
+    let id = format!("{}-{}", core.script.caller, session_suffix());
+    if let Some((document, session_type, plan)) = shell_document(core, body)? {
+        let profile = shell::profile(&core.script.shells, session_type);
+        let beginning = Beginning {
+            id,
+            target,
+            document,
+            reason,
+            profile,
+            plan,
+        };
+        return begin_shell(world, beginning);
+    }
+    let document = Document::parse(body)?;
     let (answer, agent) = core.change(|state| {
-        let death = connected(core, state, &target).ok_or_else(|| {
-            ApiError::new("TargetNotConnected", format!("{target} is not connected."))
-        })?;
-        let id = format!("{}-{}", core.script.caller, session_suffix());
+        let death = connected(core, state, &target).ok_or_else(|| not_connected(&target))?;
         let (to_agent, orders) = mpsc::channel(AGENT_QUEUE);
         let faults = watch::Sender::new(state.faults.clone());
         let agent = Agent {
@@ -63,7 +75,11 @@ fn start_session(world: &World, body: &Value) -> Result<Value, ApiError> {
             death,
         };
         state.sessions.push(Entry {
-            public: new_session(id.clone(), target, document, reason),
+            public: Session {
+                host: document.host,
+                port: document.port,
+                ..new_session(id.clone(), target, document.name, reason)
+            },
             tokens: Vec::new(),
             faults,
             agent: to_agent,
@@ -74,13 +90,98 @@ fn start_session(world: &World, body: &Value) -> Result<Value, ApiError> {
     Ok(answer)
 }
 
-fn new_session(id: String, target: String, document: Document, reason: Option<&str>) -> Session {
+/// A shell or a command that is to begin.
+pub(super) struct Beginning<'a> {
+    pub id: String,
+    pub target: String,
+    pub document: &'static str,
+    pub reason: Option<&'a str>,
+    pub profile: Profile,
+    pub plan: Plan,
+}
+
+/// Starts it, and answers as StartSession does.
+pub(super) fn begin_shell(world: &World, beginning: Beginning<'_>) -> Result<Value, ApiError> {
+    let core = &world.core;
+    let Beginning {
+        id,
+        target,
+        document,
+        reason,
+        profile,
+        plan,
+    } = beginning;
+    let (answer, shell) = core.change(|state| {
+        let death = connected(core, state, &target).ok_or_else(|| not_connected(&target))?;
+        let (to_agent, orders) = mpsc::channel(AGENT_QUEUE);
+        let faults = watch::Sender::new(state.faults.clone());
+        let shell = Shell {
+            world: world.clone(),
+            session: id.clone(),
+            target: target.clone(),
+            plan,
+            profile,
+            orders,
+            faults: faults.subscribe(),
+            death,
+        };
+        state.sessions.push(Entry {
+            public: new_session(id.clone(), target, document, reason),
+            tokens: Vec::new(),
+            faults,
+            agent: to_agent,
+        });
+        Ok((issue(core, state, &id), shell))
+    })?;
+    core.spawn(shell::run(shell));
+    Ok(answer)
+}
+
+/// The document of a shell or a command, its session type, and what it runs; nothing for that of a tunnel.
+fn shell_document(
+    core: &Core,
+    body: &Value,
+) -> Result<Option<(&'static str, &'static str, Plan)>, ApiError> {
+    let parameter = |name: &str| body["Parameters"][name][0].as_str();
+    let command = || {
+        let missing = || ApiError::new("InvalidParameters", "Parameter command is required");
+        parameter("command").map(str::to_owned).ok_or_else(missing)
+    };
+    let shell = core.script.shells.shell.clone();
+    let (document, session_type, command) = match body["DocumentName"].as_str() {
+        None => ("SSM-SessionManagerRunShell", "Standard_Stream", shell),
+        Some(name) => match name.rsplit('/').next().unwrap_or_default() {
+            "SSM-SessionManagerRunShell" => {
+                ("SSM-SessionManagerRunShell", "Standard_Stream", shell)
+            }
+            INTERACTIVE => (INTERACTIVE, "InteractiveCommands", command()?),
+            NON_INTERACTIVE => (NON_INTERACTIVE, "NonInteractiveCommands", command()?),
+            _ => return Ok(None),
+        },
+    };
+    let separate = parameter("separateOutputStream");
+    let plan = Plan {
+        command,
+        terminal: session_type != "NonInteractiveCommands",
+        separate: separate.is_some_and(|value| value.eq_ignore_ascii_case("true")),
+    };
+    Ok(Some((document, session_type, plan)))
+}
+
+const INTERACTIVE: &str = "AWS-StartInteractiveCommand";
+const NON_INTERACTIVE: &str = "AWS-StartNonInteractiveCommand";
+
+fn not_connected(target: &str) -> ApiError {
+    ApiError::new("TargetNotConnected", format!("{target} is not connected."))
+}
+
+fn new_session(id: String, target: String, document: &str, reason: Option<&str>) -> Session {
     Session {
         id,
         target,
-        document: document.name.to_owned(),
-        host: document.host,
-        port: document.port,
+        document: document.to_owned(),
+        host: String::new(),
+        port: 0,
         reason: reason.map(str::to_owned),
         started: Instant::now(),
         ended: None,
@@ -205,7 +306,7 @@ fn cell_number() -> String {
 }
 
 /// 26 characters of base32, as in newer session ids.
-fn session_suffix() -> String {
+pub(super) fn session_suffix() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = uuid::Uuid::new_v4().as_u128();
     let mut suffix = String::new();

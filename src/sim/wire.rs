@@ -1,4 +1,4 @@
-//! AWS's two call formats: awsJson1_1 for ECS and SSM, query and XML for STS and RDS.
+//! AWS's two call formats: awsJson1_1 for ECS, SSM and KMS, query and XML for STS and RDS.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 pub(super) enum Service {
     Ecs,
     Ssm,
+    Kms,
     Sts,
     Rds,
 }
@@ -22,6 +23,7 @@ impl Service {
         match self {
             Self::Ecs => "ecs",
             Self::Ssm => "ssm",
+            Self::Kms => "kms",
             Self::Sts => "sts",
             Self::Rds => "rds",
         }
@@ -94,6 +96,7 @@ impl ApiCall {
         let service = match prefix {
             "AmazonEC2ContainerServiceV20141113" => Service::Ecs,
             "AmazonSSM" => Service::Ssm,
+            "TrentService" => Service::Kms,
             _ => return Err(unknown()),
         };
         let body: Value = serde_json::from_slice(body)
@@ -153,12 +156,14 @@ pub(super) fn respond(
             (200, xml_result(operation, result, &request_id))
         }
         (Service::Sts | Service::Rds, Err(error)) => (error.status, xml_error(error, &request_id)),
-        (Service::Ecs | Service::Ssm, Ok(result)) => (200, result.to_string()),
-        (Service::Ecs | Service::Ssm, Err(error)) => (error.status, json_error(error)),
+        (Service::Ecs | Service::Ssm | Service::Kms, Ok(result)) => (200, result.to_string()),
+        (Service::Ecs | Service::Ssm | Service::Kms, Err(error)) => {
+            (error.status, json_error(error))
+        }
     };
     let content_type = match service {
         Service::Sts | Service::Rds => "text/xml",
-        Service::Ecs | Service::Ssm => "application/x-amz-json-1.1",
+        Service::Ecs | Service::Ssm | Service::Kms => "application/x-amz-json-1.1",
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() =

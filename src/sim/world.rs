@@ -19,6 +19,7 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{ApiFault, Faults},
+    kms::DataKey,
     script::{DbCluster, Plan, Script},
     session::{Entry, Link, Session},
     task::{ClientToken, Task},
@@ -61,6 +62,7 @@ pub(super) struct State {
     pub disconnected_nodes: Vec<String>,
     pub db_clusters: Vec<DbCluster>,
     pub expired_keys: Vec<String>,
+    pub data_keys: Vec<DataKey>,
 }
 
 /// What the next calls of one operation meet.
@@ -103,6 +105,7 @@ impl World {
             disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
             db_clusters: script.db_clusters.clone(),
             expired_keys: Vec::new(),
+            data_keys: Vec::new(),
         };
         Self {
             core: Arc::new(Core {

@@ -36,7 +36,7 @@ const FRAGMENT: usize = 4096;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A link in use.
-pub(super) struct Link {
+pub(in crate::sim) struct Link {
     socket: Upgraded,
     /// Its place in the world's list.
     pub index: usize,
@@ -54,7 +54,7 @@ pub(super) struct Link {
 }
 
 /// What a link has to tell.
-pub(super) enum News {
+pub(in crate::sim) enum News {
     /// Frames from the client, in [`Link::take`].
     Arrived,
     /// What waited has been written: there is room for more.

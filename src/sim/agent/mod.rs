@@ -6,7 +6,7 @@
 //! looked up at every step.
 
 mod conn;
-mod link;
+pub(super) mod link;
 mod service;
 mod streams;
 mod transit;
