@@ -8,7 +8,7 @@
 //! ├── credentials              renews them ahead, and notices a sign-in
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
-//! ├── tunnel::changes          notices a sleep, and another network
+//! ├── session::changes         notices a sleep, and another network
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -40,6 +40,7 @@ use crate::control::socket::Claim;
 use crate::control::{self, Door};
 use crate::net::Net;
 use crate::paths::Paths;
+use crate::session::changes;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::{bastion, tunnel};
 
@@ -197,7 +198,7 @@ impl Daemon {
         daemon.start_bastions(&setup.config, &shared);
         let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
         let (tasks, end) = (&mut daemon.tunnel_tasks, daemon.end_tunnels.clone());
-        let changes = tunnel::changes::spawn(tasks, network, end);
+        let changes = changes::spawn(tasks, network, end);
         let shared = tunnel::Shared {
             aws: aws.clone(),
             net,

@@ -15,6 +15,8 @@ pub mod net;
 pub mod paths;
 pub mod platform;
 pub mod proto;
+pub mod session;
+pub mod shell;
 pub mod signals;
 pub mod sim;
 pub mod start;

@@ -30,14 +30,21 @@ pub(super) fn hint(
         Kind::Capacity => Some("try subnets of other availability zones".to_owned()),
         Kind::RoleNotReady => Some("check that the role trusts ecs-tasks.amazonaws.com".to_owned()),
         Kind::Invalid => invalid_hint(code, message).map(str::to_owned),
-        Kind::TargetNotConnected => Some(
-            "check the task role's ssmmessages permissions and the route to ssmmessages".to_owned(),
-        ),
+        Kind::TargetNotConnected => Some(not_connected_hint(message).to_owned()),
         Kind::Unreachable => unreachable_hint(message).map(str::to_owned),
         Kind::Throttled | Kind::Transient | Kind::Timeout => None,
         // Whoever finds these knows more about them.
         Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => None,
         Kind::Conflict | Kind::Untrusted | Kind::Configuration | Kind::Other => None,
+    }
+}
+
+fn not_connected_hint(message: &str) -> &'static str {
+    match message.contains("execute command agent isn") {
+        true => {
+            "run the task anew with ECS Exec: enableExecuteCommand, and a task role that allows ssmmessages"
+        }
+        false => "check the task role's ssmmessages permissions and the route to ssmmessages",
     }
 }
 
@@ -169,6 +176,9 @@ fn not_found_hint(code: Option<&str>, message: &str, caller: &Caller) -> Option<
         {
             Some("register the task definition again: it is missing or inactive".to_owned())
         }
+        Some("NotFoundException") => Some(
+            "check the KMS key in the preferences of Session Manager, or of the cluster".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -192,6 +202,11 @@ fn invalid_hint(code: Option<&str>, message: &str) -> Option<&'static str> {
         Some("UnsupportedFeatureException") => {
             Some("use architecture x86_64: the region lacks a feature")
         }
+        Some("DisabledException" | "KMSInvalidStateException" | "InvalidKeyUsageException") => {
+            Some("check that the KMS key of the account's shells is enabled and encrypts")
+        }
+        _ if has("container name must be specified") => Some("name one with --container"),
+        _ if has("container was not found") => Some("correct --container"),
         Some("InvalidDocument") => Some("check that the session document exists in this region"),
         _ => None,
     }

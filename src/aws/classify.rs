@@ -125,7 +125,18 @@ pub(super) fn by_code(
         "DBClusterNotFoundFault" | "DBInstanceNotFound" | "DBProxyNotFoundFault" => Kind::NotFound,
         "ReplicationGroupNotFoundFault" | "ClusterNotFound" => Kind::NotFound,
         "ConflictException" => Kind::Conflict,
-        "TargetNotConnected" => Kind::TargetNotConnected,
+        "TargetNotConnected" | "TargetNotConnectedException" => Kind::TargetNotConnected,
+        // A task that has just started says the same as one that was run without ECS Exec.
+        "InvalidParameterException" if text.contains("execute command agent isn") => {
+            Kind::TargetNotConnected
+        }
+        "NotFoundException" => Kind::NotFound,
+        "DisabledException" | "KMSInvalidStateException" | "InvalidKeyUsageException" => {
+            Kind::Invalid
+        }
+        "KMSInternalException" | "DependencyTimeoutException" | "KeyUnavailableException" => {
+            Kind::Transient
+        }
         "ServiceQuotaExceededException" | "LimitExceededException" => Kind::Quota,
         "ClientException" => client_exception(&text),
         "InvalidParameterException" if text.contains("task was not found") => Kind::NotFound,

@@ -19,6 +19,7 @@ mod pace;
 mod paced;
 mod query;
 mod reason;
+mod shell;
 mod sign;
 mod signin;
 mod source;
@@ -48,6 +49,7 @@ pub use database::Address;
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
+pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{Opened, SessionId};
 pub use task::{AgentStatus, Container, NoTarget, Task};
@@ -68,6 +70,7 @@ pub struct Aws(Arc<Inner>);
 struct Inner {
     ecs: aws_sdk_ecs::Client,
     ssm: aws_sdk_ssm::Client,
+    kms: aws_sdk_kms::Client,
     sts: aws_sdk_sts::Client,
     query: query::Transport,
     credentials: Cached,
@@ -169,12 +172,16 @@ impl Aws {
         let ssm = aws_sdk_ssm::config::Builder::from(&sdk)
             .interceptor(clock.clone())
             .build();
+        let kms = aws_sdk_kms::config::Builder::from(&sdk)
+            .interceptor(clock.clone())
+            .build();
         let sts = aws_sdk_sts::config::Builder::from(&sdk)
             .interceptor(clock.clone())
             .build();
         Ok(Self(Arc::new(Inner {
             ecs: aws_sdk_ecs::Client::from_conf(ecs),
             ssm: aws_sdk_ssm::Client::from_conf(ssm),
+            kms: aws_sdk_kms::Client::from_conf(kms),
             sts: aws_sdk_sts::Client::from_conf(sts),
             query,
             credentials,
@@ -289,6 +296,10 @@ impl Aws {
 
     fn ssm(&self) -> &aws_sdk_ssm::Client {
         &self.0.ssm
+    }
+
+    fn kms(&self) -> &aws_sdk_kms::Client {
+        &self.0.kms
     }
 
     fn paces(&self) -> &Paces {

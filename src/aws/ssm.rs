@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_sdk_ssm::operation::start_session::builders::StartSessionFluentBuilder;
 use aws_sdk_ssm::types::{ConnectionStatus, SessionFilter, SessionFilterKey, SessionState};
 
 use super::{
@@ -79,6 +80,11 @@ impl Aws {
         if let Some(host) = host {
             request = request.parameters("host", vec![host.to_owned()]);
         }
+        self.begin(request).await
+    }
+
+    /// Starts a session by any document.
+    pub(super) async fn begin(&self, request: StartSessionFluentBuilder) -> Result<Opened, Error> {
         // An attempt that is given up may have started a session all the same, so there is one, as long as all of a call.
         let once = || self.once_and_long();
         let mut turn = self.paces().start.lock().await;
@@ -181,7 +187,7 @@ impl Aws {
     }
 
     /// An answer without a token tells of a session that is over.
-    fn opened(
+    pub(super) fn opened(
         &self,
         operation: &'static str,
         id: &SessionId,
@@ -200,12 +206,12 @@ impl Aws {
         }))
     }
 
-    fn untrusted(&self, operation: &'static str, message: String) -> Error {
+    pub(super) fn untrusted(&self, operation: &'static str, message: String) -> Error {
         self.failure(operation, None, message, Kind::Untrusted)
     }
 }
 
-fn one_line(reason: &str) -> Option<String> {
+pub(super) fn one_line(reason: &str) -> Option<String> {
     let line: String = reason
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::bridge::Bridge;
 use super::conn::Accepted;
 use super::renewal::Renewal;
-use super::wire::Wire;
 use crate::proto::{Event, Failure};
+use crate::session::Wire;
 
 /// What streams are given to be closed before the session is.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(300);

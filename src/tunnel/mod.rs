@@ -2,16 +2,13 @@
 //!
 //! One task with one loop. It holds accepted connections until a session can take them, asks the
 //! bastion for a lease when it needs one, and lets sessions and lease go when nobody is connected.
-//! Which session a connection goes to is `placement`'s decision; a session's own life is in
-//! `lifecycle` and `session`. The listener outlives everything that happens here.
+//! Which session a connection goes to is `placement`'s decision. The listener outlives everything that happens here.
 
 mod board;
 mod bridge;
-pub mod changes;
 mod claim;
 mod conn;
 mod desk;
-mod lifecycle;
 pub mod link;
 mod listener;
 mod pipe;
@@ -21,8 +18,6 @@ mod remote;
 mod renewal;
 mod session;
 mod view;
-mod wake;
-mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,11 +33,11 @@ use crate::aws::Aws;
 use crate::bastion;
 use crate::config;
 use crate::net::Net;
+use crate::session::changes::Changes;
 use crate::state::State;
 use crate::status::{self, Problem};
 
 use board::{Board, Surroundings};
-use changes::Changes;
 use conn::Counters;
 use desk::{Inbox, Tunnel};
 use listener::Binding;

@@ -3,25 +3,17 @@
 //! Thin: [`Lifecycle`] says what to do, this does it and reports. The session is known to the
 //! state file from before its first byte until AWS knows that it is over.
 
-mod attempt;
 mod place;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
-use attempt::{stale, trouble, trouble_resuming};
-
 use super::bridge::Bridge;
-use super::changes::Changes;
 use super::conn::{Accepted, Counters};
-use super::lifecycle::{Lifecycle, Outcome, Step, Trouble, TroubleKind};
 use super::link::{self, Inbox, LinkEnd};
 use super::reason;
 use super::remote::Place;
@@ -30,11 +22,11 @@ use crate::aws::{Aws, Opened};
 use crate::config::{self, Remote};
 use crate::net::Net;
 use crate::proto::{self, Options};
+use crate::session::changes::Changes;
+use crate::session::{Lifecycle, Outcome, Step, dial, stale, trouble, trouble_resuming};
 use crate::state::{SessionRecord, State};
 use crate::status::Reason;
 
-/// What opening a WebSocket may take.
-const DIAL_LIMIT: Duration = Duration::from_secs(15);
 /// What telling AWS about the end of a session may take.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -203,7 +195,7 @@ impl Session {
         };
         self.changes.mark_unchanged();
         let dialled = tokio::select! {
-            dialled = self.dial(&opened) => dialled,
+            dialled = dial(&self.context.aws, &self.context.net, &opened) => dialled,
             () = stale(self.changes.clone()) => return Some(Outcome::Interrupted),
             () = self.mailbox.end.cancelled() => {
                 self.lifecycle.handle_end();
@@ -233,44 +225,6 @@ impl Session {
         }
         self.note_end();
         Some(self.link_ended(ended))
-    }
-
-    /// Signed when possible. A service that refuses the signature may still take the token alone.
-    async fn dial(
-        &self,
-        opened: &Opened,
-    ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Trouble> {
-        let headers = self.context.aws.sign(&opened.url).await;
-        let is_signed = !headers.is_empty();
-        let dialled = self
-            .context
-            .net
-            .websocket(&opened.url, headers, DIAL_LIMIT)
-            .await;
-        let dialled = match dialled {
-            Err(error) if is_signed && error.is_unauthorized() => {
-                tracing::warn!(%error, "signed WebSocket refused; trying without a signature");
-                self.context
-                    .net
-                    .websocket(&opened.url, HeaderMap::new(), DIAL_LIMIT)
-                    .await
-            }
-            other => other,
-        };
-        dialled.map_err(|error| {
-            let reason = Reason::new(error.code_word(), error.to_string());
-            let may_pass = error.is_retryable() || error.is_unauthorized();
-            Trouble {
-                reason: match error.hint() {
-                    Some(hint) => reason.with_hint(hint),
-                    None => reason,
-                },
-                kind: match may_pass {
-                    true => TroubleKind::Transient,
-                    false => TroubleKind::Final,
-                },
-            }
-        })
     }
 
     fn link_ended(&mut self, end: LinkEnd) -> Outcome {

@@ -1,9 +1,8 @@
 //! Where a session leads. For a database that is named by its id that is the first thing to find out.
 
 use super::Session;
-use super::attempt::trouble;
+use crate::session::{Trouble, TroubleKind, trouble};
 use crate::status::Reason;
-use crate::tunnel::lifecycle::{Trouble, TroubleKind};
 use crate::tunnel::remote::Place;
 
 impl Session {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::lifecycle::{Trouble, TroubleKind};
 use crate::aws::{self, Kind};
-use crate::tunnel::lifecycle::{Trouble, TroubleKind};
 
 /// What an attempt under way is given once the circumstances have changed, before it is made anew.
 const STALE_AFTER: Duration = Duration::from_secs(2);

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
-use crate::proto::Session;
+use crate::proto::Protocol;
 
 /// Below the 60 s after which load balancers and VPN gateways forget a silent connection.
 const PING_INTERVAL: Duration = Duration::from_secs(25);
@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// deadline: if what was sent gets lost, nothing else would make the timer follow.
     pub fn poll(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Protocol,
         reading: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), String>> {
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Send what is pending, and nothing else. `Ready` when it has left.
     pub fn poll_last_words(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Protocol,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), String>> {
         let now = Instant::now();
@@ -162,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Hand everything pending to the socket. `Pending` when it takes no more for now.
     fn poll_send(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Protocol,
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), String>> {
@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    fn next_message(&mut self, session: &mut Session, now: Instant) -> Option<Message> {
+    fn next_message(&mut self, session: &mut impl Protocol, now: Instant) -> Option<Message> {
         if let Some(open) = self.open_frame.take() {
             return Some(Message::text(open));
         }
@@ -209,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     fn receive(
         &mut self,
-        session: &mut Session,
+        session: &mut impl Protocol,
         message: Option<Result<Message, tungstenite::Error>>,
         now: Instant,
     ) -> Result<(), String> {
