@@ -36,6 +36,15 @@ pub enum Command {
         bastiond demo, then: curl localhost:55432\n  \
         bastiond demo --target localhost:5432, then: psql -h localhost -p 55432")]
     Demo(Demo),
+    /// Open a shell in a container or on an instance, or run a command there
+    #[command(after_help = "Examples:\n  \
+        bastiond shell dev                               a shell in the bastion `dev`\n  \
+        bastiond shell dev -- tar c /etc | tar t         a command, its output, its exit status\n  \
+        bastiond shell --cluster backend api             in a task of the service or family `api`\n  \
+        bastiond shell i-0123456789abcdef0               on an instance\n\n\
+        Exit code: that of the command; 255 when the session failed\n\
+        Keys: ~. at the start of a line ends the session, ~? says so")]
+    Shell(Shell),
     /// Ask the running daemon
     #[command(
         subcommand,
@@ -76,6 +85,42 @@ pub struct Demo {
     /// Do the whole job once, print one line of JSON, and exit 0 or 1
     #[arg(long)]
     pub check: bool,
+}
+
+/// `bastiond shell`
+#[derive(Clone, Debug, Args)]
+pub struct Shell {
+    /// A bastion, a task (its id, service or family, or the beginning of one), or an instance (i-… or mi-…)
+    pub target: Option<String>,
+    /// The ECS cluster to look for tasks in [default: that of the configured bastions]
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The container, if several have an agent
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// On an instance: the session document to use
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub document: Option<String>,
+    /// A parameter of that document; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "document", value_parser = parameter)]
+    pub parameter: Vec<(String, String)>,
+    /// Run the command as it is, without the script that tells its exit status
+    #[arg(long)]
+    pub raw: bool,
+    /// Record what the terminal shows to a new file, as an asciicast
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// The command and its arguments, after `--` [default: /bin/sh]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// `bastiond ctl`

@@ -9,6 +9,7 @@
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
+//! ├── hold      × H            keeps a bastion for a while for who asked
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -24,13 +25,13 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -40,8 +41,10 @@ use crate::control::socket::Claim;
 use crate::control::{self, Door};
 use crate::net::Net;
 use crate::paths::Paths;
+use crate::platform;
 use crate::session::changes;
 use crate::state::{self, Contents, State, TaskRecord};
+use crate::status::Problem;
 use crate::{bastion, tunnel};
 
 use leftovers::Leftovers;
@@ -86,7 +89,7 @@ pub async fn run(
     let claim = Claim::take(&setup.paths)?;
     let listener = claim.listen()?;
     let net = Net::from_env().context("cannot prepare the network")?;
-    let user = local_user();
+    let user = platform::local_user();
     let aws = connect(&setup, &user, &net).await?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
@@ -169,6 +172,8 @@ struct Daemon {
     bastions: BTreeMap<String, bastion::Handle>,
     tunnel_tasks: JoinSet<()>,
     bastion_tasks: JoinSet<()>,
+    /// Bastions that are kept for a while for who asked.
+    holds: JoinSet<()>,
     starting: Arc<Notify>,
     /// Bastions may make calls: every port was tried.
     begin_bastions: CancellationToken,
@@ -183,6 +188,7 @@ impl Daemon {
             bastions: BTreeMap::new(),
             tunnel_tasks: JoinSet::new(),
             bastion_tasks: JoinSet::new(),
+            holds: JoinSet::new(),
             starting: Arc::default(),
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
@@ -249,13 +255,14 @@ impl Daemon {
 
     /// Obey requests until the end.
     async fn serve(
-        &self,
+        &mut self,
         requests: &mut mpsc::Receiver<control::Command>,
         cancel: &CancellationToken,
     ) {
         loop {
             let request = tokio::select! {
                 () = cancel.cancelled() => return,
+                Some(_) = self.holds.join_next() => continue,
                 request = requests.recv() => request,
             };
             match request {
@@ -266,8 +273,27 @@ impl Daemon {
                 Some(control::Command::Down { tunnel, reply }) => {
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
                 }
+                Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
             }
         }
+    }
+
+    /// Callers that may wait at the door bound how many there are.
+    fn hold(&mut self, name: &str, reply: oneshot::Sender<Result<(), Problem>>) {
+        let Some(bastion) = self.bastions.get(name).cloned() else {
+            return;
+        };
+        let subject = name.to_owned();
+        self.holds.spawn(async move {
+            let leased = bastion.lease().await;
+            let told = leased.as_ref().map(drop).map_err(|reason| {
+                let now = SystemTime::now();
+                Problem::new(subject, reason.clone(), now, Duration::ZERO)
+            });
+            if reply.send(told).is_ok() && leased.is_ok() {
+                sleep(control::HOLD).await;
+            }
+        });
     }
 
     async fn pass_on(&self, name: &str, command: tunnel::Command) {
@@ -279,18 +305,10 @@ impl Daemon {
     /// Sessions first, for as long as they exist the task is in use.
     async fn shut_down(mut self) {
         tracing::info!("stopping");
+        self.holds.shutdown().await;
         self.end_tunnels.cancel();
         while self.tunnel_tasks.join_next().await.is_some() {}
         self.end_bastions.cancel();
         while self.bastion_tasks.join_next().await.is_some() {}
     }
-}
-
-/// The name shown to AWS for an assumed role's session, and in session lists.
-fn local_user() -> String {
-    let name = ["USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    name.filter(|name| !name.is_empty())
-        .unwrap_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()))
 }

@@ -81,6 +81,17 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
     }
 }
 
+/// Logs to stderr alone, and only what `RUST_LOG` asks for: stderr is a shell's, or that of a command in it.
+pub fn on_demand() {
+    if let Ok(wanted) = std::env::var(EnvFilter::DEFAULT_ENV) {
+        let _ = tracing_subscriber::registry()
+            .with(filter(Some(&wanted)).0)
+            .with(filter_fn(keeps_secrets))
+            .with(fmt::layer().with_writer(io::stderr))
+            .try_init();
+    }
+}
+
 /// What to write, and what is wrong with `wanted` if the default had to be taken instead.
 fn filter(wanted: Option<&str>) -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(DEFAULT_FILTER);

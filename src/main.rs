@@ -6,12 +6,13 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use bastiond::{
     aws::Source,
-    cli::{Cli, Command, Demo},
+    cli::{Cli, Command, Demo, Shell},
     config::Config,
     ctl, daemon, demo,
     logs::{self, Stderr},
     paths::Paths,
     platform::network,
+    shell,
     signals::{self, Hangup},
     start,
 };
@@ -35,6 +36,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Start(args) => start::start(&places(args.config)?),
         Command::Run(args) => run(&places(args.config)?, args.detached),
         Command::Demo(args) => run_demo(args),
+        Command::Shell(args) => run_shell(args),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
@@ -114,6 +116,21 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
         signals::cancel_on_signal(cancel.clone(), Hangup::Ends)?;
         demo::run(args, cancel).await
     })
+}
+
+/// Its configuration is optional: an instance can be reached without one.
+fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
+    let paths = places(args.config.clone())?;
+    let config = match paths.config.exists() || args.config.is_some() {
+        true => Some(read_config(&paths)?),
+        false => None,
+    };
+    logs::on_demand();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(shell::run(args, &paths, config))
 }
 
 fn read_config(paths: &Paths) -> anyhow::Result<Config> {

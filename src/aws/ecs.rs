@@ -51,11 +51,11 @@ pub struct RunTask {
 }
 
 impl Aws {
-    /// ARNs of the tasks of `family` in `cluster`.
+    /// ARNs of the tasks of `family`, or of all, in `cluster`.
     pub async fn list_tasks(
         &self,
         cluster: &str,
-        family: &str,
+        family: Option<&str>,
         desired: Desired,
     ) -> Result<Vec<String>, Error> {
         let desired = match desired {
@@ -69,7 +69,7 @@ impl Aws {
                 .ecs()
                 .list_tasks()
                 .cluster(cluster)
-                .family(family)
+                .set_family(family.map(str::to_owned))
                 .desired_status(desired.clone());
             let request = request.set_next_token(page);
             let reply = self.call("ListTasks", || request.clone().send()).await?;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_sdk_kms::primitives::Blob;
 
-use super::{Aws, Opened, SessionId, error::Error, ssm::one_line};
+use super::{Aws, Desired, Opened, SessionId, Task, error::Error, ssm::one_line};
 use crate::proto::shell::cipher::KEY_LENGTH;
 
 /// A data key: as it is, and as only KMS can read it.
@@ -60,6 +60,17 @@ impl Aws {
         }
         let none = || self.untrusted("ExecuteCommand", "the answer has no token".to_owned());
         opened?.ok_or_else(none)
+    }
+
+    /// The tasks in a cluster that have an agent, or will have one.
+    pub async fn tasks_with_agents(&self, cluster: &str) -> Result<Vec<Task>, Error> {
+        let arns = self.list_tasks(cluster, None, Desired::Running).await?;
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tasks = self.describe_tasks(cluster, &arns).await?;
+        tasks.retain(|task| task.enable_execute_command && task.desired_status == "RUNNING");
+        Ok(tasks)
     }
 
     /// Starts a session on an instance by `document`, or the shell of the account's preferences. As careful as

@@ -171,7 +171,7 @@ impl Calls {
         let family = launch::family(&self.config);
         let arns = self
             .aws
-            .list_tasks(&self.config.cluster, family, desired)
+            .list_tasks(&self.config.cluster, Some(family), desired)
             .await?;
         if arns.is_empty() {
             return Ok(Vec::new());

@@ -58,6 +58,19 @@ pub struct Aws {
     pub sign_websocket: bool,
 }
 
+impl Default for Aws {
+    /// What an empty file says.
+    fn default() -> Self {
+        Self {
+            profile: None,
+            region: None,
+            role_arn: None,
+            endpoint_url: None,
+            sign_websocket: true,
+        }
+    }
+}
+
 /// An ECS task that the daemon runs when a tunnel needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bastion {

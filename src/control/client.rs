@@ -23,7 +23,7 @@ use super::{
     server::LONGEST_CALL,
     socket::{check_length, name},
 };
-use crate::status::{Status, Tunnel};
+use crate::status::{Bastion, Status, Tunnel};
 
 /// For calls that the daemon answers from memory.
 const SHORT: Duration = Duration::from_secs(5);
@@ -130,8 +130,12 @@ impl Client {
     /// # Errors
     /// When it cannot be brought up, does not exist, or there is no answer in 10 min.
     pub async fn up(&self, tunnel: &str) -> Result<Tunnel, Error> {
-        self.call(Method::POST, &tunnel_path(tunnel, "up")?, LONGEST_CALL)
-            .await
+        self.call(
+            Method::POST,
+            &path_of("tunnels", tunnel, "up")?,
+            LONGEST_CALL,
+        )
+        .await
     }
 
     /// Ends a tunnel's sessions and gives it as it then is.
@@ -139,8 +143,17 @@ impl Client {
     /// # Errors
     /// When it does not exist, or there is no answer in 1 min.
     pub async fn down(&self, tunnel: &str) -> Result<Tunnel, Error> {
-        self.call(Method::POST, &tunnel_path(tunnel, "down")?, DOWN)
+        self.call(Method::POST, &path_of("tunnels", tunnel, "down")?, DOWN)
             .await
+    }
+
+    /// Has a bastion run and keeps it for [`HOLD`](super::HOLD); gives it as it then is.
+    ///
+    /// # Errors
+    /// When it cannot be run, does not exist, or there is no answer in 10 min.
+    pub async fn hold(&self, bastion: &str) -> Result<Bastion, Error> {
+        let path = path_of("bastions", bastion, "hold")?;
+        self.call(Method::POST, &path, LONGEST_CALL).await
     }
 
     /// Tells the daemon to stop; it goes on stopping after the answer.
@@ -258,14 +271,16 @@ impl Client {
     }
 }
 
-/// Names of tunnels need no escapes; what does cannot be one.
-fn tunnel_path(tunnel: &str, verb: &str) -> Result<String, Error> {
+/// Names of tunnels and bastions need no escapes; what does cannot be one. `kind` is the plural.
+fn path_of(kind: &str, name: &str, verb: &str) -> Result<String, Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if !tunnel.is_empty() && tunnel.chars().all(plain) {
-        return Ok(format!("/v1/tunnels/{tunnel}/{verb}"));
+    if !name.is_empty() && name.chars().all(plain) {
+        return Ok(format!("/v1/{kind}/{name}/{verb}"));
     }
-    let detail = format!("there is no tunnel `{}`", tunnel.escape_debug());
-    Err(Error::Refused(Refusal::new(404, "unknown_tunnel", detail)))
+    let one = kind.trim_end_matches('s');
+    let detail = format!("there is no {one} `{}`", name.escape_debug());
+    let refusal = Refusal::new(404, format!("unknown_{one}"), detail);
+    Err(Error::Refused(refusal))
 }
 
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {

@@ -10,7 +10,7 @@ mod routes;
 pub mod server;
 pub mod socket;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -46,6 +46,9 @@ impl Door {
     }
 }
 
+/// For how long a bastion is kept for who asked for it. Asking again prolongs it; a caller that is gone holds nothing.
+pub const HOLD: Duration = Duration::from_secs(60);
+
 /// So many callers may wait for a tunnel. Fewer than calls there may be at once: asking for the status and stopping the
 /// daemon must always be possible.
 const MOST_WAITING: usize = 16;
@@ -72,6 +75,13 @@ pub enum Command {
     Down {
         /// The tunnel, which exists.
         tunnel: String,
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// Have a bastion run and keep it for [`HOLD`]; replied to when it is ready or has failed.
+    Hold {
+        /// The bastion, which exists.
+        bastion: String,
         /// The outcome.
         reply: oneshot::Sender<Result<(), Problem>>,
     },

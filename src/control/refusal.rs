@@ -25,11 +25,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: u16, code: &str, detail: impl Into<String>) -> Box<Refusal> {
+    pub(super) fn new(
+        status: u16,
+        code: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Box<Refusal> {
+        let code = code.into();
         Box::new(Refusal {
             kind: format!("urn:bastiond:problem:{code}"),
-            code: code.to_owned(),
             title: code.replace('_', " "),
+            code,
             status,
             detail: detail.into(),
             hint: None,

@@ -2,19 +2,21 @@
 
 use hyper::Method;
 
-/// What is called; the tunnel's name, where there is one, comes beside it.
+/// What is called; the name of the tunnel or bastion, where there is one, comes beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Status,
     Up,
     Down,
+    Hold,
     Shutdown,
 }
 
-const ROUTES: [(Method, &str, Call); 4] = [
+const ROUTES: [(Method, &str, Call); 5] = [
     (Method::GET, "/v1/status", Call::Status),
     (Method::POST, "/v1/tunnels/{name}/up", Call::Up),
     (Method::POST, "/v1/tunnels/{name}/down", Call::Down),
+    (Method::POST, "/v1/bastions/{name}/hold", Call::Hold),
     (Method::POST, "/v1/shutdown", Call::Shutdown),
 ];
 

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     config::suggest,
-    status::{Problem, Tunnel},
+    status::{Bastion, Problem, Tunnel},
 };
 
 /// A program on this machine sends its header at once.
@@ -140,6 +140,7 @@ async fn handle(
         Call::Status => Ok(json(200, "application/json", &(door.status)())),
         Call::Up => command(door, name, |tunnel, reply| Command::Up { tunnel, reply }).await,
         Call::Down => command(door, name, |tunnel, reply| Command::Down { tunnel, reply }).await,
+        Call::Hold => hold(door, name).await,
         Call::Shutdown => {
             door.commands
                 .send(Command::Shutdown)
@@ -161,34 +162,54 @@ async fn command(
     make: impl FnOnce(String, oneshot::Sender<Result<(), Problem>>) -> Command,
 ) -> Result<Response<Full<Bytes>>, Box<Refusal>> {
     find_tunnel(door, name)?;
+    obeyed(door, |reply| make(name.to_owned(), reply)).await?;
+    Ok(json(200, "application/json", &find_tunnel(door, name)?))
+}
+
+/// Has a bastion run and kept for a while, and answers with the bastion as it then is.
+async fn hold(door: &Door, name: &str) -> Result<Response<Full<Bytes>>, Box<Refusal>> {
+    find_bastion(door, name)?;
+    let bastion = name.to_owned();
+    obeyed(door, |reply| Command::Hold { bastion, reply }).await?;
+    Ok(json(200, "application/json", &find_bastion(door, name)?))
+}
+
+/// Sends a command and waits for its outcome.
+async fn obeyed(
+    door: &Door,
+    make: impl FnOnce(oneshot::Sender<Result<(), Problem>>) -> Command,
+) -> Result<(), Box<Refusal>> {
     let _place = door.waiting.try_acquire().map_err(|_| busy())?;
     let (reply, outcome) = oneshot::channel();
-    door.commands
-        .send(make(name.to_owned(), reply))
-        .await
-        .map_err(|_| stopping())?;
-    outcome
-        .await
-        .map_err(|_| stopping())?
-        .map_err(Refusal::from_problem)?;
-    Ok(json(200, "application/json", &find_tunnel(door, name)?))
+    let sent = door.commands.send(make(reply)).await;
+    sent.map_err(|_| stopping())?;
+    let outcome = outcome.await.map_err(|_| stopping())?;
+    outcome.map_err(Refusal::from_problem)
 }
 
 fn find_tunnel(door: &Door, name: &str) -> Result<Tunnel, Box<Refusal>> {
     let tunnels = (door.status)().tunnels;
+    let found = tunnels.iter().find(|tunnel| tunnel.name == name).cloned();
     let names = tunnels.iter().map(|tunnel| tunnel.name.as_str());
-    let refusal = || {
-        let list = names.clone().collect::<Vec<_>>().join("`, `");
-        let detail = format!("there is no tunnel `{name}`; there are `{list}`");
-        let hint =
-            suggest::nearest(name, names.clone()).map(|near| format!("did you mean `{near}`?"));
-        Refusal::new(404, "unknown_tunnel", detail).hint(hint)
-    };
-    tunnels
-        .iter()
-        .find(|tunnel| tunnel.name == name)
-        .cloned()
-        .ok_or_else(refusal)
+    found.ok_or_else(|| unknown("tunnel", name, names))
+}
+
+fn find_bastion(door: &Door, name: &str) -> Result<Bastion, Box<Refusal>> {
+    let bastions = (door.status)().bastions;
+    let found = bastions.iter().find(|it| it.name == name).cloned();
+    let names = bastions.iter().map(|bastion| bastion.name.as_str());
+    found.ok_or_else(|| unknown("bastion", name, names))
+}
+
+fn unknown<'a>(
+    kind: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Box<Refusal> {
+    let list = names.clone().collect::<Vec<_>>().join("`, `");
+    let detail = format!("there is no {kind} `{name}`; there are `{list}`");
+    let hint = suggest::nearest(name, names).map(|near| format!("did you mean `{near}`?"));
+    Refusal::new(404, format!("unknown_{kind}"), detail).hint(hint)
 }
 
 fn busy() -> Box<Refusal> {

@@ -29,3 +29,12 @@ impl System {
         }
     }
 }
+
+/// The name shown to AWS for an assumed role's session, and in session lists.
+pub fn local_user() -> String {
+    let name = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()))
+}

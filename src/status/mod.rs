@@ -204,7 +204,7 @@ pub struct Bastion {
     pub detail: Option<String>,
     /// Its task.
     pub task: Option<Task>,
-    /// Tunnels that need it now.
+    /// Tunnels and shells that need it now.
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.
     pub stops_in_seconds: Option<u64>,

@@ -134,7 +134,7 @@ async fn tasks_are_listed_page_by_page() {
     .await;
     let arns = aws(&fake)
         .await
-        .list_tasks("backend", "bastion", Desired::Stopped)
+        .list_tasks("backend", Some("bastion"), Desired::Stopped)
         .await
         .unwrap();
     assert_eq!(arns, ["a", "b"]);

@@ -32,7 +32,10 @@ const OPERATIONS: [&str; 11] = [
 async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
     let id = SessionId::new("me-1");
     match operation {
-        "ListTasks" => aws.list_tasks("c", "f", Desired::Running).await.map(drop),
+        "ListTasks" => aws
+            .list_tasks("c", Some("f"), Desired::Running)
+            .await
+            .map(drop),
         "DescribeTasks" => aws.describe_tasks("c", &["arn:1".into()]).await.map(drop),
         "RunTask" => aws.run_task(&run()).await.map(drop),
         "StopTask" => aws.stop_task("c", "arn:1", "enough").await,

@@ -237,6 +237,11 @@ impl Shell {
         }
     }
 
+    /// Bytes that no message carries yet.
+    pub fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
     /// Whether there is room for more.
     pub fn can_write(&self) -> bool {
         self.outbox.len() < MAX_UNSENT

@@ -121,6 +121,10 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
                 noted.push(format!("down {tunnel}"));
                 reply.send(Ok(())).unwrap();
             }
+            Command::Hold { bastion, reply } => {
+                noted.push(format!("hold {bastion}"));
+                reply.send(Ok(())).unwrap();
+            }
             Command::Shutdown => {
                 noted.push("shutdown".into());
                 break;

@@ -1,0 +1,206 @@
+//! A bastion that is kept for as long as a shell is in it: by the daemon if one runs, else by ourselves.
+
+use std::convert::Infallible;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::aws::Aws;
+use crate::bastion::{self, Handle};
+use crate::config;
+use crate::control::{
+    self,
+    client::{Client, Error},
+};
+use crate::paths::Paths;
+use crate::platform;
+use crate::state::{Contents, State};
+
+/// How often a hold is prolonged: twice before it is over.
+const PROLONG: Duration = Duration::from_secs(control::HOLD.as_secs() / 3);
+/// How often what a start waits for is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The claim. [`Claim::release`] ends it.
+pub enum Claim {
+    /// The daemon keeps it, for as long as it is asked to.
+    Daemon {
+        /// Asks again and again.
+        _prolonging: AbortOnDropHandle<()>,
+    },
+    /// It is run by this process.
+    Own {
+        /// For as long as this lives.
+        lease: bastion::Lease,
+        /// Ends it, and the task by its rule.
+        end: CancellationToken,
+        /// The bastion.
+        tasks: JoinSet<()>,
+    },
+}
+
+impl Claim {
+    /// Have the bastion run, unless `cancel` comes first. Gives its task's ARN as well.
+    pub async fn take(
+        bastion: &config::Bastion,
+        aws: &Aws,
+        paths: &Paths,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<(Self, String)> {
+        let client = Client::new(&paths.socket);
+        let shown = Progress::start(&bastion.name);
+        let held = tokio::select! {
+            held = client.hold(&bastion.name) => held,
+            never = shown.follow(|| daemons_phase(&client, &bastion.name)) => match never {},
+            () = cancel.cancelled() => bail!("interrupted"),
+        };
+        match held {
+            Ok(held) => {
+                let task = held.task.context("the bastion has no task")?;
+                let name = bastion.name.clone();
+                let _prolonging = AbortOnDropHandle::new(tokio::spawn(prolong(client, name)));
+                Ok((Self::Daemon { _prolonging }, task.arn))
+            }
+            Err(Error::Unreachable { .. }) => Self::own(bastion, aws, &shown, cancel).await,
+            Err(error) => match error.hint() {
+                Some(hint) => Err(anyhow::anyhow!("{error}\nhint: {hint}")),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    async fn own(
+        bastion: &config::Bastion,
+        aws: &Aws,
+        shown: &Progress,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<(Self, String)> {
+        // Nothing is remembered for a next start: what a crash leaves behind, the watchdog in the container ends.
+        let (records, _) = State::new(std::path::PathBuf::new(), Contents::default());
+        let begin = CancellationToken::new();
+        let end = CancellationToken::new();
+        let shared = bastion::Shared {
+            aws: aws.clone(),
+            records,
+            owner: platform::local_user(),
+            pace: 1.0,
+            begin: begin.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        let handle = bastion::spawn(&mut tasks, bastion.clone(), None, shared, end.clone());
+        begin.cancel();
+        let leased = tokio::select! {
+            leased = handle.lease() => Some(leased),
+            never = shown.follow(async || Some(handle.phase())) => match never {},
+            () = cancel.cancelled() => None,
+        };
+        let task = task_of(&handle);
+        match (leased, task) {
+            (Some(Ok(lease)), Some(task)) => Ok((Self::Own { lease, end, tasks }, task)),
+            (failed, _) => {
+                end.cancel();
+                while tasks.join_next().await.is_some() {}
+                match failed {
+                    Some(Err(reason)) => match reason.hint {
+                        Some(hint) => bail!("{}\nhint: {hint}", reason.message),
+                        None => bail!(reason.message),
+                    },
+                    Some(Ok(_)) => bail!("the bastion has no task"),
+                    None => bail!("interrupted"),
+                }
+            }
+        }
+    }
+
+    /// Nobody needs it any more.
+    pub async fn release(self) {
+        if let Self::Own {
+            lease,
+            end,
+            mut tasks,
+        } = self
+        {
+            drop(lease);
+            end.cancel();
+            while tasks.join_next().await.is_some() {}
+        }
+    }
+}
+
+fn task_of(handle: &Handle) -> Option<String> {
+    let status = handle.status(tokio::time::Instant::now());
+    status.task.map(|task| task.arn)
+}
+
+/// A daemon that is restarted meanwhile adopts the task, and is asked again.
+async fn prolong(client: Client, bastion: String) {
+    loop {
+        sleep(PROLONG).await;
+        if let Err(error) = client.hold(&bastion).await {
+            tracing::warn!(%error, "the daemon does not keep the bastion for us");
+        }
+    }
+}
+
+async fn daemons_phase(client: &Client, bastion: &str) -> Option<String> {
+    let status = client.status().await.ok()?;
+    let bastion = status.bastions.into_iter().find(|it| it.name == bastion)?;
+    bastion.detail
+}
+
+/// What a start waits for, on one line of a terminal's standard error.
+struct Progress {
+    name: String,
+    since: Instant,
+    talks: bool,
+}
+
+impl Progress {
+    fn start(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            since: Instant::now(),
+            talks: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Shows the phase until it is dropped.
+    async fn follow<F: Future<Output = Option<String>>>(
+        &self,
+        phase: impl Fn() -> F,
+    ) -> Infallible {
+        let mut line = Line { shown: false };
+        loop {
+            sleep(LOOK).await;
+            let seconds = self.since.elapsed().as_secs();
+            if let Some(phase) = phase().await.filter(|_| self.talks && seconds > 0) {
+                line.show(&format!("bastion {}: {phase}, {seconds} s", self.name));
+            }
+        }
+    }
+}
+
+/// A line that is wiped when it is dropped.
+struct Line {
+    shown: bool,
+}
+
+impl Line {
+    fn show(&mut self, text: &str) {
+        self.shown = true;
+        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
