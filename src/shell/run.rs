@@ -135,6 +135,8 @@ pub async fn run(plan: Plan) -> io::Result<Ended> {
     })
 }
 
+type KeyCall = Pin<Box<dyn Future<Output = Result<DataKey, Error>> + Send>>;
+
 struct Session {
     plan: Plan,
     protocol: Shell,
@@ -158,7 +160,7 @@ struct Session {
     opened: Option<Opened>,
     id: Option<SessionId>,
     /// The call for a data key, under way.
-    key: Option<Pin<Box<dyn Future<Output = Result<DataKey, Error>> + Send>>>,
+    key: Option<KeyCall>,
     /// It is to end; until then the agent may acknowledge that.
     leaving: Option<Instant>,
     started: Instant,
@@ -534,9 +536,9 @@ async fn next(input: &mut Option<Input>) -> Option<Bytes> {
     }
 }
 
-async fn under_way<T>(work: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
-    match work {
-        Some(work) => work.await,
+async fn under_way(call: &mut Option<KeyCall>) -> Result<DataKey, Error> {
+    match call {
+        Some(call) => call.await,
         None => pending().await,
     }
 }

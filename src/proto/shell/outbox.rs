@@ -86,6 +86,6 @@ mod tests {
             (Output, "i"),
         ];
         assert_eq!(messages, expected.map(|(kind, text)| (kind, text.into())));
-        assert!(outbox.is_empty() && outbox.len() == 0);
+        assert!(outbox.is_empty());
     }
 }
