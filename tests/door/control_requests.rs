@@ -30,6 +30,19 @@ async fn up_and_down_reach_the_daemon_and_answer_with_the_tunnel() {
 }
 
 #[tokio::test]
+async fn a_hold_reaches_the_daemon_and_answers_with_the_bastion() {
+    let daemon = Daemon::start().await;
+    assert_eq!(daemon.client().hold("dev").await.unwrap().name, "dev");
+    let refusal = refused(daemon.client().hold("dve").await.unwrap_err());
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (404, "unknown_bastion")
+    );
+    assert_eq!(refusal.hint.as_deref(), Some("did you mean `dev`?"));
+    assert_eq!(daemon.stop().await, ["hold dev"]);
+}
+
+#[tokio::test]
 async fn a_failed_command_says_why_and_what_to_do() {
     let daemon = Daemon::start().await;
     let refusal = refused(daemon.client().up("broken").await.unwrap_err());
