@@ -167,7 +167,11 @@ fn health(problems: &[Problem], look: &Look) -> Vec<String> {
         lines.extend(wrapped(&number, &indent, &said, look.width));
         if let Some(hint) = &problem.hint {
             // Not wrapped: a command must survive being copied.
-            lines.push(format!("{indent}hint: {}", printable(hint)));
+            let mut start = "hint: ";
+            for line in hint.lines() {
+                lines.push(format!("{indent}{start}{}", printable(line)));
+                start = "      ";
+            }
         }
     }
     lines

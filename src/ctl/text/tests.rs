@@ -288,3 +288,19 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         last_error: None,
     }
 }
+
+#[test]
+fn action_resource_and_statement_of_what_is_denied_have_lines_of_their_own() {
+    let mut denied = status(vec![tunnel("app-db", 55432)], vec![]);
+    denied.problems = vec![Problem {
+        code: "access_denied".into(),
+        subject: "bastion dev".into(),
+        message: "RunTask: not authorized".into(),
+        hint: Some("allow it\naction: ecs:RunTask\nresource: arn:x\u{7}".into()),
+        at: START,
+        seconds_ago: 0,
+    }];
+    let text = plain(&denied, 80);
+    let told = "   hint: allow it\n         action: ecs:RunTask\n         resource: arn:x\n";
+    assert!(text.ends_with(told), "{text}");
+}
