@@ -6,6 +6,7 @@
 //! writes become one write.
 
 mod file;
+mod starts;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use file::{Error, Loaded, load};
+pub use starts::{PhaseRecord, StartRecord};
 
 /// Version of the file's shape; another one is kept aside and not read.
 const SCHEMA: u32 = 1;
@@ -29,6 +31,9 @@ pub struct Contents {
     pub tasks: Vec<TaskRecord>,
     /// Sessions this daemon started.
     pub sessions: Vec<SessionRecord>,
+    /// How long starts took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<StartRecord>,
 }
 
 /// A task that may still run.
@@ -67,6 +72,7 @@ impl Default for Contents {
             schema: SCHEMA,
             tasks: Vec::new(),
             sessions: Vec::new(),
+            starts: Vec::new(),
         }
     }
 }
@@ -138,7 +144,11 @@ impl State {
 
     /// What is recorded now, written or not.
     pub fn contents(&self) -> Contents {
-        self.wanted.borrow().contents.clone()
+        self.read(Contents::clone)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Contents) -> T) -> T {
+        look(&self.wanted.borrow().contents)
     }
 
     /// Why the last write failed; `None` once one succeeds.

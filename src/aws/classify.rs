@@ -74,7 +74,7 @@ pub(super) fn failure(
     kind: Kind,
     caller: &Caller,
 ) -> Failure {
-    let hint = advice::hint(operation, &kind, code, &message, caller);
+    let advice = advice::advice(operation, &kind, code, &message, caller);
     let code = code.map(str::to_owned);
     Failure {
         operation,
@@ -84,7 +84,8 @@ pub(super) fn failure(
         kind,
         resource_ids: Vec::new(),
         retry_after: None,
-        hint,
+        meaning: advice.meaning,
+        hint: advice.hint,
     }
 }
 

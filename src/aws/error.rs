@@ -26,6 +26,8 @@ pub struct Failure {
     pub resource_ids: Vec<String>,
     /// How long AWS asked to wait (`x-amz-retry-after`).
     pub retry_after: Option<Duration>,
+    /// What it means, in a few words.
+    pub meaning: Option<&'static str>,
     /// The one thing to do, a command where there is one.
     pub hint: Option<String>,
 }
@@ -223,7 +225,11 @@ impl Deref for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.message)?;
+        write!(f, "{}: ", self.operation)?;
+        if let Some(meaning) = self.meaning {
+            write!(f, "{meaning}: ")?;
+        }
+        f.write_str(&self.message)?;
         match (&self.code, &self.request_id) {
             (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
             (Some(code), None) => write!(f, " ({code})"),

@@ -9,6 +9,7 @@ mod choose;
 mod launch;
 mod lease;
 pub mod lifecycle;
+mod phases;
 mod shown;
 
 use std::future::{Future, pending};
@@ -24,13 +25,14 @@ use tracing::Instrument;
 
 use crate::aws::Aws;
 use crate::config;
-use crate::state::{State as Records, TaskRecord};
+use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
 pub use lease::{Going, Lease};
 
 use calls::{Answer, Calls, Seen};
 use lifecycle::{Event, Lifecycle, Settings};
+use phases::Phases;
 
 /// What stopping the task may take at shutdown.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
+    records: Records,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ struct View {
     task: Option<Seen>,
     last_error: Option<(Reason, Instant)>,
     leases: usize,
+    phases: Phases,
 }
 
 impl Handle {
@@ -88,14 +92,21 @@ impl Handle {
         let _ = self.commands.try_send(Command::Reset);
     }
 
-    /// What a start is waiting for, in words.
+    /// What a start is waiting for, in words, and for how long.
     pub fn phase(&self) -> String {
-        shown::phase(&self.view.borrow().state)
+        let view = self.view.borrow();
+        let phase = shown::phase(&view.state);
+        match view.phases.current(now()) {
+            Some(lasted) => format!("{phase} {}s", lasted.as_secs()),
+            None => phase,
+        }
     }
 
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Bastion {
-        shown::status(&self.view.borrow(), now)
+        let view = self.view.borrow().clone();
+        let usual = self.records.usual_start(&view.name);
+        shown::status(&view, usual, now)
     }
 }
 
@@ -148,10 +159,12 @@ pub fn spawn(
         task: None,
         last_error: None,
         leases: 0,
+        phases: Phases::default(),
     });
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
     let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
         calls,
@@ -171,6 +184,7 @@ pub fn spawn(
     Handle {
         commands,
         view: view_receiver,
+        records,
     }
 }
 
@@ -368,8 +382,20 @@ impl Bastion {
             view.since = since.into();
             view.task = task;
             view.leases = leases;
+            let started = view.phases.note(state, &view.name, now());
+            if let Some(start) = started {
+                tracing::info!(phases = %told(&start), "started");
+                self.records.record_start(start);
+            }
         });
     }
+}
+
+/// The phases of a start in a line.
+fn told(start: &StartRecord) -> String {
+    let phases = start.phases.iter();
+    let phases = phases.map(|phase| format!("{} {} ms", phase.name, phase.ms));
+    phases.collect::<Vec<_>>().join(", ")
 }
 
 /// The clock that the timers go by.

@@ -4,18 +4,17 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::View;
 use super::lifecycle::{Farewell, Held, State};
-use crate::status::{self, BastionState, Problem};
+use super::{View, phases};
+use crate::status::{self, BastionState, Problem, UsualStart};
 
 /// What a start is waiting for, in words.
 pub fn phase(state: &State) -> String {
     match state {
         State::Stopped => "no task".to_owned(),
-        State::Finding => "looking for a task".to_owned(),
-        State::Launching => "asking for a task".to_owned(),
-        State::Coming(coming) => coming.detail.to_owned(),
-        State::Probing(_) => "waiting for agent".to_owned(),
+        State::Finding | State::Launching | State::Coming(_) | State::Probing(_) => {
+            phases::phase(state).unwrap_or_default().to_owned()
+        }
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
         State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
@@ -29,7 +28,7 @@ pub fn phase(state: &State) -> String {
 }
 
 /// The bastion as `GET /v1/status` shows it.
-pub fn status(view: &View, now: Instant) -> status::Bastion {
+pub fn status(view: &View, usual_start: Option<UsualStart>, now: Instant) -> status::Bastion {
     let stops_in = match &view.state {
         State::Resting(_, until) => Some(Instant::from_std(*until).saturating_duration_since(now)),
         _ => None,
@@ -42,6 +41,8 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         task: task(view),
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
+        start: view.phases.status(now.into_std()),
+        usual_start,
         last_error: view.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
             Problem::new(

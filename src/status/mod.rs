@@ -8,6 +8,7 @@
 
 mod health;
 mod reason;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
 pub use reason::Reason;
+pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 
 /// The version of the JSON; it grows only when something is removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -208,6 +210,10 @@ pub struct Bastion {
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.
     pub stops_in_seconds: Option<u64>,
+    /// Its latest start.
+    pub start: Option<Start>,
+    /// How long its starts usually take.
+    pub usual_start: Option<UsualStart>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
 }

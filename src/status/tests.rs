@@ -158,6 +158,8 @@ fn bastion(name: &str) -> Bastion {
         task: None,
         leases: 0,
         stops_in_seconds: None,
+        start: None,
+        usual_start: None,
         last_error: None,
     }
 }

@@ -43,21 +43,32 @@ pub(super) fn by_source(text: &str) -> Option<&'static Row> {
     others::CREDENTIALS.iter().find(|row| row.has_words(text))
 }
 
-/// The hint for a failure of `operation` that means `kind`.
-pub(super) fn hint(
+/// What a failure means, and what to do about it.
+pub(super) struct Advice {
+    /// What it means, in a few words.
+    pub(super) meaning: Option<&'static str>,
+    /// The one thing to do.
+    pub(super) hint: Option<String>,
+}
+
+/// The advice on a failure of `operation` that means `kind`.
+pub(super) fn advice(
     operation: &str,
     kind: &Kind,
     code: Option<&str>,
     message: &str,
     caller: &Caller,
-) -> Option<String> {
-    let row = row(operation, kind, code, message).filter(|row| !row.advice.is_empty());
-    match (kind, row) {
+) -> Advice {
+    let row = row(operation, kind, code, message);
+    let meaning = row.map(|row| row.says);
+    let advised = row.filter(|row| !row.advice.is_empty());
+    let hint = match (kind, advised) {
         (Kind::ClockSkew(seconds), _) => Some(clock(*seconds)),
         (_, Some(row)) => Some(filled(row.advice, caller)),
         (Kind::Denied(denied), None) => Some(grants::advice(operation, denied, caller)),
         (_, None) => None,
-    }
+    };
+    Advice { meaning, hint }
 }
 
 /// The row that tells most of a failure whose kind is known already.

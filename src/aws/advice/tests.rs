@@ -9,8 +9,10 @@ fn caller(profile: Option<&str>) -> Caller {
 }
 
 fn of_login(login: Login, profile: Option<&str>) -> String {
-    let hint = hint("RunTask", &Kind::Login(login), None, "", &caller(profile));
-    hint.unwrap()
+    let login = Kind::Login(login);
+    advice("RunTask", &login, None, "", &caller(profile))
+        .hint
+        .unwrap()
 }
 
 #[test]
@@ -35,7 +37,10 @@ fn a_denied_action_is_named_with_its_resource() {
         why: Why::NotAllowed,
     };
     let code = Some("AccessDeniedException");
-    let hint = hint("RunTask", &Kind::Denied(denied), code, "", &caller(None)).unwrap();
+    let denied = Kind::Denied(denied);
+    let hint = advice("RunTask", &denied, code, "", &caller(None))
+        .hint
+        .unwrap();
     assert!(
         hint.contains("iam:PassRole on arn:x") && hint.contains("PassedToService"),
         "{hint}"
@@ -90,7 +95,7 @@ fn whatever_somebody_has_to_mend_has_its_advice() {
         let code =
             code.or(Some(word).filter(|_| others::PLACEMENT.iter().any(|it| it.says == row.says)));
         let operation = row.operations.first().unwrap_or(&"RunTask");
-        let told = hint(operation, &row.kind, code, word, &caller(None));
+        let told = advice(operation, &row.kind, code, word, &caller(None)).hint;
         let is_mended_by_itself = row.kind.is_retryable()
             || matches!(row.kind, Kind::NotFound | Kind::Conflict) && row.advice.is_empty();
         assert!(told.is_some() || is_mended_by_itself, "{}", row.says);

@@ -1,0 +1,65 @@
+//! What a person is told: the phases of a start and how long they usually take.
+
+use std::time::Duration;
+
+use bastiond::sim::{Script, Timing};
+use bastiond::status::{StartState, TunnelState};
+
+use crate::support::{House, Terms};
+
+#[tokio::test]
+async fn each_phase_of_a_start_is_told_while_it_lasts_and_measured_for_the_next() {
+    let script = Script {
+        timing: Timing {
+            provisioning: Duration::from_millis(300),
+            pulling: Duration::from_millis(300),
+            ..Timing::fast()
+        },
+        ..Script::fast()
+    };
+    let house = House::with(script).await;
+    let daemon = house.daemon(&Terms::default()).await;
+    assert_eq!(daemon.bastion().await.usual_start, None);
+    let client = daemon.connect().await;
+    for phase in ["provisioning network", "pulling image"] {
+        let status = daemon
+            .until(phase, |status| {
+                let start = status.bastions[0].start.as_ref();
+                start.is_some_and(|start| start.phases.iter().any(|it| it.name == phase))
+            })
+            .await;
+        let detail = status.tunnels[0].detail.clone().unwrap_or_default();
+        assert!(detail.starts_with(phase), "with its seconds: {detail}");
+    }
+    daemon.is(TunnelState::Ready).await;
+    let status = daemon
+        .until("the session is counted", |status| {
+            let usual = status.bastions[0].usual_start.as_ref();
+            usual.is_some_and(|usual| usual.phases.iter().any(|it| it.name == "connecting"))
+        })
+        .await;
+    let start = status.bastions[0].start.clone().expect("a start");
+    assert_eq!(start.state, StartState::Ready);
+    let of = |name: &str| {
+        start
+            .phases
+            .iter()
+            .find(|it| it.name == name)
+            .map(|it| it.ms)
+    };
+    assert!(of("provisioning network") >= Some(200), "{start:?}");
+    assert!(of("pulling image") >= Some(200), "{start:?}");
+    drop(client);
+    daemon.client.down("app-db").await.expect("it is down");
+    daemon.stop().await;
+
+    let daemon = house.daemon(&Terms::default()).await;
+    let usual = daemon
+        .bastion()
+        .await
+        .usual_start
+        .expect("from the state file");
+    assert_eq!(usual.starts, 1);
+    assert!(usual.whole.p50_ms >= 500, "{usual:?}");
+    house.close(daemon).await;
+}
