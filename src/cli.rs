@@ -142,6 +142,12 @@ pub enum Ctl {
         /// Its name in the configuration
         tunnel: String,
     },
+    /// Show what the bastions' tasks cost, as an estimate
+    Cost {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the daemon, and wait until it is gone
     Shutdown,
 }

@@ -7,6 +7,7 @@
 
 mod file;
 mod starts;
+mod usage;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,8 +16,10 @@ use time::OffsetDateTime;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::cost::UsageRecord;
 pub use file::{Error, Loaded, load};
 pub use starts::{PhaseRecord, StartRecord};
+pub use usage::CountedRecord;
 
 /// Version of the file's shape; another one is kept aside and not read.
 const SCHEMA: u32 = 1;
@@ -34,6 +37,12 @@ pub struct Contents {
     /// How long starts took.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<StartRecord>,
+    /// How long tasks ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<UsageRecord>,
+    /// Until when tasks were counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<CountedRecord>,
 }
 
 /// A task that may still run.
@@ -73,6 +82,8 @@ impl Default for Contents {
             tasks: Vec::new(),
             sessions: Vec::new(),
             starts: Vec::new(),
+            usage: Vec::new(),
+            counted: Vec::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod shown;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -25,6 +25,7 @@ use tracing::Instrument;
 
 use crate::aws::Aws;
 use crate::config;
+use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
@@ -176,6 +177,7 @@ pub fn spawn(
         renewed,
         call: None,
         seen: None,
+        meter: Meter::new(SystemTime::now()),
         requests: Vec::new(),
         leases: None,
         departing: Vec::new(),
@@ -202,6 +204,8 @@ struct Bastion {
     call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     /// The task as last seen.
     seen: Option<Seen>,
+    /// Counts what it costs.
+    meter: Meter,
     requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
     /// The leases on the present task; closed when the last is dropped.
     leases: Option<watch::Sender<Option<Going>>>,
@@ -270,6 +274,7 @@ impl Bastion {
                 self.call = None;
                 self.seen = answer.seen.or(self.seen.take());
                 self.lifecycle.handle_outcome(answer.outcome, now());
+                self.count();
             }
             Some(command) = self.commands.recv() => self.obey(command),
             Ok(()) = self.renewed.changed() => self.signed_in(),
@@ -279,6 +284,22 @@ impl Bastion {
             }
             () = timer => self.lifecycle.handle_timeout(now()),
             () = interrupted => {}
+        }
+    }
+
+    /// The task at hand was just looked at.
+    fn count(&mut self) {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.lifecycle.has_task()) else {
+            return;
+        };
+        let counted = self.records.counted(&seen.arn);
+        let piece = self.meter.seen(&seen.metered, counted, SystemTime::now());
+        self.put_down(piece);
+    }
+
+    fn put_down(&self, piece: Option<Usage>) {
+        if let Some(piece) = piece {
+            self.records.record_usage(self.calls.name(), &piece);
         }
     }
 
@@ -321,6 +342,8 @@ impl Bastion {
                 Event::LetGo(arn) => {
                     tracing::info!(task = %arn, "done with the task");
                     self.records.forget_task(&arn);
+                    let rest = self.meter.ended(&arn, SystemTime::now());
+                    self.put_down(rest);
                 }
             }
         }

@@ -15,6 +15,7 @@ mod duration;
 mod error;
 mod host;
 mod listen;
+mod prices;
 mod raw;
 mod scope;
 mod selector;
@@ -24,6 +25,7 @@ mod tunnel;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
+pub use prices::Prices;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub tunnels: Vec<Tunnel>,
     /// How long open connections may go on after a request to stop; 5 s by default.
     pub shutdown_timeout: Duration,
+    /// What tasks cost.
+    pub prices: Prices,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
@@ -208,6 +212,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
     let aws = aws::check(root.aws, report);
+    let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
     Config {
@@ -215,5 +220,6 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         bastions,
         tunnels,
         shutdown_timeout,
+        prices,
     }
 }

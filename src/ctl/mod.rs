@@ -1,5 +1,6 @@
 //! `bastiond ctl …`: asks the daemon, prints what it says, and makes an exit code of it.
 
+mod cost;
 mod table;
 mod text;
 mod units;
@@ -35,6 +36,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         Ctl::Status { json } => status(&client, json).await,
         Ctl::Up { tunnel } => client.up(&tunnel).await.map(|tunnel| told(&tunnel)),
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     ExitCode::from(done.unwrap_or_else(|error| failed(&error)))
@@ -49,6 +51,18 @@ async fn status(client: &Client, json: bool) -> Result<u8, Error> {
         print(&text::render(&status, &look()));
     }
     Ok(code_of(&status))
+}
+
+async fn cost(client: &Client, json: bool) -> Result<u8, Error> {
+    let cost = client.status().await?.cost;
+    match json {
+        true => {
+            let text = serde_json::to_string_pretty(&cost).expect("a cost has only string keys");
+            print(&format!("{text}\n"));
+        }
+        false => print(&cost::render(cost.as_ref())),
+    }
+    Ok(0)
 }
 
 fn code_of(status: &Status) -> u8 {

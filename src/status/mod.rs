@@ -6,6 +6,7 @@
 //!
 //! Owners keep one promise: `last_error` holds what is wrong now, and is cleared when the same thing succeeds.
 
+mod cost;
 mod health;
 mod reason;
 mod start;
@@ -17,6 +18,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
+pub use cost::{Amount, Architecture, Cost, CostRow, Size};
 pub use reason::Reason;
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 
@@ -36,6 +38,8 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// Every bastion, by name.
     pub bastions: Vec<Bastion>,
+    /// What the tasks cost; `None` before any was used.
+    pub cost: Option<Cost>,
     /// What is wrong now, most general first.
     pub problems: Vec<Problem>,
     /// Whether `problems` is empty.
@@ -290,6 +294,7 @@ impl Status {
             aws,
             tunnels,
             bastions,
+            cost: None,
             problems,
             healthy,
         }

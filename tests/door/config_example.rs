@@ -75,7 +75,7 @@ fn what_the_example_calls_default_is_the_default() {
 
 #[test]
 fn the_example_shows_every_key() {
-    for table in ["", "[aws]", "[bastion.x]", "[[tunnel]]"] {
+    for table in ["", "[aws]", "[prices]", "[bastion.x]", "[[tunnel]]"] {
         for key in known_keys(table) {
             let shown = EXAMPLE.lines().any(|line| {
                 line.starts_with(&format!("{key} =")) || line.contains(&format!("[{key}"))

@@ -476,6 +476,11 @@ const CASES: &[Case] = &[
         "port = \"5432\"",
         r#"line 9: `port` in [[tunnel]] "db": expected a whole number, found string "5432""#,
     ),
+    Instead(
+        "[bastion.dev]",
+        "[prices]\nspot_discount = 70.0\n[bastion.dev]",
+        "line 3: `spot_discount` in [prices]: 70 is out of range: 0 to 1",
+    ),
     Tunnel(
         "hold_timeout = \"8d\"",
         r#"line 10: `hold_timeout` in [[tunnel]] "db": `8d` is out of range: 1s to 7d"#,

@@ -63,3 +63,26 @@ async fn each_phase_of_a_start_is_told_while_it_lasts_and_measured_for_the_next(
     assert!(usual.whole.p50_ms >= 500, "{usual:?}");
     house.close(daemon).await;
 }
+
+#[tokio::test]
+async fn what_the_task_costs_is_told_from_a_minute_on() {
+    let house = House::new().await;
+    let daemon = house.daemon(&Terms::default()).await;
+    assert_eq!(daemon.status().await.cost, None, "nothing was used");
+    drop(daemon.served().await);
+    daemon.client.down("app-db").await.expect("it is down");
+    daemon.stop().await;
+
+    let daemon = house.daemon(&Terms::default()).await;
+    let cost = daemon.status().await.cost.expect("a task was used");
+    assert_eq!(cost.month.seconds, 60, "the least that is billed: {cost:?}");
+    let [row] = &cost.rows[..] else {
+        panic!("one size: {cost:?}");
+    };
+    assert_eq!(
+        (row.bastion.as_str(), row.size.cpu, row.size.memory),
+        ("dev", 256, 512)
+    );
+    assert!((0.0001..0.0005).contains(&cost.month.usd), "{cost:?}");
+    house.close(daemon).await;
+}
