@@ -136,6 +136,9 @@ pub enum Ctl {
     Up {
         /// Its name in the configuration
         tunnel: String,
+        /// Keep its bastion for so long though nobody is connected, as in 2h
+        #[arg(long = "for", value_name = "TIME")]
+        time: Option<String>,
     },
     /// End a tunnel's sessions; it goes on listening
     Down {

@@ -6,11 +6,13 @@
 
 mod calls;
 mod choose;
+mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
 mod phases;
 mod shown;
+mod warm;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -32,6 +34,7 @@ use crate::status::{self, Reason};
 pub use lease::{Going, Lease};
 
 use calls::{Answer, Calls, Seen};
+use keeper::{Keeper, Until};
 use lifecycle::{Event, Lifecycle, Settings};
 use phases::Phases;
 
@@ -46,6 +49,9 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
     records: Records,
+    /// Until when somebody wants it kept, and until when it is kept.
+    asked: Arc<watch::Sender<Option<Until>>>,
+    kept: watch::Receiver<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -93,6 +99,11 @@ impl Handle {
         let _ = self.commands.try_send(Command::Reset);
     }
 
+    /// Keep it for so long, though nobody may be connected; `None` takes that back.
+    pub fn keep(&self, time: Option<Duration>) {
+        self.asked.send_replace(time.map(Until::after));
+    }
+
     /// What a start is waiting for, in words, and for how long.
     pub fn phase(&self) -> String {
         let view = self.view.borrow();
@@ -106,8 +117,12 @@ impl Handle {
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Bastion {
         let view = self.view.borrow().clone();
-        let usual = self.records.usual_start(&view.name);
-        shown::status(&view, usual, now)
+        let left = |until: Instant| until.saturating_duration_since(now).as_secs();
+        status::Bastion {
+            usual_start: self.records.usual_start(&view.name),
+            kept_seconds: self.kept.borrow().map(left),
+            ..shown::status(&view, now)
+        }
     }
 }
 
@@ -162,6 +177,8 @@ pub fn spawn(
         leases: 0,
         phases: Phases::default(),
     });
+    let (name, warm) = (config.name.clone(), config.warm.clone());
+    let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
     let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
@@ -183,11 +200,25 @@ pub fn spawn(
         departing: Vec::new(),
     };
     tasks.spawn(bastion.run().instrument(span));
-    Handle {
+    let (asked, requests) = watch::channel(None);
+    let (shown, kept) = watch::channel(None);
+    let handle = Handle {
         commands,
         view: view_receiver,
+        records: records.clone(),
+        asked: Arc::new(asked),
+        kept,
+    };
+    let keeper = Keeper {
+        name,
+        warm,
         records,
-    }
+        handle: handle.clone(),
+        asked: requests,
+        shown,
+    };
+    tasks.spawn(keeper.run(begin, end));
+    handle
 }
 
 struct Bastion {

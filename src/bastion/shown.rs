@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::lifecycle::{Farewell, Held, State};
 use super::{View, phases};
-use crate::status::{self, BastionState, Problem, UsualStart};
+use crate::status::{self, BastionState, Problem};
 
 /// What a start is waiting for, in words.
 pub fn phase(state: &State) -> String {
@@ -28,7 +28,7 @@ pub fn phase(state: &State) -> String {
 }
 
 /// The bastion as `GET /v1/status` shows it.
-pub fn status(view: &View, usual_start: Option<UsualStart>, now: Instant) -> status::Bastion {
+pub fn status(view: &View, now: Instant) -> status::Bastion {
     let stops_in = match &view.state {
         State::Resting(_, until) => Some(Instant::from_std(*until).saturating_duration_since(now)),
         _ => None,
@@ -42,7 +42,8 @@ pub fn status(view: &View, usual_start: Option<UsualStart>, now: Instant) -> sta
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
         start: view.phases.status(now.into_std()),
-        usual_start,
+        usual_start: None,
+        kept_seconds: None,
         last_error: view.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
             Problem::new(

@@ -21,6 +21,7 @@ mod scope;
 mod selector;
 pub mod suggest;
 mod tunnel;
+mod warm;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -28,6 +29,7 @@ pub use error::{Error, Mistake};
 pub use prices::Prices;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
+pub use warm::{Warm, keep_for};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,6 +100,8 @@ pub struct Bastion {
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
     pub on_shutdown: OnShutdown,
+    /// When the task is kept though nobody is connected.
+    pub warm: Option<Warm>,
 }
 
 /// Whose task a bastion may use.

@@ -52,6 +52,8 @@ pub(super) struct Bastion {
     pub idle_stop: Option<Spanned<RawDuration>>,
     pub mode: Option<Spanned<String>>,
     pub on_shutdown: Option<Spanned<String>>,
+    pub warm: Option<Spanned<String>>,
+    pub max_hours_per_day: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

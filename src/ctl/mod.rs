@@ -34,7 +34,13 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
     let client = Client::new(&paths.socket);
     let done = match command {
         Ctl::Status { json } => status(&client, json).await,
-        Ctl::Up { tunnel } => client.up(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Up { tunnel, time } => {
+            let up = match time {
+                Some(time) => client.up_for(&tunnel, &time).await,
+                None => client.up(&tunnel).await,
+            };
+            up.map(|tunnel| told(&tunnel))
+        }
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
         Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Shutdown => shutdown(&client, paths).await,

@@ -125,7 +125,9 @@ fn notes(status: &Status, tunnel: &Tunnel) -> String {
         .any(|listener| is_open(&listener.address));
     let open = open.then(|| "open to other machines".to_owned());
     let detail = tunnel.detail.as_deref().map(printable);
-    let notes = [detail, usual(status, tunnel), waiting, ends, open];
+    let kept = status.bastion_of(tunnel).and_then(|it| it.kept_seconds);
+    let kept = kept.map(|seconds| format!("kept for {}", span(seconds)));
+    let notes = [detail, usual(status, tunnel), waiting, ends, kept, open];
     notes.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

@@ -218,6 +218,8 @@ pub struct Bastion {
     pub start: Option<Start>,
     /// How long its starts usually take.
     pub usual_start: Option<UsualStart>,
+    /// Seconds for which it is kept though nobody may be connected.
+    pub kept_seconds: Option<u64>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
 }

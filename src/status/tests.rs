@@ -160,6 +160,7 @@ fn bastion(name: &str) -> Bastion {
         stops_in_seconds: None,
         start: None,
         usual_start: None,
+        kept_seconds: None,
         last_error: None,
     }
 }

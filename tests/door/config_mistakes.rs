@@ -263,6 +263,15 @@ const CASES: &[Case] = &[
         "line 6: `security_groups` in [bastion.dev]: 6 are too many: ECS takes 5",
     ),
     Bastion(
+        "warm = \"Mon-Fri 18:00-09:00\"",
+        r#"line 6: `warm` in [bastion.dev]: `18:00-09:00` ends before it begins
+  hint: write days and hours, such as "Mon-Fri 09:00-18:30""#,
+    ),
+    Bastion(
+        "max_hours_per_day = 4",
+        "line 6: `max_hours_per_day` in [bastion.dev]: means nothing without `warm`\n  hint: set `warm` too",
+    ),
+    Bastion(
         "idle_stop = \"a while\"",
         r#"line 6: `idle_stop` in [bastion.dev]: `a while` is not a duration
   hint: write for example "90s", "15m" or "1h30m""#,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bastiond::sim::{Script, Timing};
-use bastiond::status::{StartState, TunnelState};
+use bastiond::status::{BastionState, StartState, TunnelState};
 
-use crate::support::{House, Terms};
+use crate::support::{House, Terms, pass, skip};
 
 #[tokio::test]
 async fn each_phase_of_a_start_is_told_while_it_lasts_and_measured_for_the_next() {
@@ -84,5 +84,93 @@ async fn what_the_task_costs_is_told_from_a_minute_on() {
         ("dev", 256, 512)
     );
     assert!((0.0001..0.0005).contains(&cost.month.usd), "{cost:?}");
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn a_bastion_that_somebody_wants_kept_outlives_its_idle_time_and_no_more() {
+    let house = House::new().await;
+    let terms = Terms {
+        bastion: "idle_stop = \"10m\"",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&terms).await;
+    daemon
+        .client
+        .up_for("app-db", "2h")
+        .await
+        .expect("it is up");
+    daemon
+        .until("it is kept", |status| {
+            status.bastions[0].kept_seconds > Some(7000)
+        })
+        .await;
+    for _ in 0..6 {
+        pass(Duration::from_secs(15 * 60)).await;
+    }
+    let bastion = daemon.bastion().await;
+    assert_eq!(bastion.state, BastionState::Ready, "{bastion:?}");
+    assert!(bastion.kept_seconds < Some(1900), "{bastion:?}");
+    assert_eq!(house.world().tasks().len(), 1);
+    skip(Duration::from_secs(31 * 60)).await;
+    daemon
+        .until("it rests", |status| {
+            status.bastions[0].state == BastionState::Resting
+        })
+        .await;
+    skip(Duration::from_secs(11 * 60)).await;
+    daemon
+        .until("it is stopped", |status| {
+            status.bastions[0].state == BastionState::Stopped
+        })
+        .await;
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn going_down_takes_back_that_it_be_kept() {
+    let house = House::new().await;
+    let daemon = house.daemon(&Terms::default()).await;
+    daemon
+        .client
+        .up_for("app-db", "2h")
+        .await
+        .expect("it is up");
+    daemon
+        .until("it is kept", |status| {
+            status.bastions[0].kept_seconds.is_some()
+        })
+        .await;
+    daemon.client.down("app-db").await.expect("it is down");
+    daemon
+        .until("it rests", |status| {
+            let bastion = &status.bastions[0];
+            bastion.kept_seconds.is_none() && bastion.state == BastionState::Resting
+        })
+        .await;
+    let wrong = daemon.client.up_for("app-db", "a while").await.unwrap_err();
+    assert!(wrong.to_string().contains("a while"), "{wrong}");
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn a_schedule_runs_the_bastion_without_anybody() {
+    let house = House::new().await;
+    let always = Terms {
+        bastion: "warm = \"Mon-Sun 00:00-24:00\"",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&always).await;
+    daemon
+        .until("it is warm", |status| {
+            let bastion = &status.bastions[0];
+            bastion.state == BastionState::Ready && bastion.kept_seconds.is_some()
+        })
+        .await;
+    assert_eq!(
+        house.world().sessions().len(),
+        0,
+        "a session comes with a connection"
+    );
     house.close(daemon).await;
 }

@@ -287,6 +287,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         stops_in_seconds,
         start: None,
         usual_start: None,
+        kept_seconds: None,
         last_error: None,
     }
 }
