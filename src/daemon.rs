@@ -54,6 +54,8 @@ use overview::Overview;
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
+const MAX_HOLDS: usize = 256;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -282,19 +284,19 @@ impl Daemon {
         }
     }
 
-    /// Callers that may wait at the door bound how many there are.
     fn hold(&mut self, name: &str, reply: oneshot::Sender<Result<(), Problem>>) {
         let Some(bastion) = self.bastions.get(name).cloned() else {
             return;
         };
         let subject = name.to_owned();
+        let is_kept = self.holds.len() < MAX_HOLDS;
         self.holds.spawn(async move {
             let leased = bastion.lease().await;
             let told = leased.as_ref().map(drop).map_err(|reason| {
                 let now = SystemTime::now();
                 Problem::new(subject, reason.clone(), now, Duration::ZERO)
             });
-            if reply.send(told).is_ok() && leased.is_ok() {
+            if reply.send(told).is_ok() && leased.is_ok() && is_kept {
                 sleep(control::HOLD).await;
             }
         });

@@ -14,6 +14,7 @@ mod outage;
 mod pace;
 mod private;
 mod procfs;
+mod shell;
 mod stage;
 mod start;
 mod table;
@@ -33,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         ctl::round_trips(&mut table).await?;
         start::cold_starts(&mut table).await?;
         pace::share(&mut table).await?;
+        shell::keys_and_output(&mut table).await?;
         outage::first_bytes(&mut table).await?;
         outage::recoveries(&mut table).await?;
         carry::ping_pong(&mut table).await?;

@@ -79,6 +79,10 @@ mod tests {
             Ok((Call::Down, "up"))
         );
         assert_eq!(
+            find(&Method::POST, "/v1/bastions/dev/hold"),
+            Ok((Call::Hold, "dev"))
+        );
+        assert_eq!(
             find(&Method::POST, "/v1/shutdown"),
             Ok((Call::Shutdown, ""))
         );

@@ -237,7 +237,10 @@ fn unknown<'a>(
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Box<Refusal> {
     let list = names.clone().collect::<Vec<_>>().join("`, `");
-    let detail = format!("there is no {kind} `{name}`; there are `{list}`");
+    let detail = match list.is_empty() {
+        true => format!("there is no {kind} `{name}`, nor any other"),
+        false => format!("there is no {kind} `{name}`; there are `{list}`"),
+    };
     let hint = suggest::nearest(name, names).map(|near| format!("did you mean `{near}`?"));
     Refusal::new(404, format!("unknown_{kind}"), detail).hint(hint)
 }

@@ -91,7 +91,11 @@ async fn open(args: cli::Shell, paths: &Paths, config: Option<Config>) -> anyhow
         Target::Node(_) => (None, None, None),
         Target::Task(task) => (None, Some((**task).clone()), args.container.clone()),
         Target::Bastion(bastion) => {
-            let (claim, arn) = Claim::take(bastion, &aws, paths, &ends).await?;
+            let taken = Claim::take(bastion, &aws, paths, &ends).await;
+            if let (Err(_), Some(signal)) = (&taken, signals.first()) {
+                return Ok(SIGNALLED + signal);
+            }
+            let (claim, arn) = taken?;
             let tasks = aws.describe_tasks(&bastion.cluster, &[arn]).await;
             let task = tasks.map_err(explained)?.into_iter().next();
             let container = args.container.clone().or_else(|| bastion.container.clone());

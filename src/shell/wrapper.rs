@@ -5,7 +5,7 @@
 //! hold a number drawn for this session. [`Marks`] takes them out of what the terminal shows.
 //!
 //! Without a terminal on this side, the far side's is put out of the way: nothing is echoed, no line end is translated,
-//! and standard input comes in base64, which no terminal takes for control characters and which can say that it ends.
+//! the command's output goes through a pipe, and standard input comes in base64, which no terminal takes for control characters and which can say that it ends.
 //!
 //! Pure.
 
@@ -17,6 +17,8 @@ const SEPARATOR: u8 = 0x1e;
 const LONGEST: usize = 64;
 /// Bytes of input in one line of base64: less than a terminal's longest line.
 const LINE: usize = 57;
+/// The status when there is no `stty`, or it fails: what a shell says of a command that cannot be run.
+const UNPREPARED: u8 = 126;
 /// The line after the last.
 const END_OF_INPUT: &[u8] = b"=\n";
 
@@ -36,12 +38,23 @@ pub fn wrapped(words: &[String], input: Input, number: &str) -> String {
     let command = shell_words::join(words);
     let begin = format!("printf '\\036{number}+\\036'");
     let end = format!("printf '\\036{number}=%d\\036' $?");
-    let quiet = "stty -echo -opost || exit";
+    let failed = format!("printf '\\036{number}={UNPREPARED}\\036'");
+    let quiet = format!("stty -echo -opost || {{ {failed}; exit; }}");
+    // The command writes to a pipe, as it would without us: many programs behave otherwise on a terminal.
+    let piped = |command: &str| {
+        format!(
+            "s=$({{ {{ {command} 3>&- 4>&-; echo $? >&3; }} | cat >&4; }} 3>&1); (exit $s); {end}"
+        )
+    };
     let script = match input {
         Input::Terminal => format!("{begin}; {command}; {end}"),
-        Input::Empty => format!("{quiet}; {begin}; {command} </dev/null; {end}"),
+        Input::Empty => {
+            let command = piped(&format!("{command} </dev/null"));
+            format!("{quiet}; {begin}; exec 4>&1; {command}")
+        }
         Input::Piped => {
-            format!("{quiet}; {begin}; sed -n '/^=$/q;p' | base64 -d | {{ {command}; {end}; }}")
+            let command = piped(&command);
+            format!("{quiet}; {begin}; exec 4>&1; sed -n '/^=$/q;p' | base64 -d | {{ {command}; }}")
         }
     };
     shell_words::join(["sh", "-c", &script])

@@ -1,11 +1,14 @@
 //! Trouble on demand: the part of [`World`] that changes things.
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::proto::AgentProfile;
 
 use super::{
+    ecs,
     faults::{ApiFault, Command, Cut, Faults},
+    run_task,
     script::{Failure, Plan},
     session::ToAgent,
     timeline::Ending,
@@ -53,6 +56,32 @@ impl World {
     pub fn accept_key(&self, access_key_id: &str) {
         self.core
             .change(|state| state.expired_keys.retain(|key| key != access_key_id));
+    }
+
+    /// Somebody else runs a task of this family, with ECS Exec, in the first cluster; gives its id.
+    ///
+    /// # Panics
+    /// Without such a cluster or family.
+    #[must_use]
+    pub fn run_task(&self, family: &str) -> String {
+        let cluster = self.core.script.clusters.first().expect("a cluster");
+        let body = json!({
+            "taskDefinition": family,
+            "enableExecuteCommand": true,
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-0a1b2c3d"]}},
+        });
+        let answer = run_task::perform(&self.core, cluster, &body).expect("it is run");
+        let arn = &answer["tasks"][0]["taskArn"];
+        ecs::last_part(arn.as_str().unwrap_or_default()).to_owned()
+    }
+
+    /// Whether the task's agent has its connection.
+    #[must_use]
+    pub fn is_connected(&self, task: &str) -> bool {
+        let state = self.core.state();
+        let mut tasks = state.tasks.iter();
+        let task = tasks.find(|known| known.id == task);
+        task.is_some_and(|task| task.course.at(Instant::now()).connected)
     }
 
     /// What is different about the next task that RunTask makes; several calls make a queue.

@@ -359,6 +359,10 @@ fn wrong_usage_is_code_2() {
         &["ctl", "statsu"],
         &["run", "--confg", "x"],
         &["ctl", "status", "x"],
+        &["shell", "dev", "ls"],
+        &["shell", "i-1", "--document", "D", "--", "ls"],
+        &["shell", "i-1", "--parameter", "command=ls"],
+        &["shell", "i-1", "--document", "D", "--parameter", "command"],
     ] {
         assert_eq!(user.run(wrong).status.code(), Some(2), "{wrong:?}");
     }

@@ -42,6 +42,18 @@ async fn up_for_a_while_keeps_the_bastion_first_and_a_wrong_while_is_refused() {
 }
 
 #[tokio::test]
+async fn a_hold_of_an_unknown_bastion_reaches_nobody() {
+    let daemon = Daemon::start().await;
+    let refusal = refused(daemon.client().hold("dev").await.unwrap_err());
+    assert_eq!(
+        (refusal.status, refusal.code.as_str()),
+        (404, "unknown_bastion")
+    );
+    assert_eq!(refusal.detail, "there is no bastion `dev`, nor any other");
+    assert_eq!(daemon.stop().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_failed_command_says_why_and_what_to_do() {
     let daemon = Daemon::start().await;
     let refusal = refused(daemon.client().up("broken").await.unwrap_err());

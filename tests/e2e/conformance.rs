@@ -58,7 +58,7 @@ impl Sources {
         Self(all)
     }
 
-    /// How many tests a cell names: each in backquotes, as a function or as `program::module::function`.
+    /// How many tests a cell names: each in backquotes, as a function or as `program::modules::function`.
     fn assert_all_exist(&self, cell: &str) -> usize {
         let names = cell.split('`').skip(1).step_by(2);
         let names: Vec<&str> = names.filter(|name| !name.contains('/')).collect();
@@ -72,13 +72,14 @@ impl Sources {
         let parts: Vec<&str> = name.split("::").collect();
         match parts[..] {
             [function] => assert!(has(&self.0, function), "no test `{name}`"),
-            [program, module, function] => {
+            [program, ref modules @ .., function] => {
+                let module = modules.join("/");
                 let file = root().join(format!("tests/{program}/{module}.rs"));
                 let text = fs::read_to_string(&file);
                 let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 assert!(has(&text, function), "no test `{name}`");
             }
-            _ => panic!("`{name}` is neither a function nor program::module::function"),
+            _ => panic!("`{name}` is neither a function nor program::modules::function"),
         }
     }
 }

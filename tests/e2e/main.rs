@@ -6,6 +6,9 @@
 
 mod support;
 
+#[path = "../support/programs.rs"]
+mod programs;
+
 mod agent;
 mod budget;
 mod bytes;
@@ -21,6 +24,7 @@ mod outage;
 mod process;
 mod program;
 mod reconnect;
+mod shell;
 mod sign_in;
 mod signals;
 mod silence;

@@ -1,10 +1,13 @@
 //! Every call that is made, and every trouble it can meet: each ends in time, with the right word, and is not
 //! repeated more often than three times.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt as _, TryFutureExt as _,
+    future::{BoxFuture, join_all},
+};
 use http::Response;
 use http_body_util::Full;
 use serde_json::json;
@@ -14,12 +17,14 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 13] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
     "StopTask",
     "StartSession",
+    "ExecuteCommand",
+    "GenerateDataKey",
     "ResumeSession",
     "TerminateSession",
     "GetConnectionStatus",
@@ -30,22 +35,29 @@ const OPERATIONS: [&str; 11] = [
 
 /// Makes the call; what it gives is not of interest here.
 async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
-    let id = SessionId::new("me-1");
-    match operation {
+    let (id, run, context) = (SessionId::new("me-1"), run(), BTreeMap::new());
+    let arns = ["arn:1".to_owned()];
+    let call: BoxFuture<'_, Result<(), Error>> = match operation {
         "ListTasks" => aws
             .list_tasks("c", Some("f"), Desired::Running)
-            .await
-            .map(drop),
-        "DescribeTasks" => aws.describe_tasks("c", &["arn:1".into()]).await.map(drop),
-        "RunTask" => aws.run_task(&run()).await.map(drop),
-        "StopTask" => aws.stop_task("c", "arn:1", "enough").await,
-        "StartSession" => aws.start_session("t", None, 1, "r").await.map(drop),
-        "ResumeSession" => aws.resume_session(&id).await.map(drop),
-        "TerminateSession" => aws.terminate_session(&id).await,
-        "GetConnectionStatus" => aws.connection_status("t").await.map(drop),
-        "DescribeSessions" => aws.active_sessions("t").await.map(drop),
-        _ => aws.identity().await.map(drop),
-    }
+            .map_ok(drop)
+            .boxed(),
+        "DescribeTasks" => aws.describe_tasks("c", &arns).map_ok(drop).boxed(),
+        "RunTask" => aws.run_task(&run).map_ok(drop).boxed(),
+        "StopTask" => aws.stop_task("c", "arn:1", "enough").boxed(),
+        "StartSession" => aws.start_session("t", None, 1, "r").map_ok(drop).boxed(),
+        "ExecuteCommand" => aws
+            .execute_command("c", "1", None, "sh")
+            .map_ok(drop)
+            .boxed(),
+        "GenerateDataKey" => aws.data_key("k", &context).map_ok(drop).boxed(),
+        "ResumeSession" => aws.resume_session(&id).map_ok(drop).boxed(),
+        "TerminateSession" => aws.terminate_session(&id).boxed(),
+        "GetConnectionStatus" => aws.connection_status("t").map_ok(drop).boxed(),
+        "DescribeSessions" => aws.active_sessions("t").map_ok(drop).boxed(),
+        _ => aws.identity().map_ok(drop).boxed(),
+    };
+    call.await
 }
 
 fn run() -> RunTask {
@@ -56,21 +68,24 @@ fn run() -> RunTask {
         security_groups: Vec::new(),
         assign_public_ip: false,
         started_by: "bastiond/shared".into(),
-        tags: std::collections::BTreeMap::new(),
+        tags: BTreeMap::new(),
         client_token: "token".into(),
     }
 }
 
 /// How each operation fails against `fake`, and how often it was sent.
 async fn failures(fake: &Fake, limits: Timeouts) -> Vec<(&'static str, Error, usize)> {
-    let all = OPERATIONS.map(|operation| async move {
-        let mut config = config(fake.url());
-        if operation == "AssumeRole" {
-            config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+    let all = OPERATIONS.map(|operation| {
+        async move {
+            let mut config = config(fake.url());
+            if operation == "AssumeRole" {
+                config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+            }
+            let aws = with(&config, &net(&[]), limits).await;
+            let failed = make(&aws, operation).await;
+            (operation, failed.expect_err(operation))
         }
-        let aws = with(&config, &net(&[]), limits).await;
-        let failed = make(&aws, operation).await;
-        (operation, failed.expect_err(operation))
+        .boxed()
     });
     let failed = join_all(all).await.into_iter();
     let sent = |operation: &str| {
@@ -163,15 +178,18 @@ async fn every_call_to_a_closed_port_says_so() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = free.local_addr().unwrap();
     drop(free);
-    let all = OPERATIONS.map(|operation| async move {
-        let mut config = config(format!("http://{closed}"));
-        if operation == "AssumeRole" {
-            config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+    let all = OPERATIONS.map(|operation| {
+        async move {
+            let mut config = config(format!("http://{closed}"));
+            if operation == "AssumeRole" {
+                config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
+            }
+            let aws = with(&config, &net(&[]), Timeouts::default()).await;
+            let failed = make(&aws, operation).await.unwrap_err();
+            assert_eq!(failed.kind, Kind::Unreachable, "{operation}: {failed}");
+            assert!(failed.is_retryable());
         }
-        let aws = with(&config, &net(&[]), Timeouts::default()).await;
-        let failed = make(&aws, operation).await.unwrap_err();
-        assert_eq!(failed.kind, Kind::Unreachable, "{operation}: {failed}");
-        assert!(failed.is_retryable());
+        .boxed()
     });
     join_all(all).await;
 }
@@ -187,7 +205,14 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
         let aws = aws(&fake).await;
         let outcome = make(&aws, operation).await;
         // Those that would have to be acted on are errors.
-        let needs = ["DescribeTasks", "RunTask", "StartSession"].contains(operation);
+        let needs = [
+            "DescribeTasks",
+            "RunTask",
+            "StartSession",
+            "ExecuteCommand",
+            "GenerateDataKey",
+        ]
+        .contains(operation);
         let fails = needs || *operation == "GetCallerIdentity";
         assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
         if *operation == "RunTask" {

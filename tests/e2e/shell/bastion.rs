@@ -1,0 +1,74 @@
+//! In a bastion of the configuration: by the daemon's lease, or without a daemon.
+
+use bastiond::status::BastionState;
+use rustix::process::{Signal, kill_process};
+
+use super::between_pipes;
+use super::terminal::{Terminal, program_in};
+use crate::support::{House, Terms, until};
+
+#[tokio::test]
+async fn the_daemon_runs_the_bastion_and_keeps_it_for_as_long_as_somebody_is_in() {
+    let house = House::new().await;
+    let idle = Terms {
+        bastion: "idle_stop = \"1s\"",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&idle).await;
+    let mut terminal = Terminal::open(&house, &["dev"]).await;
+    terminal.expect("$ ").await;
+    assert_eq!(house.world().count("RunTask"), 1);
+    // The lease is the daemon's own, by its own clock.
+    crate::support::skip(std::time::Duration::from_secs(30)).await;
+    assert_eq!(daemon.bastion().await.state, BastionState::Ready);
+    terminal.send("exit 4\r").await;
+    terminal.ends(4).await;
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn a_second_shell_finds_the_task_of_the_first() {
+    let house = House::new().await;
+    let daemon = house.daemon(&Terms::default()).await;
+    for _ in 0..2 {
+        let ended = between_pipes(&house, &["dev", "--", "echo", "hello"], None).await;
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    }
+    assert_eq!(house.world().count("RunTask"), 1);
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn without_a_daemon_the_bastion_is_run_and_stopped_again() {
+    let house = House::new().await;
+    let ended = between_pipes(&house, &["--", "echo", "hello"], None).await;
+    assert_eq!(
+        (ended.status, ended.stdout.as_slice()),
+        (Some(0), &b"hello\n"[..]),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(house.world().count("RunTask"), 1);
+    until(house.world(), "the task is stopped", |world| {
+        world.task_statuses() == ["STOPPED"]
+    })
+    .await;
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_interrupted_leaves_no_task() {
+    let house = House::new().await;
+    let mut terminal = Terminal::open(&house, &["dev"]).await;
+    until(house.world(), "a task is run", |world| {
+        world.count("RunTask") == 1
+    })
+    .await;
+    kill_process(program_in(&house), Signal::INT).expect("signalled");
+    terminal.ends(130).await;
+    until(house.world(), "the task is stopped", |world| {
+        world.task_statuses() == ["STOPPED"]
+    })
+    .await;
+    house.sweep_beside().await;
+}
