@@ -136,11 +136,20 @@ pub enum Ctl {
     Up {
         /// Its name in the configuration
         tunnel: String,
+        /// Keep its bastion for so long though nobody is connected, as in 2h
+        #[arg(long = "for", value_name = "TIME")]
+        time: Option<String>,
     },
     /// End a tunnel's sessions; it goes on listening
     Down {
         /// Its name in the configuration
         tunnel: String,
+    },
+    /// Show what the bastions' tasks cost, as an estimate
+    Cost {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Stop the daemon, and wait until it is gone
     Shutdown,

@@ -273,9 +273,13 @@ impl Daemon {
                     self.pass_on(&tunnel, tunnel::Command::Up(reply)).await;
                 }
                 Some(control::Command::Down { tunnel, reply }) => {
+                    self.keep(&tunnel, None);
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
                 }
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
+                Some(control::Command::Keep { tunnel, time }) => {
+                    self.keep(&tunnel, Some(time));
+                }
             }
         }
     }
@@ -296,6 +300,14 @@ impl Daemon {
                 sleep(control::HOLD).await;
             }
         });
+    }
+
+    /// `None` takes an earlier request back.
+    fn keep(&self, tunnel: &str, time: Option<Duration>) {
+        let tunnel = self.tunnels.iter().find(|it| it.name() == tunnel);
+        if let Some(bastion) = tunnel.and_then(tunnel::Handle::bastion) {
+            bastion.keep(time);
+        }
     }
 
     async fn pass_on(&self, name: &str, command: tunnel::Command) {

@@ -7,6 +7,7 @@ pub mod bastion;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod cost;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;

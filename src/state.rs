@@ -6,6 +6,8 @@
 //! writes become one write.
 
 mod file;
+mod starts;
+mod usage;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,7 +16,10 @@ use time::OffsetDateTime;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::cost::UsageRecord;
 pub use file::{Error, Loaded, load};
+pub use starts::{PhaseRecord, StartRecord};
+pub use usage::CountedRecord;
 
 /// Version of the file's shape; another one is kept aside and not read.
 const SCHEMA: u32 = 1;
@@ -29,6 +34,15 @@ pub struct Contents {
     pub tasks: Vec<TaskRecord>,
     /// Sessions this daemon started.
     pub sessions: Vec<SessionRecord>,
+    /// How long starts took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<StartRecord>,
+    /// How long tasks ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<UsageRecord>,
+    /// Until when tasks were counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<CountedRecord>,
 }
 
 /// A task that may still run.
@@ -67,6 +81,9 @@ impl Default for Contents {
             schema: SCHEMA,
             tasks: Vec::new(),
             sessions: Vec::new(),
+            starts: Vec::new(),
+            usage: Vec::new(),
+            counted: Vec::new(),
         }
     }
 }
@@ -138,7 +155,11 @@ impl State {
 
     /// What is recorded now, written or not.
     pub fn contents(&self) -> Contents {
-        self.wanted.borrow().contents.clone()
+        self.read(Contents::clone)
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Contents) -> T) -> T {
+        look(&self.wanted.borrow().contents)
     }
 
     /// Why the last write failed; `None` once one succeeds.

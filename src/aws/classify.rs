@@ -74,7 +74,7 @@ pub(super) fn failure(
     kind: Kind,
     caller: &Caller,
 ) -> Failure {
-    let hint = advice::hint(&kind, code, &message, caller);
+    let advice = advice::advice(operation, &kind, code, &message, caller);
     let code = code.map(str::to_owned);
     Failure {
         operation,
@@ -84,7 +84,8 @@ pub(super) fn failure(
         kind,
         resource_ids: Vec::new(),
         retry_after: None,
-        hint,
+        meaning: advice.meaning,
+        hint: advice.hint,
     }
 }
 
@@ -96,60 +97,13 @@ pub(super) fn by_code(
     status: Option<u16>,
     skew: Option<i64>,
 ) -> Kind {
-    let text = message.to_ascii_lowercase();
-    match code {
-        "ThrottlingException"
-        | "Throttling"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException" => Kind::Throttled,
-        "ServerException" | "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
-            Kind::Transient
-        }
-        "ServiceUnavailableException" | "InternalServerException" => Kind::Transient,
-        "ExpiredToken" | "ExpiredTokenException" => Kind::Login(Login::Expired),
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
-            Kind::Login(Login::Rejected)
-        }
-        "RequestExpired" | "RequestTimeTooSkewed" => Kind::ClockSkew(skew),
-        "SignatureDoesNotMatch" | "InvalidSignatureException" | "AuthFailure" => {
-            signature(&text, skew)
-        }
-        "AccessDenied" if text.contains("multifactorauthentication") => Kind::Login(Login::Mfa),
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            Kind::Denied(denied::parse(message))
-        }
-        "BlockedException" | "OptInRequired" | "RegionDisabledException" => {
-            Kind::Denied(denied::parse(message))
-        }
-        "ClusterNotFoundException" | "DoesNotExistException" => Kind::NotFound,
-        "DBClusterNotFoundFault" | "DBInstanceNotFound" | "DBProxyNotFoundFault" => Kind::NotFound,
-        "ReplicationGroupNotFoundFault" | "ClusterNotFound" => Kind::NotFound,
-        "ConflictException" => Kind::Conflict,
-        "TargetNotConnected" | "TargetNotConnectedException" => Kind::TargetNotConnected,
-        // A task that has just started says the same as one that was run without ECS Exec.
-        "InvalidParameterException" if text.contains("execute command agent isn") => {
-            Kind::TargetNotConnected
-        }
-        "NotFoundException" => Kind::NotFound,
-        "DisabledException" | "KMSInvalidStateException" | "InvalidKeyUsageException" => {
-            Kind::Invalid
-        }
-        "KMSInternalException" | "DependencyTimeoutException" | "KeyUnavailableException" => {
-            Kind::Transient
-        }
-        "ServiceQuotaExceededException" | "LimitExceededException" => Kind::Quota,
-        "ClientException" => client_exception(&text),
-        "InvalidParameterException" if text.contains("task was not found") => Kind::NotFound,
-        "InvalidParameterException"
-        | "InvalidParameterValue"
-        | "InvalidParameters"
-        | "ValidationException"
-        | "InvalidDocument" => Kind::Invalid,
-        "PlatformUnknownException" | "PlatformTaskDefinitionIncompatibilityException" => {
-            Kind::Invalid
-        }
-        "UnsupportedFeatureException" | "InvalidTarget" => Kind::Invalid,
-        _ => match by_status(status) {
+    let is_clock = || advice::SIGNATURE.contains(&code) && skew.is_some_and(is_far_off);
+    match advice::by_code(operation, code, message).map(|row| &row.kind) {
+        Some(Kind::Denied(_)) => Kind::Denied(denied::parse(message)),
+        Some(Kind::ClockSkew(_)) => Kind::ClockSkew(skew),
+        Some(Kind::Login(Login::Rejected)) if is_clock() => Kind::ClockSkew(skew),
+        Some(kind) => kind.clone(),
+        None => match by_status(status) {
             Kind::Other if operation == "AssumeRole" => Kind::Denied(denied::parse(message)),
             kind => kind,
         },
@@ -170,25 +124,9 @@ pub(super) fn status<E>(error: &SdkError<E, Response>) -> Option<u16> {
     Some(error.raw_response()?.status().as_u16())
 }
 
-/// One exception of ECS for several causes.
-fn client_exception(text: &str) -> Kind {
-    match () {
-        () if text.contains("unable to assume the role") => Kind::RoleNotReady,
-        () if text.contains("provisioning") => Kind::Capacity,
-        () if text.contains("not found") || text.contains("inactive") => Kind::NotFound,
-        () if text.contains("rate exceeded") => Kind::Throttled,
-        () if text.contains("capacity is unavailable") => Kind::Capacity,
-        () => Kind::Invalid,
-    }
-}
-
 /// A clock more than four minutes off is near the five that AWS tolerates; nearer, the secret is wrong.
-fn signature(text: &str, skew: Option<i64>) -> Kind {
-    let says_so = text.contains("signature expired") || text.contains("not yet current");
-    if says_so || skew.is_some_and(|seconds| seconds.abs() > 240) {
-        return Kind::ClockSkew(skew);
-    }
-    Kind::Login(Login::Rejected)
+fn is_far_off(skew: i64) -> bool {
+    skew.abs() > 240
 }
 
 fn without_code<E: StdError + 'static>(error: &SdkError<E, Response>, message: &str) -> Kind {
@@ -298,14 +236,17 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_with_a_wrong_clock_blames_the_clock() {
-        assert_eq!(
-            signature("the request signature does not match", Some(-301)),
-            Kind::ClockSkew(Some(-301))
-        );
-        assert_eq!(
-            signature("the request signature does not match", Some(20)),
-            Kind::Login(Login::Rejected)
-        );
+        let kind = |skew| {
+            by_code(
+                "",
+                "InvalidSignatureException",
+                "it does not match",
+                None,
+                skew,
+            )
+        };
+        assert_eq!(kind(Some(-301)), Kind::ClockSkew(Some(-301)));
+        assert_eq!(kind(Some(20)), Kind::Login(Login::Rejected));
     }
 
     #[test]

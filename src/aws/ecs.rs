@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{
 };
 
 use super::{
-    Aws,
+    Aws, advice,
     error::{Error, Kind},
     task::Task,
 };
@@ -162,21 +162,8 @@ impl Aws {
         } else {
             format!("{reason}: {detail}")
         };
-        self.failure("RunTask", Some(reason), message, placement_kind(reason))
-    }
-}
-
-fn placement_kind(reason: &str) -> Kind {
-    let text = reason.to_ascii_lowercase();
-    match () {
-        () if text.contains("capacity is unavailable") => Kind::Capacity,
-        () if text.contains("reached the limit") || text.contains("above your limit") => {
-            Kind::Quota
-        }
-        () if text.starts_with("missing") => Kind::NotFound,
-        () if text.starts_with("resource:") || text.starts_with("agent") => Kind::Invalid,
-        () if text.starts_with("location") || text.starts_with("attribute") => Kind::Invalid,
-        () => Kind::Other,
+        let kind = advice::by_placement(reason).map_or(Kind::Other, |row| row.kind.clone());
+        self.failure("RunTask", Some(reason), message, kind)
     }
 }
 

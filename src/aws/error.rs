@@ -26,6 +26,8 @@ pub struct Failure {
     pub resource_ids: Vec<String>,
     /// How long AWS asked to wait (`x-amz-retry-after`).
     pub retry_after: Option<Duration>,
+    /// What it means, in a few words.
+    pub meaning: Option<&'static str>,
     /// The one thing to do, a command where there is one.
     pub hint: Option<String>,
 }
@@ -128,19 +130,7 @@ pub enum Why {
 impl Error {
     /// Whether the same call may succeed a little later without anybody doing anything.
     pub fn is_retryable(&self) -> bool {
-        match self.kind {
-            Kind::Throttled | Kind::Transient | Kind::Unreachable | Kind::Timeout => true,
-            Kind::TargetNotConnected | Kind::Capacity | Kind::RoleNotReady => true,
-            Kind::Login(_)
-            | Kind::Denied(_)
-            | Kind::ClockSkew(_)
-            | Kind::NotFound
-            | Kind::Conflict => false,
-            Kind::SeveralFit | Kind::NotReady | Kind::Unsuitable => false,
-            Kind::Quota | Kind::Invalid | Kind::Untrusted | Kind::Configuration | Kind::Other => {
-                false
-            }
-        }
+        self.kind.is_retryable()
     }
 
     /// Whether AWS may have done what it was asked for all the same: the answer was lost or is of no use, or the last of
@@ -173,7 +163,26 @@ impl Error {
 
     /// A stable word for the status.
     pub fn code_word(&self) -> &'static str {
-        match &self.kind {
+        self.kind.word()
+    }
+}
+
+impl Kind {
+    /// Whether the same call may succeed a little later without anybody doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Kind::Throttled | Kind::Transient | Kind::Unreachable | Kind::Timeout => true,
+            Kind::TargetNotConnected | Kind::Capacity | Kind::RoleNotReady => true,
+            Kind::Login(_) | Kind::Denied(_) | Kind::ClockSkew(_) => false,
+            Kind::NotFound | Kind::Conflict | Kind::SeveralFit | Kind::NotReady => false,
+            Kind::Unsuitable | Kind::Quota | Kind::Invalid | Kind::Untrusted => false,
+            Kind::Configuration | Kind::Other => false,
+        }
+    }
+
+    /// A stable word for the status.
+    pub fn word(&self) -> &'static str {
+        match self {
             Kind::Throttled => "aws_throttled",
             Kind::Transient => "aws_unavailable",
             Kind::Unreachable => "aws_unreachable",
@@ -216,7 +225,11 @@ impl Deref for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.operation, self.message)?;
+        write!(f, "{}: ", self.operation)?;
+        if let Some(meaning) = self.meaning {
+            write!(f, "{meaning}: ")?;
+        }
+        f.write_str(&self.message)?;
         match (&self.code, &self.request_id) {
             (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
             (Some(code), None) => write!(f, " ({code})"),

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 };
 
 use super::{
-    advice::Caller,
+    advice::{self, Caller},
     classify::{by_code, by_status, failure, status},
     denied,
     error::{Error, Kind, Login},
@@ -51,25 +51,12 @@ pub(super) fn from_credentials(
 
 /// The kind of failed credentials, whose chain says `text` in lower case.
 pub(super) fn credentials_kind(error: &CredentialsError, text: &str) -> Kind {
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let is_sso = has(&[
-        "sso token",
-        "/sso/cache",
-        "unauthorizedexception",
-        "invalidgrantexception",
-        "session token not found",
-    ]);
-    match () {
-        () if has(&["was not defined", "could not be built"]) => Kind::Configuration,
-        () if has(&["sso-session named", "invalid sso config"]) => Kind::Configuration,
-        () if has(&["login token", "/login/cache", "please reauthenticate"]) => {
-            Kind::Login(Login::Console)
-        }
-        () if has(&["forbiddenexception", "no access"]) => Kind::Denied(denied::parse(text)),
-        () if is_sso && !is_network(error) => Kind::Login(Login::Sso),
-        () if has(&["external process", "credential_process"]) => Kind::Login(Login::Process),
-        () if has(&["timed out"]) => Kind::Timeout,
-        () => by_variant(error),
+    match advice::by_source(text).map(|row| &row.kind) {
+        Some(Kind::Denied(_)) => Kind::Denied(denied::parse(text)),
+        // Its words are also in what the SDK says when it cannot ask for the sign-in's credentials.
+        Some(Kind::Login(Login::Sso)) if is_network(error) => Kind::Unreachable,
+        Some(kind) => kind.clone(),
+        None => by_variant(error),
     }
 }
 

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::SystemTime};
 use aws_sdk_ecs::types::{self, ManagedAgentName};
 use aws_smithy_types::DateTime;
 
+use crate::status::{Architecture, Size};
+
 /// A task, as DescribeTasks or RunTask tells it. What AWS leaves out is empty or `None`: the reply for a
 /// task that stopped has little more than the ARN and the two states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Task {
     pub started_by: Option<String>,
     /// The revision it runs.
     pub task_definition: Option<String>,
+    /// What it costs by, where AWS tells.
+    pub size: Option<Size>,
 }
 
 /// One container of a task.
@@ -175,10 +179,11 @@ fn names<'a>(containers: impl IntoIterator<Item = &'a Container>) -> Vec<String>
 }
 
 impl From<types::Task> for Task {
-    fn from(task: types::Task) -> Self {
-        let arn = task.task_arn.unwrap_or_default();
-        let cluster = task.cluster_arn.unwrap_or_default();
-        let tags = task.tags.unwrap_or_default();
+    fn from(mut task: types::Task) -> Self {
+        let arn = task.task_arn.take().unwrap_or_default();
+        let cluster = task.cluster_arn.take().unwrap_or_default();
+        let tags = task.tags.take().unwrap_or_default();
+        let size = size(&task);
         Self {
             id: last_part(&arn),
             arn,
@@ -209,6 +214,7 @@ impl From<types::Task> for Task {
                 .map(|connectivity| connectivity.as_str().to_owned()),
             started_by: task.started_by,
             task_definition: task.task_definition_arn,
+            size,
         }
     }
 }
@@ -231,6 +237,20 @@ impl From<types::Container> for Container {
             reason: container.reason,
         }
     }
+}
+
+fn size(task: &types::Task) -> Option<Size> {
+    let mut attributes = task.attributes().iter();
+    let architecture = attributes.find(|it| it.name() == "ecs.cpu-architecture");
+    Some(Size {
+        cpu: task.cpu()?.parse().ok()?,
+        memory: task.memory()?.parse().ok()?,
+        architecture: match architecture.and_then(types::Attribute::value) {
+            Some("arm64") => Architecture::Arm64,
+            _ => Architecture::X86_64,
+        },
+        spot: task.capacity_provider_name() == Some("FARGATE_SPOT"),
+    })
 }
 
 fn last_part(arn: &str) -> String {

@@ -8,6 +8,7 @@ use super::launch::{self, Epoch};
 use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
 use crate::aws::{self, Aws, Desired, Kind, NoTarget, Retry, Task};
 use crate::config::Bastion;
+use crate::cost::Metered;
 use crate::state::TaskRecord;
 use crate::status::Reason;
 
@@ -33,6 +34,8 @@ pub struct Seen {
     pub created_at: Option<SystemTime>,
     /// When its containers ran.
     pub started_at: Option<SystemTime>,
+    /// For what it costs.
+    pub metered: Metered,
 }
 
 /// The calls of one bastion.
@@ -53,6 +56,11 @@ impl Calls {
             owner,
             unanswered: Mutex::default(),
         }
+    }
+
+    /// The bastion's name.
+    pub fn name(&self) -> &str {
+        &self.config.name
     }
 
     /// What the state file is to hold about a task.
@@ -203,6 +211,11 @@ impl From<&Task> for Seen {
             last_status: task.last_status.clone(),
             created_at: task.created_at,
             started_at: task.started_at,
+            metered: Metered {
+                arn: task.arn.clone(),
+                size: task.size,
+                began: task.pull_started_at,
+            },
         }
     }
 }

@@ -122,6 +122,18 @@ impl Lifecycle {
         (&self.state, self.since)
     }
 
+    /// A task is at hand, on its way or up.
+    pub fn has_task(&self) -> bool {
+        matches!(
+            self.state,
+            State::Coming(_)
+                | State::Probing(_)
+                | State::Ready(_)
+                | State::Resting(..)
+                | State::Leaving(..)
+        )
+    }
+
     /// Nothing is left to do after [`Self::handle_shutdown`].
     pub fn is_finished(&self) -> bool {
         let is_over = matches!(self.state, State::Stopped) && self.search.is_none();

@@ -6,15 +6,18 @@
 
 mod calls;
 mod choose;
+mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
+mod phases;
 mod shown;
+mod warm;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -24,13 +27,16 @@ use tracing::Instrument;
 
 use crate::aws::Aws;
 use crate::config;
-use crate::state::{State as Records, TaskRecord};
+use crate::cost::{Meter, Usage};
+use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
 pub use lease::{Going, Lease};
 
 use calls::{Answer, Calls, Seen};
+use keeper::{Keeper, Until};
 use lifecycle::{Event, Lifecycle, Settings};
+use phases::Phases;
 
 /// What stopping the task may take at shutdown.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -42,6 +48,10 @@ const MOMENT: Duration = Duration::from_millis(500);
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<View>,
+    records: Records,
+    /// Until when somebody wants it kept, and until when it is kept.
+    asked: Arc<watch::Sender<Option<Until>>>,
+    kept: watch::Receiver<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +71,7 @@ struct View {
     task: Option<Seen>,
     last_error: Option<(Reason, Instant)>,
     leases: usize,
+    phases: Phases,
 }
 
 impl Handle {
@@ -88,14 +99,30 @@ impl Handle {
         let _ = self.commands.try_send(Command::Reset);
     }
 
-    /// What a start is waiting for, in words.
+    /// Keep it for so long, though nobody may be connected; `None` takes that back.
+    pub fn keep(&self, time: Option<Duration>) {
+        self.asked.send_replace(time.map(Until::after));
+    }
+
+    /// What a start is waiting for, in words, and for how long.
     pub fn phase(&self) -> String {
-        shown::phase(&self.view.borrow().state)
+        let view = self.view.borrow();
+        let phase = shown::phase(&view.state);
+        match view.phases.current(now()) {
+            Some(lasted) => format!("{phase} {}s", lasted.as_secs()),
+            None => phase,
+        }
     }
 
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Bastion {
-        shown::status(&self.view.borrow(), now)
+        let view = self.view.borrow().clone();
+        let left = |until: Instant| until.saturating_duration_since(now).as_secs();
+        status::Bastion {
+            usual_start: self.records.usual_start(&view.name),
+            kept_seconds: self.kept.borrow().map(left),
+            ..shown::status(&view, now)
+        }
     }
 }
 
@@ -148,10 +175,14 @@ pub fn spawn(
         task: None,
         last_error: None,
         leases: 0,
+        phases: Phases::default(),
     });
+    let (name, warm) = (config.name.clone(), config.warm.clone());
+    let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
     let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
         calls,
@@ -163,15 +194,31 @@ pub fn spawn(
         renewed,
         call: None,
         seen: None,
+        meter: Meter::new(SystemTime::now()),
         requests: Vec::new(),
         leases: None,
         departing: Vec::new(),
     };
     tasks.spawn(bastion.run().instrument(span));
-    Handle {
+    let (asked, requests) = watch::channel(None);
+    let (shown, kept) = watch::channel(None);
+    let handle = Handle {
         commands,
         view: view_receiver,
-    }
+        records: records.clone(),
+        asked: Arc::new(asked),
+        kept,
+    };
+    let keeper = Keeper {
+        name,
+        warm,
+        records,
+        handle: handle.clone(),
+        asked: requests,
+        shown,
+    };
+    tasks.spawn(keeper.run(begin, end));
+    handle
 }
 
 struct Bastion {
@@ -188,6 +235,8 @@ struct Bastion {
     call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     /// The task as last seen.
     seen: Option<Seen>,
+    /// Counts what it costs.
+    meter: Meter,
     requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
     /// The leases on the present task; closed when the last is dropped.
     leases: Option<watch::Sender<Option<Going>>>,
@@ -256,6 +305,7 @@ impl Bastion {
                 self.call = None;
                 self.seen = answer.seen.or(self.seen.take());
                 self.lifecycle.handle_outcome(answer.outcome, now());
+                self.count();
             }
             Some(command) = self.commands.recv() => self.obey(command),
             Ok(()) = self.renewed.changed() => self.signed_in(),
@@ -265,6 +315,22 @@ impl Bastion {
             }
             () = timer => self.lifecycle.handle_timeout(now()),
             () = interrupted => {}
+        }
+    }
+
+    /// The task at hand was just looked at.
+    fn count(&mut self) {
+        let Some(seen) = self.seen.as_ref().filter(|_| self.lifecycle.has_task()) else {
+            return;
+        };
+        let counted = self.records.counted(&seen.arn);
+        let piece = self.meter.seen(&seen.metered, counted, SystemTime::now());
+        self.put_down(piece);
+    }
+
+    fn put_down(&self, piece: Option<Usage>) {
+        if let Some(piece) = piece {
+            self.records.record_usage(self.calls.name(), &piece);
         }
     }
 
@@ -307,6 +373,8 @@ impl Bastion {
                 Event::LetGo(arn) => {
                     tracing::info!(task = %arn, "done with the task");
                     self.records.forget_task(&arn);
+                    let rest = self.meter.ended(&arn, SystemTime::now());
+                    self.put_down(rest);
                 }
             }
         }
@@ -368,8 +436,20 @@ impl Bastion {
             view.since = since.into();
             view.task = task;
             view.leases = leases;
+            let started = view.phases.note(state, &view.name, now());
+            if let Some(start) = started {
+                tracing::info!(phases = %told(&start), "started");
+                self.records.record_start(start);
+            }
         });
     }
+}
+
+/// The phases of a start in a line.
+fn told(start: &StartRecord) -> String {
+    let phases = start.phases.iter();
+    let phases = phases.map(|phase| format!("{} {} ms", phase.name, phase.ms));
+    phases.collect::<Vec<_>>().join(", ")
 }
 
 /// The clock that the timers go by.

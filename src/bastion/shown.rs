@@ -4,18 +4,17 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::View;
 use super::lifecycle::{Farewell, Held, State};
+use super::{View, phases};
 use crate::status::{self, BastionState, Problem};
 
 /// What a start is waiting for, in words.
 pub fn phase(state: &State) -> String {
     match state {
         State::Stopped => "no task".to_owned(),
-        State::Finding => "looking for a task".to_owned(),
-        State::Launching => "asking for a task".to_owned(),
-        State::Coming(coming) => coming.detail.to_owned(),
-        State::Probing(_) => "waiting for agent".to_owned(),
+        State::Finding | State::Launching | State::Coming(_) | State::Probing(_) => {
+            phases::phase(state).unwrap_or_default().to_owned()
+        }
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
         State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
@@ -42,6 +41,9 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         task: task(view),
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
+        start: view.phases.status(now.into_std()),
+        usual_start: None,
+        kept_seconds: None,
         last_error: view.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
             Problem::new(

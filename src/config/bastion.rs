@@ -9,6 +9,7 @@ use super::{
     error::Complaint,
     raw,
     scope::{self, Report, Scope, Section},
+    warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
@@ -73,6 +74,7 @@ fn one(name: Spanned<String>, raw: Spanned<raw::Bastion>, report: &mut Report) -
             raw.on_shutdown,
             &[("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)],
         ),
+        warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
 }

@@ -15,17 +15,21 @@ mod duration;
 mod error;
 mod host;
 mod listen;
+mod prices;
 mod raw;
 mod scope;
 mod selector;
 pub mod suggest;
 mod tunnel;
+mod warm;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
+pub use prices::Prices;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
+pub use warm::{Warm, keep_for};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,6 +45,8 @@ pub struct Config {
     pub tunnels: Vec<Tunnel>,
     /// How long open connections may go on after a request to stop; 5 s by default.
     pub shutdown_timeout: Duration,
+    /// What tasks cost.
+    pub prices: Prices,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
@@ -94,6 +100,8 @@ pub struct Bastion {
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
     pub on_shutdown: OnShutdown,
+    /// When the task is kept though nobody is connected.
+    pub warm: Option<Warm>,
 }
 
 /// Whose task a bastion may use.
@@ -208,6 +216,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
     let aws = aws::check(root.aws, report);
+    let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
     Config {
@@ -215,5 +224,6 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         bastions,
         tunnels,
         shutdown_timeout,
+        prices,
     }
 }

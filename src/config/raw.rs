@@ -27,6 +27,7 @@ pub(super) struct Root {
     pub bastion: BTreeMap<Spanned<String>, Spanned<Bastion>>,
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
+    pub prices: Option<Prices>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +52,19 @@ pub(super) struct Bastion {
     pub idle_stop: Option<Spanned<RawDuration>>,
     pub mode: Option<Spanned<String>>,
     pub on_shutdown: Option<Spanned<String>>,
+    pub warm: Option<Spanned<String>>,
+    pub max_hours_per_day: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct Prices {
+    pub date: Option<Spanned<String>>,
+    pub vcpu_hour: Option<Spanned<f64>>,
+    pub gb_hour: Option<Spanned<f64>>,
+    pub arm_vcpu_hour: Option<Spanned<f64>>,
+    pub arm_gb_hour: Option<Spanned<f64>>,
+    pub spot_discount: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -138,6 +138,17 @@ impl Client {
         .await
     }
 
+    /// Brings a tunnel up, and keeps its bastion for `time`, such as `2h`, though nobody may be connected.
+    ///
+    /// # Errors
+    /// As of [`Client::up`]; and when `time` is no duration, or the tunnel has no bastion.
+    pub async fn up_for(&self, tunnel: &str, time: &str) -> Result<Tunnel, Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("for", time);
+        let path = format!("{}?{}", path_of("tunnels", tunnel, "up")?, query.finish());
+        self.call(Method::POST, &path, LONGEST_CALL).await
+    }
+
     /// Ends a tunnel's sessions and gives it as it then is.
     ///
     /// # Errors

@@ -78,6 +78,13 @@ pub enum Command {
         /// The outcome.
         reply: oneshot::Sender<Result<(), Problem>>,
     },
+    /// Keep a tunnel's bastion for so long, though nobody may be connected.
+    Keep {
+        /// The tunnel, which exists and goes through a bastion.
+        tunnel: String,
+        /// For how long.
+        time: Duration,
+    },
     /// Have a bastion run and keep it for [`HOLD`]; replied to when it is ready or has failed.
     Hold {
         /// The bastion, which exists.

@@ -33,7 +33,7 @@ use super::{
     routes::{self, Call, Miss},
 };
 use crate::{
-    config::suggest,
+    config::{self, suggest},
     status::{Bastion, Problem, Tunnel},
 };
 
@@ -138,7 +138,12 @@ async fn handle(
     guard::refuse_content(body).await?;
     match call {
         Call::Status => Ok(json(200, "application/json", &(door.status)())),
-        Call::Up => command(door, name, |tunnel, reply| Command::Up { tunnel, reply }).await,
+        Call::Up => {
+            if let Some(query) = head.uri.query() {
+                keep(door, name, query).await?;
+            }
+            command(door, name, |tunnel, reply| Command::Up { tunnel, reply }).await
+        }
         Call::Down => command(door, name, |tunnel, reply| Command::Down { tunnel, reply }).await,
         Call::Hold => hold(door, name).await,
         Call::Shutdown => {
@@ -164,6 +169,31 @@ async fn command(
     find_tunnel(door, name)?;
     obeyed(door, |reply| make(name.to_owned(), reply)).await?;
     Ok(json(200, "application/json", &find_tunnel(door, name)?))
+}
+
+/// `for=2h` keeps the tunnel's bastion for so long.
+async fn keep(door: &Door, name: &str, query: &str) -> Result<(), Box<Refusal>> {
+    let tunnel = find_tunnel(door, name)?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let Some((_, text)) = pairs.find(|(key, _)| key == "for") else {
+        let refusal = Refusal::new(
+            400,
+            "unknown_query",
+            format!("`{query}` means nothing here"),
+        );
+        return Err(refusal.hint(Some("write for example ?for=2h".to_owned())));
+    };
+    let time = config::keep_for(&text).map_err(|why| {
+        let hint = r#"write for example "90s", "15m" or "1h30m""#.to_owned();
+        Refusal::new(400, "wrong_duration", why).hint(Some(hint))
+    })?;
+    if tunnel.bastion.is_none() {
+        let detail = format!("the tunnel `{name}` goes through a target that runs anyway");
+        return Err(Refusal::new(409, "no_bastion", detail));
+    }
+    let tunnel = name.to_owned();
+    let sent = door.commands.send(Command::Keep { tunnel, time }).await;
+    sent.map_err(|_| stopping())
 }
 
 /// Has a bastion run and kept for a while, and answers with the bastion as it then is.

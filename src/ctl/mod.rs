@@ -1,5 +1,6 @@
 //! `bastiond ctl …`: asks the daemon, prints what it says, and makes an exit code of it.
 
+mod cost;
 mod table;
 mod text;
 mod units;
@@ -33,8 +34,15 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
     let client = Client::new(&paths.socket);
     let done = match command {
         Ctl::Status { json } => status(&client, json).await,
-        Ctl::Up { tunnel } => client.up(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Up { tunnel, time } => {
+            let up = match time {
+                Some(time) => client.up_for(&tunnel, &time).await,
+                None => client.up(&tunnel).await,
+            };
+            up.map(|tunnel| told(&tunnel))
+        }
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
+        Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     ExitCode::from(done.unwrap_or_else(|error| failed(&error)))
@@ -49,6 +57,18 @@ async fn status(client: &Client, json: bool) -> Result<u8, Error> {
         print(&text::render(&status, &look()));
     }
     Ok(code_of(&status))
+}
+
+async fn cost(client: &Client, json: bool) -> Result<u8, Error> {
+    let cost = client.status().await?.cost;
+    match json {
+        true => {
+            let text = serde_json::to_string_pretty(&cost).expect("a cost has only string keys");
+            print(&format!("{text}\n"));
+        }
+        false => print(&cost::render(cost.as_ref())),
+    }
+    Ok(0)
 }
 
 fn code_of(status: &Status) -> u8 {

@@ -11,7 +11,7 @@ use super::{
     text::{Look, phase, printable, styled},
     units::{age, size, span},
 };
-use crate::status::{ListenerState, Status, Tunnel};
+use crate::status::{ListenerState, Status, Tunnel, TunnelState};
 
 /// The headings, then each tunnel's row.
 pub(super) fn table(status: &Status, look: &Look) -> Vec<String> {
@@ -124,8 +124,21 @@ fn notes(status: &Status, tunnel: &Tunnel) -> String {
         .iter()
         .any(|listener| is_open(&listener.address));
     let open = open.then(|| "open to other machines".to_owned());
-    let notes = [tunnel.detail.as_deref().map(printable), waiting, ends, open];
+    let detail = tunnel.detail.as_deref().map(printable);
+    let kept = status.bastion_of(tunnel).and_then(|it| it.kept_seconds);
+    let kept = kept.map(|seconds| format!("kept for {}", span(seconds)));
+    let notes = [detail, usual(status, tunnel), waiting, ends, kept, open];
     notes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How long the start that is under way usually takes.
+fn usual(status: &Status, tunnel: &Tunnel) -> Option<String> {
+    let bastion = status.bastion_of(tunnel)?;
+    let is_starting = tunnel.state == TunnelState::Starting;
+    let whole = bastion.usual_start.as_ref().filter(|_| is_starting)?.whole;
+    let seconds = |ms: u64| span(ms.div_ceil(1000));
+    let (p50, p95) = (seconds(whole.p50_ms), seconds(whole.p95_ms));
+    Some(format!("usually {p50}, at worst {p95}"))
 }
 
 fn is_open(address: &str) -> bool {

@@ -4,7 +4,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{table, units::span};
+use super::{cost, table, units::span};
 use crate::status::{Aws, Problem, Status, Tunnel, TunnelState};
 
 /// How to print.
@@ -105,6 +105,7 @@ fn header(status: &Status, look: &Look) -> Vec<String> {
     );
     let mut lines = vec![first, identity(&status.aws)];
     lines.extend(credentials(&status.aws));
+    lines.extend(status.cost.as_ref().map(cost::line));
     lines
 }
 
@@ -167,7 +168,11 @@ fn health(problems: &[Problem], look: &Look) -> Vec<String> {
         lines.extend(wrapped(&number, &indent, &said, look.width));
         if let Some(hint) = &problem.hint {
             // Not wrapped: a command must survive being copied.
-            lines.push(format!("{indent}hint: {}", printable(hint)));
+            let mut start = "hint: ";
+            for line in hint.lines() {
+                lines.push(format!("{indent}{start}{}", printable(line)));
+                start = "      ";
+            }
         }
     }
     lines

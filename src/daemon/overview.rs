@@ -2,10 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use jiff::Zoned;
 use tokio::time::Instant;
 
 use super::{Daemon, Setup};
 use crate::aws::Aws;
+use crate::config::Prices;
+use crate::cost;
 use crate::state::State;
 use crate::status::{self, Problem, Reason, Status};
 use crate::{bastion, tunnel};
@@ -16,6 +19,7 @@ pub struct Overview {
     bastions: Vec<bastion::Handle>,
     aws: Aws,
     state: State,
+    prices: Prices,
     started: Instant,
     started_at: SystemTime,
     config_path: Option<String>,
@@ -40,6 +44,7 @@ impl Overview {
             bastions: daemon.bastions.values().cloned().collect(),
             aws: aws.clone(),
             state,
+            prices: setup.config.prices.clone(),
             started: Instant::now(),
             started_at: SystemTime::now(),
             config_path: setup.config_path.as_ref().map(shown),
@@ -62,13 +67,19 @@ impl Overview {
             .iter()
             .map(|bastion| bastion.status(now))
             .collect();
-        Status::assemble(
+        let status = Status::assemble(
             self.daemon(now),
             self.aws(),
             tunnels,
             bastions,
             self.own_problems(),
-        )
+        );
+        let usage = self.state.usage();
+        let cost = || cost::report(&usage, &self.prices, &Zoned::now());
+        Status {
+            cost: (!usage.is_empty()).then(cost),
+            ..status
+        }
     }
 
     fn daemon(&self, now: Instant) -> status::Daemon {

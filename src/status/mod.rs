@@ -6,8 +6,10 @@
 //!
 //! Owners keep one promise: `last_error` holds what is wrong now, and is cleared when the same thing succeeds.
 
+mod cost;
 mod health;
 mod reason;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
+pub use cost::{Amount, Architecture, Cost, CostRow, Size};
 pub use reason::Reason;
+pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 
 /// The version of the JSON; it grows only when something is removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +38,8 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// Every bastion, by name.
     pub bastions: Vec<Bastion>,
+    /// What the tasks cost; `None` before any was used.
+    pub cost: Option<Cost>,
     /// What is wrong now, most general first.
     pub problems: Vec<Problem>,
     /// Whether `problems` is empty.
@@ -208,6 +214,12 @@ pub struct Bastion {
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.
     pub stops_in_seconds: Option<u64>,
+    /// Its latest start.
+    pub start: Option<Start>,
+    /// How long its starts usually take.
+    pub usual_start: Option<UsualStart>,
+    /// Seconds for which it is kept though nobody may be connected.
+    pub kept_seconds: Option<u64>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
 }
@@ -284,6 +296,7 @@ impl Status {
             aws,
             tunnels,
             bastions,
+            cost: None,
             problems,
             healthy,
         }

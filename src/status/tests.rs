@@ -158,6 +158,9 @@ fn bastion(name: &str) -> Bastion {
         task: None,
         leases: 0,
         stops_in_seconds: None,
+        start: None,
+        usual_start: None,
+        kept_seconds: None,
         last_error: None,
     }
 }

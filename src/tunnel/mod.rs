@@ -90,6 +90,11 @@ impl Handle {
         &self.config.name
     }
 
+    /// The bastion that it goes through.
+    pub fn bastion(&self) -> Option<&bastion::Handle> {
+        self.bastion.as_ref()
+    }
+
     /// Whether it has a session, or is starting one.
     pub fn has_sessions(&self) -> bool {
         !self.board.borrow().sessions.is_empty()

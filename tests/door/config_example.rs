@@ -69,13 +69,13 @@ fn what_the_example_calls_default_is_the_default() {
     assert_eq!(least.aws.sign_websocket, example.aws.sign_websocket);
     let mut shown = example.bastions["dev"].clone();
     assert!(least.bastions["dev"].security_groups.is_empty());
-    (shown.security_groups, shown.container) = (vec![], None);
+    (shown.security_groups, shown.container, shown.warm) = (vec![], None, None);
     assert_eq!(least.bastions["dev"], shown);
 }
 
 #[test]
 fn the_example_shows_every_key() {
-    for table in ["", "[aws]", "[bastion.x]", "[[tunnel]]"] {
+    for table in ["", "[aws]", "[prices]", "[bastion.x]", "[[tunnel]]"] {
         for key in known_keys(table) {
             let shown = EXAMPLE.lines().any(|line| {
                 line.starts_with(&format!("{key} =")) || line.contains(&format!("[{key}"))

@@ -263,6 +263,15 @@ const CASES: &[Case] = &[
         "line 6: `security_groups` in [bastion.dev]: 6 are too many: ECS takes 5",
     ),
     Bastion(
+        "warm = \"Mon-Fri 18:00-09:00\"",
+        r#"line 6: `warm` in [bastion.dev]: `18:00-09:00` ends before it begins
+  hint: write days and hours, such as "Mon-Fri 09:00-18:30""#,
+    ),
+    Bastion(
+        "max_hours_per_day = 4",
+        "line 6: `max_hours_per_day` in [bastion.dev]: means nothing without `warm`\n  hint: set `warm` too",
+    ),
+    Bastion(
         "idle_stop = \"a while\"",
         r#"line 6: `idle_stop` in [bastion.dev]: `a while` is not a duration
   hint: write for example "90s", "15m" or "1h30m""#,
@@ -475,6 +484,11 @@ const CASES: &[Case] = &[
         "port = 5432",
         "port = \"5432\"",
         r#"line 9: `port` in [[tunnel]] "db": expected a whole number, found string "5432""#,
+    ),
+    Instead(
+        "[bastion.dev]",
+        "[prices]\nspot_discount = 70.0\n[bastion.dev]",
+        "line 3: `spot_discount` in [prices]: 70 is out of range: 0 to 1",
     ),
     Tunnel(
         "hold_timeout = \"8d\"",

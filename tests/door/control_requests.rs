@@ -30,6 +30,18 @@ async fn up_and_down_reach_the_daemon_and_answer_with_the_tunnel() {
 }
 
 #[tokio::test]
+async fn up_for_a_while_keeps_the_bastion_first_and_a_wrong_while_is_refused() {
+    let daemon = Daemon::start().await;
+    daemon.client().up_for("app-db", "1h30m").await.unwrap();
+    for wrong in ["", "8d", "2 h&x=1"] {
+        let refusal = refused(daemon.client().up_for("app-db", wrong).await.unwrap_err());
+        let code = (refusal.status, refusal.code.as_str());
+        assert_eq!(code, (400, "wrong_duration"), "{wrong}");
+    }
+    assert_eq!(daemon.stop().await, ["keep app-db 5400s", "up app-db"]);
+}
+
+#[tokio::test]
 async fn a_hold_of_an_unknown_bastion_reaches_nobody() {
     let daemon = Daemon::start().await;
     let refusal = refused(daemon.client().hold("dev").await.unwrap_err());

@@ -30,4 +30,5 @@ mod signals;
 mod silence;
 mod start;
 mod task_ends;
+mod told;
 mod trouble;

@@ -22,6 +22,13 @@ pub fn is_installed() -> bool {
     programs::are_there(&[PROGRAM], &folder())
 }
 
+/// The Python that moto runs in, where botocore is too.
+pub fn python() -> Option<PathBuf> {
+    let found = is_installed().then(|| programs::find(PROGRAM, &folder()))?;
+    let folder = found?.canonicalize().ok()?.parent()?.to_owned();
+    programs::find("python3", &folder)
+}
+
 fn folder() -> PathBuf {
     let program = std::env::var_os("BASTIOND_MOTO").map(PathBuf::from);
     let folder = program.as_deref().and_then(Path::parent);

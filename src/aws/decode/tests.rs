@@ -1,4 +1,4 @@
-use super::*;
+use super::{rows::ONCE, *};
 use crate::aws::task::Container;
 
 #[test]
@@ -107,7 +107,7 @@ fn a_start_that_failed_is_told_by_its_cause() {
         ),
         (
             "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes",
-            "did not start",
+            "volume",
             Retry::No,
         ),
         (

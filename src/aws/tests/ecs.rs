@@ -116,7 +116,9 @@ async fn a_denied_call_tells_action_request_and_advice() {
     assert_eq!(failed.request_id.as_deref(), Some("req-1"));
     assert_eq!(
         failed.to_string(),
-        format!("RunTask: {text} (AccessDeniedException, request req-1)")
+        format!(
+            "RunTask: a policy does not allow the call: {text} (AccessDeniedException, request req-1)"
+        )
     );
     assert!(failed.hint().unwrap().contains("arn:aws:iam::1:role/task"));
     assert_eq!(

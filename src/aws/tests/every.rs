@@ -241,3 +241,45 @@ async fn calls_that_aws_allows_few_of_take_turns_whoever_makes_them() {
         assert!(took >= Duration::from_secs(2), "{operation}: {took:?}");
     }
 }
+
+#[tokio::test]
+async fn whichever_call_is_denied_its_action_and_the_statement_that_grants_it_are_told() {
+    for (code, message) in [
+        ("AccessDeniedException", "Access denied"),
+        (
+            "UnauthorizedOperation",
+            "You are not authorized to perform this operation.",
+        ),
+    ] {
+        let script =
+            move |call: &super::super::fake::Call, _| refused(&call.operation, 400, code, message);
+        let fake = Fake::start(script).await;
+        let mut actions = Vec::new();
+        for (operation, failed, sent) in failures(&fake, Timeouts::default()).await {
+            assert!(
+                matches!(failed.kind, Kind::Denied(_)),
+                "{operation}: {failed:?}"
+            );
+            assert_eq!((failed.message.as_str(), sent), (message, 1), "{operation}");
+            let hint = failed.hint().unwrap();
+            if operation == "GetCallerIdentity" {
+                continue; // It needs no permission: nothing can be granted.
+            }
+            let lines: Vec<&str> = hint.lines().collect();
+            let action = lines[1]
+                .strip_prefix("action: ")
+                .expect("a line for the action");
+            assert!(
+                action.ends_with(&format!(":{operation}")),
+                "{operation}: {hint}"
+            );
+            let statement = lines.last().unwrap().strip_prefix("statement: ").unwrap();
+            let statement: serde_json::Value = serde_json::from_str(statement).unwrap();
+            assert_eq!(statement["Action"], action);
+            actions.push(action.to_owned());
+        }
+        actions.sort();
+        actions.dedup();
+        assert_eq!(actions.len(), OPERATIONS.len() - 1, "each has its own");
+    }
+}

@@ -42,6 +42,20 @@ pub struct Coming {
     pub(super) reconcile_at: Option<Instant>,
 }
 
+#[cfg(test)]
+impl Coming {
+    pub(crate) fn seen(arn: String, detail: &'static str, now: Instant) -> Self {
+        Self {
+            arn,
+            detail,
+            ours: true,
+            seen_since: now,
+            look_at: now,
+            reconcile_at: None,
+        }
+    }
+}
+
 /// A task that runs and whose agent is being waited for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probing {
@@ -79,6 +93,11 @@ pub struct Held {
 }
 
 impl Held {
+    #[cfg(test)]
+    pub(crate) fn seen(arn: String, target: String, now: Instant) -> Self {
+        Self::new(arn, target, true, now)
+    }
+
     /// A task that was just seen to run.
     pub(super) fn new(arn: String, target: String, ours: bool, now: Instant) -> Self {
         Self {

@@ -285,6 +285,45 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         task: Some(task),
         leases: 1,
         stops_in_seconds,
+        start: None,
+        usual_start: None,
+        kept_seconds: None,
         last_error: None,
     }
+}
+
+#[test]
+fn action_resource_and_statement_of_what_is_denied_have_lines_of_their_own() {
+    let mut denied = status(vec![tunnel("app-db", 55432)], vec![]);
+    denied.problems = vec![Problem {
+        code: "access_denied".into(),
+        subject: "bastion dev".into(),
+        message: "RunTask: not authorized".into(),
+        hint: Some("allow it\naction: ecs:RunTask\nresource: arn:x\u{7}".into()),
+        at: START,
+        seconds_ago: 0,
+    }];
+    let text = plain(&denied, 80);
+    let told = "   hint: allow it\n         action: ecs:RunTask\n         resource: arn:x\n";
+    assert!(text.ends_with(told), "{text}");
+}
+
+#[test]
+fn while_a_start_lasts_its_phase_and_what_is_usual_are_told() {
+    let mut starting = tunnel("app-db", 55432);
+    (starting.state, starting.state_seconds) = (TunnelState::Starting, 12);
+    starting.detail = Some("pulling image 3s".into());
+    starting.bastion = Some("dev".into());
+    let mut dev = bastion("dev", "0a1b2c3d", 12, None);
+    dev.usual_start = Some(crate::status::UsualStart {
+        starts: 17,
+        whole: crate::status::Quantiles {
+            p50_ms: 23_100,
+            p95_ms: 41_000,
+        },
+        phases: Vec::new(),
+    });
+    let text = plain(&status(vec![starting], vec![dev]), 200);
+    let told = "starting 12s: pulling image 3s, usually 24s, at worst 41s";
+    assert!(text.contains(told), "{text}");
 }

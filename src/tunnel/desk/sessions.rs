@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::Tunnel;
 use crate::bastion::Going;
+use crate::config::Via;
 use crate::status::Reason;
 use crate::tunnel::claim::Claim;
 use crate::tunnel::conn::Accepted;
@@ -43,6 +44,8 @@ pub struct Slot {
     warned_of: Option<Instant>,
     /// It was connected when last looked at.
     connected: bool,
+    /// How long it took to connect is on record.
+    counted: bool,
     /// Connections that had got through when last looked at, and those that were refused.
     reached: u64,
     refused: u64,
@@ -83,6 +86,7 @@ impl Tunnel {
             leaving: false,
             warned_of: None,
             connected: false,
+            counted: false,
             reached: 0,
             refused: 0,
             refused_before: 0,
@@ -136,11 +140,15 @@ impl Tunnel {
     pub(super) fn look(&mut self) {
         let mut works = false;
         let mut errors = Vec::new();
+        let mut connected_after = Vec::new();
         for slot in self.sessions.values_mut() {
             let view = slot.view.borrow_and_update().clone();
             let connected = view.phase == Phase::Connected;
             let was_connected = std::mem::replace(&mut slot.connected, connected);
             works |= connected && !was_connected;
+            if connected && !was_connected && !std::mem::replace(&mut slot.counted, true) {
+                connected_after.push(view.since.saturating_duration_since(view.started));
+            }
             if view.reached > slot.reached {
                 (slot.reached, slot.refused_before) = (view.reached, view.refused);
                 (self.failures, self.cooling, works) = (0, None, true);
@@ -152,6 +160,12 @@ impl Tunnel {
                 && reason.is_login()
             {
                 errors.push(reason.clone());
+            }
+        }
+        if let Via::Bastion(name) = &self.config.via {
+            for took in connected_after {
+                let ms = took.as_millis() as u64;
+                self.shared.state.record_connecting(name, ms);
             }
         }
         if works {

@@ -125,6 +125,9 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
                 noted.push(format!("hold {bastion}"));
                 reply.send(Ok(())).unwrap();
             }
+            Command::Keep { tunnel, time } => {
+                noted.push(format!("keep {tunnel} {}s", time.as_secs()));
+            }
             Command::Shutdown => {
                 noted.push("shutdown".into());
                 break;

@@ -52,7 +52,7 @@ pub fn tunnel(name: &str) -> Tunnel {
         name: name.into(),
         listeners: vec![listener("127.0.0.1:55432"), listener("[::1]:55432")],
         remote: "db.example:5432".into(),
-        bastion: None,
+        bastion: (name == "app-db").then(|| "dev".to_owned()),
         target: Some("i-0123456789abcdef0".into()),
         state: TunnelState::Idle,
         state_seconds: 0,

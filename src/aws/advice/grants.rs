@@ -1,0 +1,377 @@
+//! What allows a denied call: the action that it needs, and the statement of a policy that grants it. The names of the
+//! statements are those of `infra/bastion.yaml`.
+
+use serde_json::{Map, Value, json};
+
+use super::Caller;
+use crate::aws::error::{Denied, Why};
+
+/// A statement that grants one action.
+pub(super) struct Grant {
+    /// The operations that need the action, for when AWS does not name it.
+    pub operations: &'static [&'static str],
+    /// The action.
+    pub action: &'static str,
+    /// The statement's name.
+    pub sid: &'static str,
+    /// `{named}` is what AWS named, made wide enough for the next time; `{p}`, `{r}` and `{a}` are partition, region and
+    /// account.
+    pub resources: &'static [&'static str],
+    /// Operator, key and value.
+    pub condition: Option<(&'static str, &'static str, &'static str)>,
+}
+
+impl Grant {
+    const fn new(
+        operations: &'static [&'static str],
+        action: &'static str,
+        sid: &'static str,
+    ) -> Self {
+        Self {
+            operations,
+            action,
+            sid,
+            resources: &["*"],
+            condition: None,
+        }
+    }
+
+    const fn on(mut self, resources: &'static [&'static str]) -> Self {
+        self.resources = resources;
+        self
+    }
+
+    const fn when(
+        mut self,
+        operator: &'static str,
+        key: &'static str,
+        value: &'static str,
+    ) -> Self {
+        self.condition = Some((operator, key, value));
+        self
+    }
+
+    /// The statement as a policy has it, for `resource` that AWS named.
+    pub fn statement(&self, resource: Option<&str>, caller: &Caller) -> Value {
+        let mut statement = Map::new();
+        statement.insert("Sid".to_owned(), json!(self.sid));
+        statement.insert("Effect".to_owned(), json!("Allow"));
+        statement.insert("Action".to_owned(), json!(self.action));
+        let mut resources: Vec<String> = Vec::new();
+        for pattern in self.resources {
+            let filled = filled(pattern, resource, caller);
+            if !resources.contains(&filled) {
+                resources.push(filled);
+            }
+        }
+        let resources = match &resources[..] {
+            [one] => json!(one),
+            several => json!(several),
+        };
+        statement.insert("Resource".to_owned(), resources);
+        if let Some((operator, key, value)) = self.condition {
+            statement.insert("Condition".to_owned(), json!({operator: {key: value}}));
+        }
+        Value::Object(statement)
+    }
+}
+
+const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
+const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
+const NAMED: &[&str] = &["{named}"];
+/// AWS's own documents have no account.
+const TUNNEL: &[&str] = &[
+    "arn:{p}:ecs:{r}:{a}:task/*",
+    "arn:{p}:ssm:{r}::document/AWS-StartPortForwardingSessionToRemoteHost",
+    "{named}",
+];
+
+/// Every action that may be denied.
+pub(super) static GRANTS: &[Grant] = &[
+    Grant::new(&["RunTask"], "ecs:RunTask", "StartBastion").on(NAMED),
+    Grant::new(&[], "ecs:TagResource", "TagBastionOnCreate")
+        .on(TASKS)
+        .when("StringEquals", "ecs:CreateAction", "RunTask"),
+    Grant::new(&[], "iam:PassRole", "PassTaskRoles")
+        .on(NAMED)
+        .when(
+            "StringEquals",
+            "iam:PassedToService",
+            "ecs-tasks.amazonaws.com",
+        ),
+    Grant::new(&["ListTasks"], "ecs:ListTasks", "FindBastion"),
+    Grant::new(&["DescribeTasks"], "ecs:DescribeTasks", "WatchBastion").on(TASKS),
+    Grant::new(&["StopTask"], "ecs:StopTask", "StopBastion").on(TASKS),
+    Grant::new(&["StartSession"], "ssm:StartSession", "OpenTunnel")
+        .on(TUNNEL)
+        .when("BoolIfExists", "ssm:SessionDocumentAccessCheck", "true"),
+    Grant::new(
+        &["GetConnectionStatus"],
+        "ssm:GetConnectionStatus",
+        "ProbeTunnel",
+    )
+    .on(TASKS),
+    Grant::new(&[], "ssmmessages:OpenDataChannel", "OpenDataChannel").on(SESSIONS),
+    Grant::new(&["ResumeSession"], "ssm:ResumeSession", "OwnSessions")
+        .on(SESSIONS)
+        .when(
+            "StringLike",
+            "ssm:resourceTag/aws:ssmmessages:session-id",
+            "${aws:userid}",
+        ),
+    Grant::new(&["TerminateSession"], "ssm:TerminateSession", "OwnSessions")
+        .on(SESSIONS)
+        .when(
+            "StringLike",
+            "ssm:resourceTag/aws:ssmmessages:session-id",
+            "${aws:userid}",
+        ),
+    Grant::new(
+        &["DescribeSessions"],
+        "ssm:DescribeSessions",
+        "CountSessions",
+    ),
+    Grant::new(&["ExecuteCommand"], "ecs:ExecuteCommand", "OpenShell").on(&[
+        "arn:{p}:ecs:{r}:{a}:cluster/*",
+        "arn:{p}:ecs:{r}:{a}:task/*",
+    ]),
+    Grant::new(&["GenerateDataKey"], "kms:GenerateDataKey", "EncryptShell").on(NAMED),
+    Grant::new(&["AssumeRole"], "sts:AssumeRole", "AssumeRole").on(NAMED),
+    Grant::new(&[], "sts:SetSourceIdentity", "AssumeRole").on(NAMED),
+    Grant::new(
+        &["DescribeDBClusters"],
+        "rds:DescribeDBClusters",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeDBInstances"],
+        "rds:DescribeDBInstances",
+        "Discover",
+    ),
+    Grant::new(&["DescribeDBProxies"], "rds:DescribeDBProxies", "Discover"),
+    Grant::new(
+        &["DescribeDBProxyEndpoints"],
+        "rds:DescribeDBProxyEndpoints",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeReplicationGroups"],
+        "elasticache:DescribeReplicationGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeClusters"],
+        "redshift:DescribeClusters",
+        "Discover",
+    ),
+];
+
+/// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
+pub(super) static WHO: &[(Why, &str, &str)] = &[
+    (
+        Why::NotAllowed,
+        "no policy allows it",
+        "allow {what}: add the statement to your policy",
+    ),
+    (
+        Why::ExplicitDeny,
+        "a policy denies it",
+        "remove the statement that denies {what}",
+    ),
+    (
+        Why::OrganizationPolicy,
+        "a service or resource control policy denies it",
+        "ask the organisation's administrator: a control policy denies {what}",
+    ),
+    (
+        Why::PermissionsBoundary,
+        "the permissions boundary does not allow it",
+        "ask an administrator: the permissions boundary does not allow {what}",
+    ),
+    (
+        Why::SessionPolicy,
+        "the policy of the login session does not allow it",
+        "the session's own policy does not allow {what}: log in without it",
+    ),
+    (
+        Why::EndpointPolicy,
+        "the policy of a VPC endpoint does not allow it",
+        "the vpc endpoint's policy does not allow {what}: extend it",
+    ),
+    (
+        Why::Unknown,
+        "AWS does not say why",
+        "allow {what}: add the statement to your policy",
+    ),
+];
+
+/// One line on who can help, then action, resource and the granting statement on lines of their own.
+pub(super) fn advice(operation: &str, denied: &Denied, caller: &Caller) -> String {
+    let action = denied.action.as_deref();
+    let grant = GRANTS.iter().find(|grant| match action {
+        Some(action) => grant.action == action,
+        None => grant.operations.contains(&operation),
+    });
+    let Some(action) = action.or(grant.map(|grant| grant.action)) else {
+        return format!("ask an administrator to allow {operation}");
+    };
+    let resource = denied.resource.as_deref();
+    let what = match resource {
+        Some(resource) => format!("{action} on {resource}"),
+        None => action.to_owned(),
+    };
+    let (_, _, who) = WHO
+        .iter()
+        .find(|(why, ..)| *why == denied.why)
+        .expect("there is a row for each reason");
+    let mut lines = vec![who.replace("{what}", &what), format!("action: {action}")];
+    lines.extend(resource.map(|resource| format!("resource: {resource}")));
+    // A statement more is no help against one that denies.
+    if matches!(denied.why, Why::NotAllowed | Why::Unknown) {
+        let statement = match grant {
+            Some(grant) => grant.statement(resource, caller),
+            None => {
+                json!({"Effect": "Allow", "Action": action, "Resource": resource.unwrap_or("*")})
+            }
+        };
+        lines.push(format!("statement: {statement}"));
+    }
+    lines.join("\n")
+}
+
+fn filled(pattern: &str, resource: Option<&str>, caller: &Caller) -> String {
+    let parts: Vec<&str> = resource.unwrap_or_default().splitn(6, ':').collect();
+    let part = |index: usize| parts.get(index).copied().filter(|part| !part.is_empty());
+    let region = Some(caller.region.as_str()).filter(|region| !region.is_empty());
+    let named = resource.filter(|name| *name != "*").map(widened);
+    pattern
+        .replace("{named}", named.as_deref().unwrap_or("*"))
+        .replace("{p}", part(1).unwrap_or("aws"))
+        .replace("{r}", part(3).or(region).unwrap_or("*"))
+        .replace("{a}", part(4).unwrap_or("*"))
+}
+
+/// The next revision, task and session have other ids.
+fn widened(arn: &str) -> String {
+    let cut_at = |mark: &str, separator: char| {
+        let (head, tail) = arn.split_once(mark)?;
+        let (name, _) = tail.rsplit_once(separator).unwrap_or((tail, ""));
+        Some(format!("{head}{mark}{name}{separator}*"))
+    };
+    cut_at(":task-definition/", ':')
+        .or_else(|| Some(format!("{}:task/*", arn.split_once(":task/")?.0)))
+        .or_else(|| Some(format!("{}:session/*", arn.split_once(":session/")?.0)))
+        .unwrap_or_else(|| arn.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/bastion:7";
+
+    fn told(
+        operation: &str,
+        action: Option<&str>,
+        resource: Option<&str>,
+        why: Why,
+    ) -> Vec<String> {
+        let denied = Denied {
+            action: action.map(str::to_owned),
+            resource: resource.map(str::to_owned),
+            why,
+        };
+        let caller = Caller {
+            region: "eu-west-1".into(),
+            ..Caller::default()
+        };
+        let told = advice(operation, &denied, &caller);
+        told.lines().map(str::to_owned).collect()
+    }
+
+    fn statement(lines: &[String]) -> Value {
+        let text = lines.last().unwrap().strip_prefix("statement: ").unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn action_and_resource_have_lines_of_their_own_and_the_statement_grants_them() {
+        let lines = told("RunTask", Some("ecs:RunTask"), Some(ARN), Why::NotAllowed);
+        assert_eq!(lines[1], "action: ecs:RunTask");
+        assert_eq!(lines[2], format!("resource: {ARN}"));
+        assert_eq!(
+            statement(&lines),
+            json!({
+                "Sid": "StartBastion", "Effect": "Allow", "Action": "ecs:RunTask",
+                "Resource": "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/bastion:*"
+            })
+        );
+    }
+
+    #[test]
+    fn a_role_is_passed_to_ecs_only() {
+        let role = "arn:aws:iam::123456789012:role/task";
+        let lines = told("RunTask", Some("iam:PassRole"), Some(role), Why::NotAllowed);
+        let statement = statement(&lines);
+        assert_eq!(statement["Resource"], role);
+        assert_eq!(
+            statement["Condition"]["StringEquals"]["iam:PassedToService"],
+            "ecs-tasks.amazonaws.com"
+        );
+    }
+
+    #[test]
+    fn a_tunnel_needs_both_the_task_and_the_document_whichever_aws_named() {
+        let document = "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSessionToRemoteHost";
+        let task = "arn:aws:ecs:eu-west-1:123456789012:task/backend/0123abcd";
+        for named in [document, task] {
+            let lines = told("StartSession", None, Some(named), Why::Unknown);
+            let text = statement(&lines)["Resource"].to_string();
+            assert!(
+                text.contains(document) && text.contains(":task/*"),
+                "{text}"
+            );
+            assert!(
+                !text.contains("0123abcd"),
+                "the next task has another id: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_denial_that_names_nothing_is_told_by_its_operation() {
+        let lines = told("StopTask", None, None, Why::Unknown);
+        assert_eq!(lines[1], "action: ecs:StopTask");
+        assert_eq!(
+            statement(&lines)["Resource"],
+            "arn:aws:ecs:eu-west-1:*:task/*"
+        );
+    }
+
+    #[test]
+    fn against_a_denying_policy_no_statement_is_offered() {
+        for why in [
+            Why::ExplicitDeny,
+            Why::OrganizationPolicy,
+            Why::PermissionsBoundary,
+            Why::SessionPolicy,
+            Why::EndpointPolicy,
+        ] {
+            let lines = told("RunTask", Some("ecs:RunTask"), Some(ARN), why);
+            assert!(
+                lines.len() == 3 && lines[0].contains("ecs:RunTask"),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn statements_are_named_as_in_the_template() {
+        let template = include_str!("../../../infra/bastion.yaml");
+        for grant in GRANTS {
+            let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
+            let is_elsewhere = ["OpenShell", "EncryptShell", "AssumeRole"].contains(&grant.sid);
+            assert!(is_there != is_elsewhere, "{}", grant.sid);
+        }
+    }
+}

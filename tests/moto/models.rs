@@ -1,0 +1,307 @@
+//! Every request that the daemon can send, held against the API models of AWS that botocore has: names, types, required
+//! members, lengths, values and patterns. botocore comes with moto.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use bastiond::{
+    aws::{Aws, Desired, RunTask, SessionId, Source, Timeouts},
+    config::{self, Config, Remote},
+    net::Net,
+};
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::server::python;
+
+/// A request, as the models see it.
+#[derive(Clone, Debug, Serialize)]
+struct Record {
+    service: String,
+    operation: String,
+    body: String,
+}
+
+type Records = Arc<Mutex<Vec<Record>>>;
+
+#[tokio::test]
+async fn every_request_is_one_that_the_models_of_aws_allow() {
+    let Some(python) = python() else {
+        return;
+    };
+    let (endpoint, records) = recorder().await;
+    every_call(&endpoint).await;
+    let records = records.lock().unwrap().clone();
+    let sent: BTreeSet<String> = records.iter().map(|it| it.operation.clone()).collect();
+    let known = operations_of_the_source();
+    assert!(known.len() > 15, "{known:?}");
+    let unsent: Vec<_> = known.difference(&sent).collect();
+    assert!(
+        unsent.is_empty(),
+        "make these calls in `every_call`: {unsent:?}"
+    );
+    assert_eq!(validate(&python, &records), "");
+}
+
+#[test]
+fn requests_that_are_wrong_are_found() {
+    let Some(python) = python() else {
+        return;
+    };
+    let wrong = |service: &str, operation: &str, body: &str| {
+        let record = Record {
+            service: service.into(),
+            operation: operation.into(),
+            body: body.into(),
+        };
+        validate(&python, &[record])
+    };
+    for (service, operation, body, says) in [
+        ("ecs", "StopTask", r#"{"cluster":"c"}"#, "task is missing"),
+        (
+            "ecs",
+            "StopTask",
+            r#"{"task":"t","why":"x"}"#,
+            "no member why",
+        ),
+        ("ecs", "StopTask", r#"{"task":7}"#, "no string"),
+        ("ecs", "ListTasks", r#"{"desiredStatus":"UP"}"#, "none of"),
+        ("ecs", "EndTask", "{}", "no operation"),
+        ("ssm", "StartSession", r#"{"Target":""}"#, "not within"),
+        (
+            "ssm",
+            "StartSession",
+            "{\"Target\":\"t\",\"Reason\":\"a\\nb\"}",
+            "match",
+        ),
+        (
+            "rds",
+            "DescribeDBClusters",
+            "Action=DescribeDBClusters&Version=2014-10-31&Id=x",
+            "no member Id",
+        ),
+        (
+            "rds",
+            "DescribeDBClusters",
+            "Action=DescribeDBClusters&Version=2014-10-31&Filters.Filter.1.Name=x",
+            "Values is missing",
+        ),
+        (
+            "sts",
+            "AssumeRole",
+            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/r&RoleSessionName=a%20b",
+            "match",
+        ),
+    ] {
+        let found = wrong(service, operation, body);
+        assert!(found.contains(says), "{operation} {body}: {found}");
+    }
+}
+
+/// Each with all that it can carry, in words that are hard on patterns.
+async fn every_call(endpoint: &str) {
+    let aws = account(endpoint, "").await;
+    let arn =
+        "arn:aws:ecs:eu-west-1:123456789012:task/my_cluster-1/0123456789abcdef0123456789abcdef";
+    let target = "ecs:my_cluster-1_0123456789abcdef_0123456789abcdef-0527074092";
+    let words = "d\u{f6}ner\u{7}\n\u{65e5}\u{672c} tunnel `app-db`".repeat(30);
+    for (family, desired) in [
+        (Some("bastion"), Desired::Running),
+        (None, Desired::Stopped),
+    ] {
+        let _ = aws.list_tasks("my_cluster-1", family, desired).await;
+    }
+    let _ = aws
+        .describe_tasks("my_cluster-1", &vec![arn.to_owned(); 250])
+        .await;
+    let _ = aws.run_task(&run()).await;
+    let _ = aws.stop_task("my_cluster-1", arn, &words).await;
+    let _ = aws
+        .execute_command("c", arn, Some("bastion"), "sh -c 'id'")
+        .await;
+    let _ = aws
+        .start_session(target, Some("db.internal"), 5432, &words)
+        .await;
+    let _ = aws.start_session(target, None, 9090, "").await;
+    let parameters = BTreeMap::from([("command".to_owned(), vec!["id".to_owned()])]);
+    let _ = aws
+        .start_document("i-0123456789abcdef0", Some("my-document"), &parameters, "r")
+        .await;
+    let id = SessionId::new("bastiond-me-0123456789abcdef0");
+    let _ = aws.resume_session(&id).await;
+    let _ = aws.terminate_session(&id).await;
+    let _ = aws.connection_status(target).await;
+    let _ = aws.active_sessions(target).await;
+    let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
+    let _ = aws.data_key("alias/shells", &context).await;
+    let _ = aws.identity().await;
+    for host in [
+        "rds-cluster:app",
+        "rds-cluster:tag:Env=dev",
+        "rds-instance:one",
+        "rds-instance:tag:Env=dev",
+        "rds-proxy:front:readonly",
+        "elasticache:cache:reader",
+        "docdb:docs",
+        "neptune:graph",
+        "redshift:dwh",
+        "redshift:tag:Env=dev",
+    ] {
+        let text = format!(
+            "[[tunnel]]\nname = \"t\"\ntarget = \"i-0123456789abcdef0\"\nhost = \"{host}\"\n"
+        );
+        let tunnel = Config::parse(&text).expect(host).tunnels.remove(0);
+        let Remote::Database { selector, port } = tunnel.remote else {
+            panic!("{host} is a database");
+        };
+        let _ = aws.locate(&selector, port).await;
+    }
+    let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
+    let _ = account(endpoint, role).await.identity().await;
+}
+
+fn run() -> RunTask {
+    RunTask {
+        cluster: "arn:aws:ecs:eu-west-1:123456789012:cluster/my_cluster-1".into(),
+        task_definition: "bastion:7".into(),
+        subnets: vec!["subnet-0a1b2c3d".into(); 16],
+        security_groups: vec!["sg-0a1b2c3d".into(); 5],
+        assign_public_ip: true,
+        started_by: "bastiond/0123456789abcdef".into(),
+        tags: BTreeMap::from([
+            ("bastiond:stack".to_owned(), "my_stack-1.x".to_owned()),
+            ("bastiond:owner".to_owned(), "me@example.com".to_owned()),
+        ]),
+        client_token: "x".repeat(64),
+    }
+}
+
+async fn account(endpoint: &str, more: &str) -> Aws {
+    let text = format!(
+        "[aws]\nregion = \"eu-west-1\"\nendpoint_url = \"{endpoint}\"\n{more}\n[[tunnel]]\nname = \"t\"\nport = 1\n\
+         target = \"i-0123456789abcdef0\"\n"
+    );
+    let config: config::Aws = Config::parse(&text).expect("a configuration").aws;
+    let net = Net::new(|_| None).expect("a net");
+    let source = Source::fixed("AKIATEST", "secret");
+    Aws::with(&config, "o'brien \u{f6}", &net, source, Timeouts::default())
+        .await
+        .expect("calls can be made")
+}
+
+/// A server that writes down what it is asked, and says that there is nothing.
+async fn recorder() -> (String, Records) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let records = Records::default();
+    let kept = records.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let records = kept.clone();
+            let service = service_fn(move |request| answer(request, records.clone()));
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    (endpoint, records)
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    records: Records,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let text = |name: &str| {
+        let value = head.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let scope = text(header::AUTHORIZATION.as_str());
+    let service = scope.split('/').nth(3).unwrap_or_default().to_owned();
+    let body = body.collect().await.expect("a whole request").to_bytes();
+    let body = String::from_utf8(body.to_vec()).expect("text");
+    let target = text("x-amz-target");
+    let (operation, nothing) = match target.rsplit_once('.') {
+        Some((_, operation)) => (operation.to_owned(), "{}".to_owned()),
+        None => {
+            let mut pairs = form_urlencoded::parse(body.as_bytes());
+            let action = pairs.find(|(key, _)| key == "Action");
+            let action = action
+                .map(|(_, value)| value.into_owned())
+                .unwrap_or_default();
+            let empty = list(&action);
+            (action, empty)
+        }
+    };
+    records.lock().unwrap().push(Record {
+        service,
+        operation,
+        body,
+    });
+    Ok(Response::new(Full::new(nothing.into())))
+}
+
+/// One thing of each kind, where another call follows from it.
+fn list(action: &str) -> String {
+    let inner = match action {
+        "DescribeDBProxies" => {
+            "<DBProxies><member><DBProxyName>front</DBProxyName><Status>available</Status>\
+             <EngineFamily>MYSQL</EngineFamily><Endpoint>front.x</Endpoint></member></DBProxies>"
+        }
+        _ => "",
+    };
+    format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
+}
+
+/// The operations that the source names where it makes calls.
+fn operations_of_the_source() -> BTreeSet<String> {
+    let mut found = BTreeSet::from(["AssumeRole".to_owned()]);
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the source").flatten() {
+            let path: PathBuf = entry.path();
+            match path.is_dir() {
+                true if !path.ends_with("tests") => folders.push(path),
+                true => {}
+                false => {
+                    let text = std::fs::read_to_string(&path).expect("a file of the source");
+                    let text: String = text.split_whitespace().collect();
+                    for mark in [".call(\"", ".paced(\"", ".paced_patiently(\"", "action:\""] {
+                        let after = text.split(mark).skip(1);
+                        let names = after.filter_map(|rest| rest.split('"').next());
+                        let is_one = |name: &&str| name.chars().all(char::is_alphanumeric);
+                        found.extend(names.filter(is_one).map(str::to_owned));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What the models do not allow, a line each.
+fn validate(python: &Path, records: &[Record]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto/models.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let text = serde_json::to_vec(records).expect("records are JSON");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(&text).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", output.status);
+    String::from_utf8(output.stdout).expect("text")
+}
