@@ -16,6 +16,7 @@
 //! Listeners are bound before anything is asked of AWS. Shutdown: stop accepting and end the
 //! sessions, then let the bastions go, then write the state down, then remove the control socket.
 
+mod accounts;
 mod credentials;
 mod identity;
 mod leftovers;
@@ -29,13 +30,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::aws::{Aws, Source, Timeouts};
+use crate::aws::Source;
 use crate::config::{Config, Via};
 use crate::control::socket::Claim;
 use crate::control::{self, Door};
@@ -47,6 +48,7 @@ use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::Problem;
 use crate::{bastion, tunnel};
 
+use accounts::{Account, Accounts};
 use leftovers::Leftovers;
 use overview::Overview;
 
@@ -92,27 +94,30 @@ pub async fn run(
     let listener = claim.listen()?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = platform::local_user();
-    let aws = connect(&setup, &user, &net).await?;
+    let accounts = connect(&setup, &user, &net).await?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
     let written = CancellationToken::new();
     let writing = AbortOnDropHandle::new(tokio::spawn(writer.run(written.clone())));
 
-    let mut daemon = Daemon::start(&setup, &aws, net, state.clone(), user);
+    let mut daemon = Daemon::start(&setup, &accounts, net, state.clone(), user);
     daemon.listening().await;
     daemon.begin_bastions.cancel();
-    let overview = Overview::new(&setup, &daemon, &aws, state.clone(), loaded.warning);
+    let overview = Overview::new(&setup, &daemon, &accounts, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
     let door = Door::new(move || overview.status(), commands);
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
-    let asking = identity::spawn(aws.clone(), daemon.starting.clone(), cancel.child_token());
-    let tunnels = daemon.tunnels.clone();
-    let looking_after = credentials::spawn(aws.clone(), tunnels, cancel.child_token());
+    let mut helpers = daemon.helpers(&accounts, &cancel);
     let left = leftovers(&setup.config, loaded.contents);
-    let cleaning = leftovers::spawn(aws, state.clone(), left, cancel.child_token());
+    helpers.push(leftovers::spawn(
+        accounts,
+        state.clone(),
+        left,
+        cancel.child_token(),
+    ));
 
     let announced = ready(&line);
     if announced.is_ok() {
@@ -124,8 +129,8 @@ pub async fn run(
     drop(requests);
     cancel.cancel();
     daemon.shut_down().await;
-    for ending in [cleaning, asking, looking_after] {
-        let _ = ending.await;
+    for helper in helpers {
+        let _ = helper.await;
     }
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
@@ -145,13 +150,13 @@ fn tell_service_manager(news: &[NotifyState<'_>]) {
     }
 }
 
-async fn connect(setup: &Setup, user: &str, net: &Net) -> anyhow::Result<Aws> {
-    let (config, source) = (&setup.config.aws, setup.source.clone());
-    let aws = Aws::with(config, user, net, source, Timeouts::default()).await;
-    aws.map_err(|error| match error.hint() {
+async fn connect(setup: &Setup, user: &str, net: &Net) -> anyhow::Result<Arc<Accounts>> {
+    let accounts = Accounts::connect(setup, user, net).await;
+    let accounts = accounts.map_err(|error| match error.hint() {
         Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
         None => error.into(),
-    })
+    })?;
+    Ok(Arc::new(accounts))
 }
 
 /// What no bastion adopts.
@@ -176,7 +181,6 @@ struct Daemon {
     bastion_tasks: JoinSet<()>,
     /// Bastions that are kept for a while for who asked.
     holds: JoinSet<()>,
-    starting: Arc<Notify>,
     /// Bastions may make calls: every port was tried.
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
@@ -184,43 +188,42 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(setup: &Setup, aws: &Aws, net: Net, state: State, user: String) -> Self {
+    fn start(setup: &Setup, accounts: &Accounts, net: Net, state: State, user: String) -> Self {
         let mut daemon = Self {
             tunnels: Vec::new(),
             bastions: BTreeMap::new(),
             tunnel_tasks: JoinSet::new(),
             bastion_tasks: JoinSet::new(),
             holds: JoinSet::new(),
-            starting: Arc::default(),
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
         };
         let shared = bastion::Shared {
-            aws: aws.clone(),
+            aws: accounts.main().aws.clone(),
             records: state.clone(),
             owner: user.clone(),
             pace: setup.pace,
             begin: daemon.begin_bastions.clone(),
         };
-        daemon.start_bastions(&setup.config, &shared);
+        daemon.start_bastions(&setup.config, &shared, accounts);
         let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
         let (tasks, end) = (&mut daemon.tunnel_tasks, daemon.end_tunnels.clone());
         let changes = changes::spawn(tasks, network, end);
         let shared = tunnel::Shared {
-            aws: aws.clone(),
+            aws: accounts.main().aws.clone(),
             net,
             state,
             user,
             drain: setup.config.shutdown_timeout,
-            starting: daemon.starting.clone(),
+            starting: accounts.main().starting.clone(),
             changes,
         };
-        daemon.start_tunnels(&setup.config, &shared);
+        daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon
     }
 
-    fn start_bastions(&mut self, config: &Config, shared: &bastion::Shared) {
+    fn start_bastions(&mut self, config: &Config, shared: &bastion::Shared, accounts: &Accounts) {
         let recorded = shared.records.contents().tasks;
         for bastion in config.bastions.values() {
             let mut fitting = recorded
@@ -228,21 +231,50 @@ impl Daemon {
                 .filter(|task| bastion::is_wanted(task, bastion));
             let adopt = fitting.next().map(|task| task.arn.clone());
             let (tasks, end) = (&mut self.bastion_tasks, self.end_bastions.clone());
-            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared.clone(), end);
+            let shared = bastion::Shared {
+                aws: accounts.of_bastion(&bastion.name).aws.clone(),
+                ..shared.clone()
+            };
+            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
             self.bastions.insert(bastion.name.clone(), handle);
         }
     }
 
-    fn start_tunnels(&mut self, config: &Config, shared: &tunnel::Shared) {
+    fn start_tunnels(&mut self, config: &Config, shared: &tunnel::Shared, accounts: &Accounts) {
         for tunnel in &config.tunnels {
             let bastion = match &tunnel.via {
                 Via::Bastion(name) => self.bastions.get(name).cloned(),
                 Via::Target(_) => None,
             };
             let (tasks, end) = (&mut self.tunnel_tasks, self.end_tunnels.clone());
-            let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared.clone(), end);
+            let Account { aws, starting } = accounts.of_tunnel(&tunnel.name).clone();
+            let shared = tunnel::Shared {
+                aws,
+                starting,
+                ..shared.clone()
+            };
+            let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
             self.tunnels.push(handle);
         }
+    }
+
+    /// What looks after each account.
+    fn helpers(
+        &self,
+        accounts: &Accounts,
+        cancel: &CancellationToken,
+    ) -> Vec<AbortOnDropHandle<()>> {
+        let mut helpers = Vec::new();
+        for Account { aws, starting } in accounts.all() {
+            let is_of_it = |tunnel: &&tunnel::Handle| {
+                Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)
+            };
+            let tunnels = self.tunnels.iter().filter(is_of_it).cloned().collect();
+            let (asking, renewing) = (cancel.child_token(), cancel.child_token());
+            helpers.push(identity::spawn(aws.clone(), starting.clone(), asking));
+            helpers.push(credentials::spawn(aws.clone(), tunnels, renewing));
+        }
+        helpers
     }
 
     /// Wait until every port was tried.

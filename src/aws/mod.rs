@@ -375,6 +375,7 @@ fn credentials(
         providers = providers.with_http_client(http);
     }
     let (profile, role_arn) = (config.profile.clone(), config.role_arn.clone());
+    let role = config.role.clone();
     let (sdk, session_name) = (sdk.clone(), source::session_name(user));
     let files = match source {
         Source::Machine => Files::of_machine(),
@@ -388,6 +389,7 @@ fn credentials(
                 base,
                 sdk: sdk.clone(),
                 role_arn: role_arn.clone(),
+                role: role.clone(),
                 session_name: session_name.clone(),
             }),
         }

@@ -123,25 +123,50 @@ async fn variants(loader: ConfigLoader, sdk: SdkConfig, config: &config::Aws) ->
     builder.build()
 }
 
-/// A role assumed with the credentials of `base`.
+/// A role assumed with the credentials of `base`, by way of others where there is a chain.
 #[derive(Debug)]
 pub(super) struct Assumed {
     pub(super) base: SharedCredentialsProvider,
     pub(super) sdk: SdkConfig,
     pub(super) role_arn: String,
+    pub(super) role: config::AssumeRole,
     pub(super) session_name: String,
 }
 
 impl Assumed {
-    async fn assume(&self) -> Result<Credentials, CredentialsError> {
-        let base = self.base.provide_credentials().await?;
+    async fn assume_all(&self) -> Result<Credentials, CredentialsError> {
+        let mut credentials = self.base.provide_credentials().await?;
+        let arns = self.role.chain.iter().chain([&self.role_arn]);
+        for (index, arn) in arns.enumerate() {
+            credentials = self.assume(credentials, arn, index == 0).await?;
+        }
+        Ok(credentials)
+    }
+
+    /// The source identity, once set, stays; the external id and the duration are the last role's.
+    async fn assume(
+        &self,
+        base: Credentials,
+        role_arn: &str,
+        is_first: bool,
+    ) -> Result<Credentials, CredentialsError> {
         let config = aws_sdk_sts::config::Builder::from(&self.sdk)
             .credentials_provider(base)
             .build();
+        let is_last = role_arn == self.role_arn;
+        let seconds = self
+            .role
+            .duration
+            .filter(|_| is_last)
+            .map(|it| it.as_secs());
+        let identity = self.role.source_identity.clone().filter(|_| is_first);
         let call = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
-            .role_arn(&self.role_arn)
-            .role_session_name(&self.session_name);
+            .role_arn(role_arn)
+            .role_session_name(&self.session_name)
+            .set_external_id(self.role.external_id.clone().filter(|_| is_last))
+            .set_duration_seconds(seconds.and_then(|seconds| i32::try_from(seconds).ok()))
+            .set_source_identity(identity);
         let reply = call
             .send()
             .await
@@ -169,7 +194,7 @@ impl ProvideCredentials for Assumed {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.assume())
+        future::ProvideCredentials::new(self.assume_all())
     }
 }
 
@@ -217,6 +242,7 @@ mod tests {
             profile: Some("gov".into()),
             region: None,
             role_arn: None,
+            role: config::AssumeRole::default(),
             endpoint_url: None,
             sign_websocket: true,
         };

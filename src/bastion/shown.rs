@@ -44,6 +44,7 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         start: view.phases.status(now.into_std()),
         usual_start: None,
         kept_seconds: None,
+        aws: None,
         last_error: view.last_error.as_ref().map(|(reason, at)| {
             let ago = now.saturating_duration_since(*at);
             Problem::new(

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Bastion, Mode, OnShutdown,
+    Aws, Bastion, Mode, OnShutdown, aws,
     error::Complaint,
     raw,
     scope::{self, Report, Scope, Section},
@@ -20,14 +20,20 @@ const MOST_SECURITY_GROUPS: usize = 5;
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
+    aws: &Aws,
     report: &mut Report,
 ) -> BTreeMap<String, Bastion> {
     raw.into_iter()
-        .map(|(name, bastion)| (name.get_ref().clone(), one(name, bastion, report)))
+        .map(|(name, bastion)| (name.get_ref().clone(), one(name, bastion, aws, report)))
         .collect()
 }
 
-fn one(name: Spanned<String>, raw: Spanned<raw::Bastion>, report: &mut Report) -> Bastion {
+fn one(
+    name: Spanned<String>,
+    raw: Spanned<raw::Bastion>,
+    aws: &Aws,
+    report: &mut Report,
+) -> Bastion {
     if let Err(complaint) = scope::name(name.get_ref()) {
         report.add(
             name.span().start,
@@ -37,7 +43,11 @@ fn one(name: Spanned<String>, raw: Spanned<raw::Bastion>, report: &mut Report) -
         );
     }
     let (name, header, raw) = (name.into_inner(), raw.span(), raw.into_inner());
-    let mut scope = report.scope(Section::top().table("bastion").table(&name));
+    let section = Section::top().table("bastion").table(&name);
+    let own = raw
+        .aws
+        .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
+    let mut scope = report.scope(section);
     let cluster = scope.required(
         "cluster",
         raw.cluster,
@@ -74,6 +84,7 @@ fn one(name: Spanned<String>, raw: Spanned<raw::Bastion>, report: &mut Report) -
             raw.on_shutdown,
             &[("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)],
         ),
+        aws: own,
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }

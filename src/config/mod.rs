@@ -58,10 +58,25 @@ pub struct Aws {
     pub region: Option<String>,
     /// The role to assume before any other call.
     pub role_arn: Option<String>,
+    /// How it is assumed.
+    pub role: AssumeRole,
     /// An `https` URL, or an `http` one on a loopback address, that stands in for the AWS endpoints.
     pub endpoint_url: Option<String>,
     /// Whether the WebSocket's opening request is signed as well; true by default.
     pub sign_websocket: bool,
+}
+
+/// How a role is assumed. The session bears the caller's own name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// Roles to assume on the way, each with the credentials of the one before.
+    pub chain: Vec<String>,
+    /// What the role's owner wants to be told.
+    pub external_id: Option<String>,
+    /// How long its credentials last; AWS's hour by default.
+    pub duration: Option<Duration>,
+    /// Who is behind it, for CloudTrail; it stays for the whole chain.
+    pub source_identity: Option<String>,
 }
 
 impl Default for Aws {
@@ -71,6 +86,7 @@ impl Default for Aws {
             profile: None,
             region: None,
             role_arn: None,
+            role: AssumeRole::default(),
             endpoint_url: None,
             sign_websocket: true,
         }
@@ -102,6 +118,8 @@ pub struct Bastion {
     pub on_shutdown: OnShutdown,
     /// When the task is kept though nobody is connected.
     pub warm: Option<Warm>,
+    /// How to reach AWS, if not as the others do.
+    pub aws: Option<Aws>,
 }
 
 /// Whose task a bastion may use.
@@ -193,6 +211,12 @@ pub enum Keepalive {
 }
 
 impl Config {
+    /// How to reach AWS for the bastion of this name, or for what is no bastion.
+    pub fn aws_of(&self, bastion: Option<&str>) -> &Aws {
+        let bastion = bastion.and_then(|name| self.bastions.get(name));
+        bastion.and_then(|it| it.aws.as_ref()).unwrap_or(&self.aws)
+    }
+
     /// Reads a configuration file's text.
     ///
     /// # Errors
@@ -217,7 +241,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
-    let bastions = bastion::check(root.bastion, report);
+    let bastions = bastion::check(root.bastion, &aws, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
     Config {
         aws,

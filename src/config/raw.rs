@@ -36,6 +36,10 @@ pub(super) struct Aws {
     pub profile: Option<Spanned<String>>,
     pub region: Option<Spanned<String>>,
     pub role_arn: Option<Spanned<String>>,
+    pub role_chain: Option<Spanned<Vec<Spanned<String>>>>,
+    pub external_id: Option<Spanned<String>>,
+    pub role_duration: Option<Spanned<RawDuration>>,
+    pub source_identity: Option<Spanned<String>>,
     pub endpoint_url: Option<Spanned<String>>,
     pub sign_websocket: Option<bool>,
 }
@@ -54,6 +58,7 @@ pub(super) struct Bastion {
     pub on_shutdown: Option<Spanned<String>>,
     pub warm: Option<Spanned<String>>,
     pub max_hours_per_day: Option<Spanned<f64>>,
+    pub aws: Option<Aws>,
 }
 
 #[derive(Debug, Default, Deserialize)]

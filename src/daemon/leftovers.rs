@@ -1,6 +1,7 @@
 //! What an earlier run that crashed left behind: its sessions are ended. Its tasks are adopted by
 //! their bastions; those that no bastion wants any more are stopped, unless somebody uses them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -8,6 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::accounts::Accounts;
 use crate::aws::{self, Aws, SessionId};
 use crate::state::{SessionRecord, State, TaskRecord};
 
@@ -27,7 +29,7 @@ pub struct Leftovers {
 
 /// End all of it, trying again what cannot be ended yet. That stays in the state file meanwhile.
 pub fn spawn(
-    aws: Aws,
+    accounts: Arc<Accounts>,
     state: State,
     mut left: Leftovers,
     cancel: CancellationToken,
@@ -35,7 +37,7 @@ pub fn spawn(
     let ending = async move {
         let mut pause = AGAIN.0;
         loop {
-            left.end(&aws, &state).await;
+            left.end(&accounts, &state).await;
             if left.sessions.is_empty() && left.tasks.is_empty() {
                 return;
             }
@@ -53,13 +55,15 @@ pub fn spawn(
 
 impl Leftovers {
     /// Keeps what could not be ended.
-    async fn end(&mut self, aws: &Aws, state: &State) {
+    async fn end(&mut self, accounts: &Accounts, state: &State) {
         for session in std::mem::take(&mut self.sessions) {
+            let aws = &accounts.of_tunnel(&session.tunnel).aws;
             if !end_session(aws, state, &session).await {
                 self.sessions.push(session);
             }
         }
         for task in std::mem::take(&mut self.tasks) {
+            let aws = &accounts.of_bastion(&task.bastion).aws;
             match stop_task(aws, &task).await {
                 Ok(true) => state.forget_task(&task.arn),
                 Ok(false) => {

@@ -1,12 +1,14 @@
 //! The status of the whole, put together from what each part has published.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
 use tokio::time::Instant;
 
+use super::accounts::Accounts;
 use super::{Daemon, Setup};
-use crate::aws::Aws;
+use crate::aws::{Aws, Error};
 use crate::config::Prices;
 use crate::cost;
 use crate::state::State;
@@ -17,7 +19,7 @@ use crate::{bastion, tunnel};
 pub struct Overview {
     tunnels: Vec<tunnel::Handle>,
     bastions: Vec<bastion::Handle>,
-    aws: Aws,
+    accounts: Arc<Accounts>,
     state: State,
     prices: Prices,
     started: Instant,
@@ -34,7 +36,7 @@ impl Overview {
     pub fn new(
         setup: &Setup,
         daemon: &Daemon,
-        aws: &Aws,
+        accounts: &Arc<Accounts>,
         state: State,
         state_warning: Option<String>,
     ) -> Self {
@@ -42,7 +44,7 @@ impl Overview {
         Self {
             tunnels: daemon.tunnels.clone(),
             bastions: daemon.bastions.values().cloned().collect(),
-            aws: aws.clone(),
+            accounts: Arc::clone(accounts),
             state,
             prices: setup.config.prices.clone(),
             started: Instant::now(),
@@ -65,11 +67,11 @@ impl Overview {
         let bastions = self
             .bastions
             .iter()
-            .map(|bastion| bastion.status(now))
+            .map(|bastion| self.bastion(bastion, now))
             .collect();
         let status = Status::assemble(
             self.daemon(now),
-            self.aws(),
+            shown(&self.accounts.main().aws, "aws"),
             tunnels,
             bastions,
             self.own_problems(),
@@ -78,6 +80,16 @@ impl Overview {
         let cost = || cost::report(&usage, &self.prices, &Zoned::now());
         Status {
             cost: (!usage.is_empty()).then(cost),
+            ..status
+        }
+    }
+
+    fn bastion(&self, bastion: &bastion::Handle, now: Instant) -> status::Bastion {
+        let status = bastion.status(now);
+        let own = self.accounts.own(&status.name);
+        let subject = format!("aws of bastion {}", status.name);
+        status::Bastion {
+            aws: own.map(|account| shown(&account.aws, &subject)),
             ..status
         }
     }
@@ -91,23 +103,6 @@ impl Overview {
             config_path: self.config_path.clone(),
             log_path: self.log_path.clone(),
             socket: self.socket.clone(),
-        }
-    }
-
-    fn aws(&self) -> status::Aws {
-        let identity = self.aws.last_identity();
-        let expiry = self.aws.credentials_expiry();
-        let left = expiry.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
-        status::Aws {
-            region: Some(self.aws.region().to_owned()),
-            account: identity.as_ref().map(|identity| identity.account.clone()),
-            arn: identity.map(|identity| identity.arn),
-            credentials_expire_at: expiry.map(status::timestamp),
-            credentials_seconds_left: left.map(|left| left.as_secs()),
-            last_error: self
-                .aws
-                .credentials_error()
-                .map(|error| Problem::new("aws", error.into(), SystemTime::now(), Duration::ZERO)),
         }
     }
 
@@ -127,5 +122,22 @@ impl Overview {
         let reasons = unwritable.into_iter().chain(damaged);
         let problem = |reason| Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
         reasons.map(problem).collect()
+    }
+}
+
+/// Who we are to AWS with these credentials; `subject` is whose they are.
+fn shown(aws: &Aws, subject: &str) -> status::Aws {
+    let identity = aws.last_identity();
+    let expiry = aws.credentials_expiry();
+    let left = expiry.map(|at| at.duration_since(SystemTime::now()).unwrap_or_default());
+    let problem =
+        |error: Error| Problem::new(subject, error.into(), SystemTime::now(), Duration::ZERO);
+    status::Aws {
+        region: Some(aws.region().to_owned()),
+        account: identity.as_ref().map(|identity| identity.account.clone()),
+        arn: identity.map(|identity| identity.arn),
+        credentials_expire_at: expiry.map(status::timestamp),
+        credentials_seconds_left: left.map(|left| left.as_secs()),
+        last_error: aws.credentials_error().map(problem),
     }
 }

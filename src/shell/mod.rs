@@ -71,9 +71,9 @@ pub async fn run(
 async fn open(args: cli::Shell, paths: &Paths, config: Option<Config>) -> anyhow::Result<u8> {
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = platform::local_user();
-    let terms = config
-        .as_ref()
-        .map_or(config::Aws::default(), |config| config.aws.clone());
+    let terms = config.as_ref().map_or(config::Aws::default(), |config| {
+        config.aws_of(args.target.as_deref()).clone()
+    });
     let aws = Aws::connect(&terms, &user, &net).await.map_err(explained)?;
     let on_terminal = terminal::is_terminal();
     let (word, cluster) = (args.target.as_deref(), args.cluster.as_deref());

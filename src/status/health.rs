@@ -27,6 +27,11 @@ pub(super) fn problems(
         .chain(
             bastions
                 .iter()
+                .filter_map(|bastion| bastion.aws.as_ref()?.last_error.clone()),
+        )
+        .chain(
+            bastions
+                .iter()
                 .filter_map(|bastion| bastion_problem(bastion, now)),
         )
         .chain(
@@ -41,11 +46,12 @@ pub(super) fn problems(
 }
 
 /// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause. So is what is
-/// wrong with the credentials, whatever could not be done without them.
+/// wrong with credentials that one sign-in mends, whatever could not be done without them.
 fn add_once(problems: &mut Vec<Problem>, problem: Problem) {
     let is_credentials = problem.code.starts_with("credentials_");
     let is_known = |known: &Problem| {
-        let same_cause = known.message == problem.message || is_credentials;
+        let same_mend = is_credentials && known.hint == problem.hint;
+        let same_cause = known.message == problem.message || same_mend;
         known.code == problem.code && same_cause
     };
     if !problems.iter().any(is_known) {

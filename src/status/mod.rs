@@ -220,6 +220,8 @@ pub struct Bastion {
     pub usual_start: Option<UsualStart>,
     /// Seconds for which it is kept though nobody may be connected.
     pub kept_seconds: Option<u64>,
+    /// Who it is to AWS, if it has an account of its own.
+    pub aws: Option<Aws>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
 }

@@ -161,6 +161,7 @@ fn bastion(name: &str) -> Bastion {
         start: None,
         usual_start: None,
         kept_seconds: None,
+        aws: None,
         last_error: None,
     }
 }

@@ -139,7 +139,7 @@ const CASES: &[Case] = &[
     ),
     Aws(
         "colour = \"red\"",
-        "line 12: `colour` in [aws]: unknown key\n  hint: known: `profile`, `region`, `role_arn`, `endpoint_url`, `sign_websocket`",
+        "line 12: `colour` in [aws]: unknown key\n  hint: known: `profile`, `region`, `role_arn`, `role_chain`, `external_id`, `role_duration`, `source_identity`, `endpoint_url`, `sign_websocket`",
     ),
     Aws(
         "sign_websocket = \"yes\"",
@@ -179,6 +179,22 @@ const CASES: &[Case] = &[
     Aws(
         "region = \"eu-central-1a\"",
         "line 12: `region` in [aws]: `eu-central-1a` is not a region\n  hint: write its id, such as `ap-northeast-1`",
+    ),
+    Aws(
+        "external_id = \"x/1\"",
+        "line 12: `external_id` in [aws]: means nothing without `role_arn`\n  hint: set `role_arn` too",
+    ),
+    Aws(
+        "source_identity = \"m\"\nrole_arn = \"arn:aws:iam::123456789012:role/NAME\"",
+        "line 12: `source_identity` in [aws]: must have 2 to 64 letters, digits and _+=,.@-",
+    ),
+    Aws(
+        "role_duration = \"2h\"\nrole_chain = [\"arn:aws:iam::123456789012:role/HUB\"]\nrole_arn = \"arn:aws:iam::123456789012:role/NAME\"",
+        "line 12: `role_duration` in [aws]: must be from 15m to 1h\n  hint: AWS gives no role longer, and one that is assumed by a role an hour at most",
+    ),
+    Bastion(
+        "aws.region = \"nowhere\"",
+        "line 6: `region` in [bastion.dev.aws]: `nowhere` is not a region\n  hint: write its id, such as `ap-northeast-1`",
     ),
     Aws(
         "role_arn = \"start-bastion\"",

@@ -9,6 +9,7 @@ mod support;
 #[path = "../support/programs.rs"]
 mod programs;
 
+mod accounts;
 mod agent;
 mod budget;
 mod bytes;

@@ -195,6 +195,58 @@ async fn signatures_are_made_only_where_they_belong() {
     );
 }
 
+#[tokio::test]
+async fn a_chain_of_roles_is_assumed_one_with_the_other_as_configured() {
+    let fake = Fake::start(|call, before| match call.operation.as_str() {
+        "AssumeRole" => answer(200, assumed(&format!("ASIA{before}"))),
+        _ => answer(200, identity()),
+    })
+    .await;
+    let chained = config::Aws {
+        role: config::AssumeRole {
+            chain: vec!["arn:aws:iam::123456789012:role/hub".into()],
+            external_id: Some("their/id".into()),
+            duration: Some(Duration::from_secs(1800)),
+            source_identity: Some("me@example.com".into()),
+        },
+        ..with_role(&fake)
+    };
+    let aws = with(&chained, &net(&[]), Timeouts::default()).await;
+    aws.identity().await.unwrap();
+    let calls = fake.calls();
+    let [hub, last, own] = &calls[..] else {
+        panic!("three calls: {calls:?}");
+    };
+    let has = |form: &str, key: &str, value: &str| {
+        let mut pairs = form_urlencoded::parse(form.as_bytes());
+        pairs.any(|pair| pair == (key.into(), value.into()))
+    };
+    assert!(has(
+        &hub.form,
+        "RoleArn",
+        "arn:aws:iam::123456789012:role/hub"
+    ));
+    assert!(has(&hub.form, "SourceIdentity", "me@example.com"));
+    assert!(!hub.form.contains("ExternalId") && !hub.form.contains("DurationSeconds"));
+    assert!(hub.authorization.contains("AKIDBASE") && last.authorization.contains("ASIA0"));
+    assert!(has(
+        &last.form,
+        "RoleArn",
+        "arn:aws:iam::123456789012:role/start"
+    ));
+    assert!(has(&last.form, "ExternalId", "their/id"));
+    assert!(has(&last.form, "DurationSeconds", "1800"));
+    assert!(!last.form.contains("SourceIdentity"), "it stays");
+    for call in [hub, last] {
+        assert!(
+            has(&call.form, "RoleSessionName", "bastiond-o-brien"),
+            "{}",
+            call.form
+        );
+    }
+    assert!(own.authorization.contains("ASIA1"));
+}
+
 pub(super) fn with_role(fake: &Fake) -> config::Aws {
     let role_arn = Some("arn:aws:iam::123456789012:role/start".to_owned());
     config::Aws {

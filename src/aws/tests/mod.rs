@@ -15,6 +15,7 @@ fn config(endpoint: String) -> config::Aws {
         profile: None,
         region: Some("eu-west-1".into()),
         role_arn: None,
+        role: config::AssumeRole::default(),
         endpoint_url: Some(endpoint),
         sign_websocket: true,
     }

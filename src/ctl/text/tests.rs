@@ -288,6 +288,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         start: None,
         usual_start: None,
         kept_seconds: None,
+        aws: None,
         last_error: None,
     }
 }

@@ -1,0 +1,102 @@
+//! The accounts that a daemon works in: that of `[aws]`, and those of bastions that have their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::Setup;
+use crate::aws::{Aws, Error, Timeouts};
+use crate::config::{self, Via};
+use crate::net::Net;
+
+/// One way to AWS: a profile, a region, a role.
+#[derive(Clone)]
+pub struct Account {
+    /// The calls.
+    pub aws: Aws,
+    /// Notified when a session is about to be started with it.
+    pub starting: Arc<Notify>,
+}
+
+/// All of them, by the bastions that they are for.
+pub struct Accounts {
+    main: Account,
+    own: BTreeMap<String, Account>,
+    /// Each once.
+    all: Vec<(config::Aws, Account)>,
+    bastions: BTreeMap<String, String>,
+}
+
+impl Accounts {
+    /// Prepares the calls; makes none.
+    pub async fn connect(setup: &Setup, user: &str, net: &Net) -> Result<Self, Error> {
+        let config = &setup.config;
+        let mut all: Vec<(config::Aws, Account)> = Vec::new();
+        let main = account(setup, &config.aws, user, net, &mut all).await?;
+        let mut own = BTreeMap::new();
+        for bastion in config.bastions.values() {
+            if let Some(terms) = &bastion.aws {
+                let account = account(setup, terms, user, net, &mut all).await?;
+                own.insert(bastion.name.clone(), account);
+            }
+        }
+        let through = |tunnel: &config::Tunnel| match &tunnel.via {
+            Via::Bastion(bastion) => Some((tunnel.name.clone(), bastion.clone())),
+            Via::Target(_) => None,
+        };
+        let bastions = config.tunnels.iter().filter_map(through).collect();
+        Ok(Self {
+            main,
+            own,
+            all,
+            bastions,
+        })
+    }
+
+    /// That of `[aws]`.
+    pub fn main(&self) -> &Account {
+        &self.main
+    }
+
+    /// That of a bastion.
+    pub fn of_bastion(&self, name: &str) -> &Account {
+        self.own.get(name).unwrap_or(&self.main)
+    }
+
+    /// That of a bastion, if it is another than that of `[aws]`.
+    pub fn own(&self, bastion: &str) -> Option<&Account> {
+        self.own.get(bastion)
+    }
+
+    /// That of a tunnel.
+    pub fn of_tunnel(&self, name: &str) -> &Account {
+        let bastion = self.bastions.get(name);
+        bastion.map_or(&self.main, |bastion| self.of_bastion(bastion))
+    }
+
+    /// Each once.
+    pub fn all(&self) -> impl Iterator<Item = &Account> {
+        self.all.iter().map(|(_, account)| account)
+    }
+}
+
+async fn account(
+    setup: &Setup,
+    terms: &config::Aws,
+    user: &str,
+    net: &Net,
+    all: &mut Vec<(config::Aws, Account)>,
+) -> Result<Account, Error> {
+    if let Some((_, known)) = all.iter().find(|(known, _)| known == terms) {
+        return Ok(known.clone());
+    }
+    let source = setup.source.clone();
+    let aws = Aws::with(terms, user, net, source, Timeouts::default()).await?;
+    let account = Account {
+        aws,
+        starting: Arc::default(),
+    };
+    all.push((terms.clone(), account.clone()));
+    Ok(account)
+}
