@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, DesiredStatus, Failure, LaunchType, NetworkConfiguration,
-    PropagateTags, Tag, TaskField,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, DesiredStatus, Failure,
+    LaunchType, NetworkConfiguration, PropagateTags, Tag, TaskField,
 };
 
 use super::{
@@ -40,6 +40,10 @@ pub struct RunTask {
     pub subnets: Vec<String>,
     /// At most 5; none means the VPC's default group.
     pub security_groups: Vec<String>,
+    /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
+    pub capacity_provider: Option<String>,
+    /// Fargate's platform; `None`: its latest.
+    pub platform_version: Option<String>,
     /// Needs a subnet with a route to an internet gateway.
     pub assign_public_ip: bool,
     /// At most 36 of `[A-Za-z0-9_/-]`.
@@ -108,13 +112,21 @@ impl Aws {
     /// Runs one Fargate task with an agent. The answer may be a task of an earlier call with the same
     /// token, even a stopped one.
     pub async fn run_task(&self, run: &RunTask) -> Result<Task, Error> {
+        // Never both: ECS refuses that.
+        let strategy = run
+            .capacity_provider
+            .as_ref()
+            .map(|name| vec![provider(name)]);
+        let on_demand = strategy.is_none().then_some(LaunchType::Fargate);
         let request = self
             .ecs()
             .run_task()
             .cluster(&run.cluster)
             .task_definition(&run.task_definition)
             .count(1)
-            .launch_type(LaunchType::Fargate)
+            .set_launch_type(on_demand)
+            .set_capacity_provider_strategy(strategy)
+            .set_platform_version(run.platform_version.clone())
             .enable_execute_command(true)
             .network_configuration(network(run))
             .started_by(&run.started_by)
@@ -188,6 +200,14 @@ fn network(run: &RunTask) -> NetworkConfiguration {
     NetworkConfiguration::builder()
         .awsvpc_configuration(vpc)
         .build()
+}
+
+fn provider(name: &str) -> CapacityProviderStrategyItem {
+    CapacityProviderStrategyItem::builder()
+        .capacity_provider(name)
+        .weight(1)
+        .build()
+        .expect("a name is set")
 }
 
 fn tag((key, value): (&String, &String)) -> Tag {

@@ -151,7 +151,15 @@ impl Calls {
     async fn launch_in(&self, epoch: &Epoch) -> Result<Task, aws::Error> {
         let request = launch::request(&self.config, &self.owner, epoch);
         tracing::info!(cluster = %self.config.cluster, task_definition = %self.config.task_definition, "running a task");
-        let run = self.aws.run_task(&request).await;
+        let mut run = self.aws.run_task(&request).await;
+        if run
+            .as_ref()
+            .is_err_and(|error| error.kind == Kind::Capacity)
+            && let Some(request) = launch::on_demand(&request)
+        {
+            tracing::warn!("there is no Spot capacity; running the task on demand");
+            run = self.aws.run_task(&request).await;
+        }
         let is_unanswered = run.as_ref().is_err_and(aws::Error::is_ambiguous);
         *self
             .unanswered

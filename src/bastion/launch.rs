@@ -14,6 +14,9 @@ use crate::config::{Bastion, Mode};
 /// The tag with the version of the daemon that ran the task.
 pub const VERSION_TAG: &str = "bastiond:version";
 
+/// Fargate's interruptible capacity.
+const SPOT: &str = "FARGATE_SPOT";
+
 /// What tells a fitting task from others.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -61,12 +64,10 @@ pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
     if bastion.mode == Mode::User {
         tags.insert("bastiond:owner", owner.to_owned());
     }
-    Wanted {
-        tags: tags
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    }
+    let tags = tags.into_iter();
+    let mut tags: BTreeMap<_, _> = tags.map(|(key, value)| (key.to_owned(), value)).collect();
+    tags.extend(bastion.launch.tags.clone());
+    Wanted { tags }
 }
 
 /// The request that runs it.
@@ -77,10 +78,28 @@ pub fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
         subnets: bastion.subnets.clone(),
         security_groups: bastion.security_groups.clone(),
         assign_public_ip: bastion.assign_public_ip,
+        capacity_provider: bastion.launch.capacity_provider.clone(),
+        platform_version: bastion.launch.platform_version.clone(),
         started_by: started_by(bastion, owner),
         tags: wanted(bastion, owner).tags,
         client_token: client_token(bastion, owner, epoch),
     }
+}
+
+/// The same on demand, for when there is no Spot capacity: a task that serves everybody who wants the other.
+/// `None` if it is that already, or if the provider is not known to be Spot's.
+pub fn on_demand(request: &RunTask) -> Option<RunTask> {
+    let is_spot = request.capacity_provider.as_deref() == Some(SPOT);
+    is_spot.then(|| RunTask {
+        capacity_provider: None,
+        // The other request has used the first token, if only to fail.
+        client_token: hex(&Sha256::digest(format!(
+            "{}|on-demand",
+            request.client_token
+        )))[..52]
+            .to_owned(),
+        ..request.clone()
+    })
 }
 
 /// The family, without which tasks cannot be listed: the last part of a name or ARN, less the
@@ -133,6 +152,9 @@ pub fn params(bastion: &Bastion) -> String {
         bastion.subnets,
         bastion.security_groups,
         bastion.assign_public_ip,
+        bastion.launch.capacity_provider,
+        bastion.launch.platform_version,
+        bastion.launch.tags,
     ]);
     hex(&Sha256::digest(canonical.to_string()))[..16].to_owned()
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{
     Aws, Bastion, Mode, OnShutdown, aws,
     error::Complaint,
-    raw,
+    launch, raw,
     scope::{self, Report, Scope, Section},
     warm,
 };
@@ -72,6 +72,12 @@ fn one(
             raw.security_groups,
         ),
         assign_public_ip: raw.assign_public_ip.unwrap_or(false),
+        launch: launch::check(
+            &mut scope,
+            raw.capacity_provider,
+            raw.platform_version,
+            raw.tags,
+        ),
         container: scope.text("container", raw.container),
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         mode: scope.word(

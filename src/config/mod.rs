@@ -14,6 +14,7 @@ mod bastion;
 mod duration;
 mod error;
 mod host;
+mod launch;
 mod listen;
 mod prices;
 mod raw;
@@ -108,6 +109,8 @@ pub struct Bastion {
     pub security_groups: Vec<String>,
     /// Whether the task gets a public address.
     pub assign_public_ip: bool,
+    /// How it is run.
+    pub launch: Launch,
     /// The container to go through; `None`: the only one with an exec agent.
     pub container: Option<String>,
     /// How long the task rests unused before it is stopped; 15 min by default.
@@ -120,6 +123,17 @@ pub struct Bastion {
     pub warm: Option<Warm>,
     /// How to reach AWS, if not as the others do.
     pub aws: Option<Aws>,
+}
+
+/// How a task is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Launch {
+    /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
+    pub capacity_provider: Option<String>,
+    /// Fargate's platform; `None`: its latest.
+    pub platform_version: Option<String>,
+    /// Tags besides those that tell bastions apart.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Whose task a bastion may use.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bastiond::config::{Config, Keepalive, Mode, OnShutdown, Remote, Via};
+use bastiond::config::{Config, Keepalive, Launch, Mode, OnShutdown, Remote, Via};
 
 const EXAMPLE: &str = include_str!("../../examples/bastiond.toml");
 
@@ -21,6 +21,11 @@ fn the_example_says_what_it_seems_to_say() {
         (bastion.cluster.as_str(), bastion.task_definition.as_str()),
         ("backend", "bastion")
     );
+    assert_eq!(
+        bastion.launch.capacity_provider.as_deref(),
+        Some("FARGATE_SPOT")
+    );
+    assert_eq!(bastion.launch.tags["team"], "data");
     assert_eq!(bastion.idle_stop, Duration::from_secs(900));
     assert_eq!(
         (bastion.mode, bastion.on_shutdown),
@@ -72,6 +77,7 @@ fn what_the_example_calls_default_is_the_default() {
     assert!(shown.aws.is_some() && shown.warm.is_some());
     (shown.security_groups, shown.container) = (vec![], None);
     (shown.warm, shown.aws) = (None, None);
+    shown.launch = Launch::default();
     assert_eq!(least.bastions["dev"], shown);
 }
 

@@ -271,6 +271,18 @@ const CASES: &[Case] = &[
         "line 5: `subnets` in [bastion.dev]: 17 are too many: ECS takes 16",
     ),
     Bastion(
+        "platform_version = \"1.3.0\"",
+        "line 6: `platform_version` in [bastion.dev]: `1.3.0` is no platform version that has ECS Exec\n  hint: write \"LATEST\", or \"1.4.0\" or later",
+    ),
+    Bastion(
+        "tags = { \"bastiond:mode\" = \"x\" }",
+        "line 6: `tags.bastiond:mode` in [bastion.dev]: keys that begin so belong to AWS and to bastiond",
+    ),
+    Bastion(
+        "tags = { team = \"a;b\" }",
+        "line 6: `tags.team` in [bastion.dev]: `a;b` is no text for a tag: at most 256 letters, digits, spaces and `+-=._:/@`",
+    ),
+    Bastion(
         "security_groups = [\"default\"]",
         "line 6: `security_groups` in [bastion.dev]: `default` is not an id that begins with `sg-`",
     ),

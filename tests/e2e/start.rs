@@ -54,6 +54,35 @@ async fn first_connection_runs_a_task_and_is_served() {
 }
 
 #[tokio::test]
+async fn without_spot_capacity_the_task_is_run_on_demand() {
+    let house = House::new().await;
+    let none = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+    let refused = ApiFault::Error(400, "ClientException".into(), none.into());
+    house.world().fail_next("RunTask", 1, refused);
+    let spot = Terms {
+        bastion: "capacity_provider = \"FARGATE_SPOT\"\ntags = { team = \"data\" }",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&spot).await;
+    drop(daemon.served().await);
+    let calls = house.world().calls("RunTask");
+    let [first, second] = &calls[..] else {
+        panic!("{} calls", calls.len())
+    };
+    let provider = &first.body["capacityProviderStrategy"][0]["capacityProvider"];
+    assert_eq!(*provider, "FARGATE_SPOT");
+    assert_eq!(second.body["launchType"], "FARGATE");
+    assert_ne!(first.body["clientToken"], second.body["clientToken"]);
+    assert_eq!(
+        first.body["tags"], second.body["tags"],
+        "others find it all the same"
+    );
+    let tags = second.body["tags"].as_array().expect("tags");
+    assert!(tags.contains(&json!({"key": "team", "value": "data"})));
+    house.close(daemon).await;
+}
+
+#[tokio::test]
 async fn a_port_is_listened_on_at_both_loopback_addresses() {
     let house = House::new().await;
     let terms = Terms {

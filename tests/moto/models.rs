@@ -178,6 +178,8 @@ fn run() -> RunTask {
         subnets: vec!["subnet-0a1b2c3d".into(); 16],
         security_groups: vec!["sg-0a1b2c3d".into(); 5],
         assign_public_ip: true,
+        capacity_provider: Some("FARGATE_SPOT".into()),
+        platform_version: Some("1.4.0".into()),
         started_by: "bastiond/0123456789abcdef".into(),
         tags: BTreeMap::from([
             ("bastiond:stack".to_owned(), "my_stack-1.x".to_owned()),

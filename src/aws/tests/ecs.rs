@@ -42,6 +42,22 @@ async fn a_task_is_run_with_all_that_a_tunnel_needs() {
 }
 
 #[tokio::test]
+async fn a_capacity_provider_takes_the_place_of_the_launch_type() {
+    let fake = Fake::start(|_, _| ok(json!({"tasks": [{"taskArn": ARN}]}))).await;
+    let spot = RunTask {
+        capacity_provider: Some("FARGATE_SPOT".into()),
+        platform_version: Some("1.4.0".into()),
+        ..run()
+    };
+    aws(&fake).await.run_task(&spot).await.unwrap();
+    let body = fake.bodies("RunTask").remove(0);
+    assert!(body["launchType"].is_null());
+    let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]);
+    assert_eq!(body["capacityProviderStrategy"], strategy);
+    assert_eq!(body["platformVersion"], "1.4.0");
+}
+
+#[tokio::test]
 async fn a_repeated_run_carries_the_same_token() {
     let fake = Fake::start(|_, n| match n {
         0 | 1 => error(500, "ServerException", "try again"),
@@ -234,6 +250,8 @@ fn run() -> RunTask {
         subnets: vec!["subnet-1".into(), "subnet-2".into()],
         security_groups: vec!["sg-1".into()],
         assign_public_ip: false,
+        capacity_provider: None,
+        platform_version: None,
         started_by: "bastiond/ab".into(),
         tags: BTreeMap::from([("bastiond:mode".into(), "shared".into())]),
         client_token: "token-1".into(),

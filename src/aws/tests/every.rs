@@ -67,6 +67,8 @@ fn run() -> RunTask {
         subnets: vec!["subnet-1".into()],
         security_groups: Vec::new(),
         assign_public_ip: false,
+        capacity_provider: None,
+        platform_version: None,
         started_by: "bastiond/shared".into(),
         tags: BTreeMap::new(),
         client_token: "token".into(),
