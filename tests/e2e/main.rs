@@ -24,6 +24,7 @@ mod opening;
 mod outage;
 mod process;
 mod program;
+mod race;
 mod reconnect;
 mod shell;
 mod sign_in;

@@ -147,7 +147,12 @@ impl House {
     }
 
     pub fn paths(&self) -> Paths {
-        let folder = self.folder.path();
+        self.paths_in("")
+    }
+
+    /// The places of another laptop.
+    fn paths_in(&self, laptop: &str) -> Paths {
+        let folder = self.folder.path().join(laptop);
         Paths {
             config: folder.join("config.toml"),
             socket: folder.join("run/b.sock"),
@@ -202,9 +207,19 @@ impl House {
         self.try_daemon(terms).await.expect("the daemon starts")
     }
 
+    /// A daemon on another laptop.
+    pub async fn daemon_in(&self, terms: &Terms, laptop: &str) -> Daemon {
+        let paths = self.paths_in(laptop);
+        let started = self.start(terms, paths).await;
+        started.expect("the daemon starts")
+    }
+
     /// A daemon, if it starts.
     pub async fn try_daemon(&self, terms: &Terms) -> anyhow::Result<Daemon> {
-        let paths = self.paths();
+        self.start(terms, self.paths()).await
+    }
+
+    async fn start(&self, terms: &Terms, paths: Paths) -> anyhow::Result<Daemon> {
         let setup = Setup {
             config: Config::parse(&self.config(terms)).expect("a valid configuration"),
             config_path: None,
