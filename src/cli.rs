@@ -151,6 +151,15 @@ pub enum Ctl {
         #[arg(long)]
         json: bool,
     },
+    /// List tasks and sessions that a daemon of yours started and that none looks after
+    Orphans {
+        /// End them
+        #[arg(long)]
+        end: bool,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop the daemon, and wait until it is gone
     Shutdown,
 }

@@ -20,6 +20,7 @@ mod accounts;
 mod credentials;
 mod identity;
 mod leftovers;
+mod orphans;
 mod overview;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Source;
-use crate::config::{Config, Via};
+use crate::config::{self, Config, Via};
 use crate::control::socket::Claim;
 use crate::control::{self, Door};
 use crate::net::Net;
@@ -45,11 +46,12 @@ use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::Problem;
+use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
 use leftovers::Leftovers;
+use orphans::Orphans;
 use overview::Overview;
 
 /// What listeners are given to find out whether their ports are free.
@@ -179,7 +181,12 @@ struct Daemon {
     bastions: BTreeMap<String, bastion::Handle>,
     tunnel_tasks: JoinSet<()>,
     bastion_tasks: JoinSet<()>,
-    /// Bastions that are kept for a while for who asked.
+    accounts: Arc<Accounts>,
+    configured: Vec<config::Bastion>,
+    /// Whose tasks are ours, and whose sessions.
+    user: String,
+    who: String,
+    /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
     /// Bastions may make calls: every port was tried.
     begin_bastions: CancellationToken,
@@ -188,12 +195,22 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(setup: &Setup, accounts: &Accounts, net: Net, state: State, user: String) -> Self {
+    fn start(
+        setup: &Setup,
+        accounts: &Arc<Accounts>,
+        net: Net,
+        state: State,
+        user: String,
+    ) -> Self {
         let mut daemon = Self {
             tunnels: Vec::new(),
             bastions: BTreeMap::new(),
             tunnel_tasks: JoinSet::new(),
             bastion_tasks: JoinSet::new(),
+            accounts: Arc::clone(accounts),
+            configured: setup.config.bastions.values().cloned().collect(),
+            user: user.clone(),
+            who: format!("{user} on {}", platform::host_name()),
             holds: JoinSet::new(),
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
@@ -202,7 +219,7 @@ impl Daemon {
         let shared = bastion::Shared {
             aws: accounts.main().aws.clone(),
             records: state.clone(),
-            owner: user.clone(),
+            owner: user,
             pace: setup.pace,
             begin: daemon.begin_bastions.clone(),
         };
@@ -214,7 +231,7 @@ impl Daemon {
             aws: accounts.main().aws.clone(),
             net,
             state,
-            user,
+            user: daemon.who.clone(),
             drain: setup.config.shutdown_timeout,
             starting: accounts.main().starting.clone(),
             changes,
@@ -308,6 +325,7 @@ impl Daemon {
                     self.keep(&tunnel, None);
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
                 }
+                Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
                 Some(control::Command::Keep { tunnel, time }) => {
                     self.keep(&tunnel, Some(time));
@@ -331,6 +349,21 @@ impl Daemon {
             if reply.send(told).is_ok() && leased.is_ok() && is_kept {
                 sleep(control::HOLD).await;
             }
+        });
+    }
+
+    /// Callers that may wait at the door bound how many there are.
+    fn orphans(&mut self, end: bool, reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>) {
+        let orphans = Orphans {
+            accounts: Arc::clone(&self.accounts),
+            bastions: self.configured.clone(),
+            user: self.user.clone(),
+            who: self.who.clone(),
+            holders: self.bastions.values().cloned().collect(),
+            tunnels: self.tunnels.clone(),
+        };
+        self.holds.spawn(async move {
+            let _ = reply.send(orphans.find(end).await);
         });
     }
 

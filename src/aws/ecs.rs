@@ -85,6 +85,15 @@ impl Aws {
         }
     }
 
+    /// All tasks of the cluster that run or are on their way.
+    pub async fn running_tasks(&self, cluster: &str) -> Result<Vec<Task>, Error> {
+        let arns = self.list_tasks(cluster, None, Desired::Running).await?;
+        match arns.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.describe_tasks(cluster, &arns).await,
+        }
+    }
+
     /// The tasks of `arns` that AWS knows, tags included. A task may be missing for seconds after RunTask,
     /// and is for good an hour after it stopped; that is no error.
     pub async fn describe_tasks(&self, cluster: &str, arns: &[String]) -> Result<Vec<Task>, Error> {

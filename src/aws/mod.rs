@@ -51,7 +51,7 @@ pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use shell::DataKey;
 pub use source::Source;
-pub use ssm::{Opened, SessionId};
+pub use ssm::{OpenSession, Opened, SessionId};
 pub use task::{AgentStatus, Container, NoTarget, Task};
 
 use advice::Caller;
@@ -193,6 +193,11 @@ impl Aws {
             signs: config.sign_websocket,
             is_loopback: config.endpoint_url.as_deref().is_some_and(points_here),
         })))
+    }
+
+    /// Whether it is the very same.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The region of all calls.

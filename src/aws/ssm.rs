@@ -1,6 +1,6 @@
 //! The calls of SSM: start, resume, end and count sessions; ask whether an agent is connected.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use aws_sdk_ssm::operation::start_session::builders::StartSessionFluentBuilder;
 use aws_sdk_ssm::types::{ConnectionStatus, SessionFilter, SessionFilterKey, SessionState};
@@ -40,6 +40,19 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A session that AWS has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The session.
+    pub id: SessionId,
+    /// Where it leads.
+    pub target: String,
+    /// What StartSession was told.
+    pub reason: Option<String>,
+    /// When it was started.
+    pub started_at: Option<SystemTime>,
 }
 
 /// A session that can be connected to: once, within seconds.
@@ -158,30 +171,46 @@ impl Aws {
             .value(target)
             .build();
         let filter = filter.expect("key and value are set");
-        let mut ids = Vec::new();
+        let sessions = self.described_sessions(Some(filter)).await?;
+        Ok(sessions.into_iter().map(|session| session.id).collect())
+    }
+
+    /// The active sessions of the account, everybody's.
+    pub async fn open_sessions(&self) -> Result<Vec<OpenSession>, Error> {
+        self.described_sessions(None).await
+    }
+
+    async fn described_sessions(
+        &self,
+        filter: Option<SessionFilter>,
+    ) -> Result<Vec<OpenSession>, Error> {
+        let filters = filter.map(|filter| vec![filter]);
+        let mut sessions = Vec::new();
         let mut page = None;
         loop {
             let request = self
                 .ssm()
                 .describe_sessions()
                 .state(SessionState::Active)
-                .filters(filter.clone());
+                .set_filters(filters.clone());
             let request = request.set_next_token(page);
             let reply = self
                 .paced_patiently("DescribeSessions", &self.paces().describe, |once| {
                     request.clone().customize().config_override(once).send()
                 })
                 .await?;
-            let sessions = reply.sessions.unwrap_or_default();
-            ids.extend(
-                sessions
-                    .into_iter()
-                    .filter_map(|session| session.session_id)
-                    .map(SessionId),
-            );
+            let described = reply.sessions.unwrap_or_default().into_iter();
+            sessions.extend(described.filter_map(|session| {
+                Some(OpenSession {
+                    id: SessionId(session.session_id?),
+                    target: session.target.unwrap_or_default(),
+                    reason: session.reason,
+                    started_at: session.start_date.and_then(|at| at.try_into().ok()),
+                })
+            }));
             page = reply.next_token.filter(|token| !token.is_empty());
             if page.is_none() {
-                return Ok(ids);
+                return Ok(sessions);
             }
         }
     }

@@ -23,7 +23,7 @@ use super::{
     server::LONGEST_CALL,
     socket::{check_length, name},
 };
-use crate::status::{Bastion, Status, Tunnel};
+use crate::status::{Bastion, Orphan, Status, Tunnel};
 
 /// For calls that the daemon answers from memory.
 const SHORT: Duration = Duration::from_secs(5);
@@ -165,6 +165,18 @@ impl Client {
     pub async fn hold(&self, bastion: &str) -> Result<Bastion, Error> {
         let path = path_of("bastions", bastion, "hold")?;
         self.call(Method::POST, &path, LONGEST_CALL).await
+    }
+
+    /// Tasks and sessions that a daemon of ours started and that none looks after; ended, if `end` says so.
+    ///
+    /// # Errors
+    /// When AWS does not tell, or there is no answer in 10 min.
+    pub async fn orphans(&self, end: bool) -> Result<Vec<Orphan>, Error> {
+        let (method, path) = match end {
+            true => (Method::POST, "/v1/orphans/end"),
+            false => (Method::GET, "/v1/orphans"),
+        };
+        self.call(method, path, LONGEST_CALL).await
     }
 
     /// Tells the daemon to stop; it goes on stopping after the answer.

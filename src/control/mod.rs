@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::status::{Problem, Status};
+use crate::status::{Orphan, Problem, Status};
 pub use refusal::Refusal;
 
 /// What the daemon lets through its door.
@@ -91,6 +91,13 @@ pub enum Command {
         bastion: String,
         /// The outcome.
         reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// Look for tasks and sessions that nobody looks after.
+    Orphans {
+        /// End them, too.
+        end: bool,
+        /// What was found.
+        reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>,
     },
     /// Stop the daemon, as SIGTERM does.
     Shutdown,

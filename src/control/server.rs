@@ -146,6 +146,8 @@ async fn handle(
         }
         Call::Down => command(door, name, |tunnel, reply| Command::Down { tunnel, reply }).await,
         Call::Hold => hold(door, name).await,
+        Call::Orphans => orphans(door, false).await,
+        Call::EndOrphans => orphans(door, true).await,
         Call::Shutdown => {
             door.commands
                 .send(Command::Shutdown)
@@ -204,11 +206,17 @@ async fn hold(door: &Door, name: &str) -> Result<Response<Full<Bytes>>, Box<Refu
     Ok(json(200, "application/json", &find_bastion(door, name)?))
 }
 
+/// Tasks and sessions that nobody looks after.
+async fn orphans(door: &Door, end: bool) -> Result<Response<Full<Bytes>>, Box<Refusal>> {
+    let found = obeyed(door, |reply| Command::Orphans { end, reply }).await?;
+    Ok(json(200, "application/json", &found))
+}
+
 /// Sends a command and waits for its outcome.
-async fn obeyed(
+async fn obeyed<T>(
     door: &Door,
-    make: impl FnOnce(oneshot::Sender<Result<(), Problem>>) -> Command,
-) -> Result<(), Box<Refusal>> {
+    make: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Command,
+) -> Result<T, Box<Refusal>> {
     let _place = door.waiting.try_acquire().map_err(|_| busy())?;
     let (reply, outcome) = oneshot::channel();
     let sent = door.commands.send(make(reply)).await;

@@ -1,6 +1,7 @@
 //! `bastiond ctl …`: asks the daemon, prints what it says, and makes an exit code of it.
 
 mod cost;
+mod orphans;
 mod table;
 mod text;
 mod units;
@@ -17,7 +18,7 @@ use crate::{
         socket::is_claimed,
     },
     paths::Paths,
-    status::{ListenerState, Status, Tunnel, TunnelState},
+    status::{ListenerState, Orphan, OrphanState, Status, Tunnel, TunnelState},
 };
 use text::{Look, Palette};
 
@@ -43,6 +44,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         }
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
         Ctl::Cost { json } => cost(&client, json).await,
+        Ctl::Orphans { end, json } => orphans(&client, end, json).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     ExitCode::from(done.unwrap_or_else(|error| failed(&error)))
@@ -69,6 +71,24 @@ async fn cost(client: &Client, json: bool) -> Result<u8, Error> {
         false => print(&cost::render(cost.as_ref())),
     }
     Ok(0)
+}
+
+async fn orphans(client: &Client, end: bool, json: bool) -> Result<u8, Error> {
+    let orphans = client.orphans(end).await?;
+    match json {
+        true => {
+            let text =
+                serde_json::to_string_pretty(&orphans).expect("orphans have only string keys");
+            print(&format!("{text}\n"));
+        }
+        false => print(&orphans::render(&orphans)),
+    }
+    let failed = |orphan: &Orphan| orphan.state == OrphanState::Failed;
+    Ok(if orphans.iter().any(failed) {
+        FAILED
+    } else {
+        0
+    })
 }
 
 fn code_of(status: &Status) -> u8 {

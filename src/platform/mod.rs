@@ -30,6 +30,14 @@ impl System {
     }
 }
 
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
 /// The name shown to AWS for an assumed role's session, and in session lists.
 pub fn local_user() -> String {
     let name = ["USER", "LOGNAME"]

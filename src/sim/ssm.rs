@@ -257,7 +257,19 @@ fn describe_sessions(core: &Core, body: &Value) -> Result<Value, ApiError> {
                 && owner.is_none_or(|owner| owner == core.caller_arn())
         });
     let described: Vec<Value> = sessions.map(|session| describe(core, session)).collect();
-    Ok(json!({"Sessions": described}))
+    let begin = match body["NextToken"].as_str() {
+        None => 0,
+        Some(token) => token
+            .parse()
+            .map_err(|_| ApiError::new("InvalidNextToken", "The specified token is not valid."))?,
+    };
+    let rest = described.get(begin..).unwrap_or_default();
+    let page = &rest[..rest.len().min(core.script.page_size)];
+    let mut answer = json!({"Sessions": page});
+    if page.len() < rest.len() {
+        answer["NextToken"] = json!((begin + page.len()).to_string());
+    }
+    Ok(answer)
 }
 
 fn describe(core: &Core, session: &Session) -> Value {

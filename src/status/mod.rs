@@ -8,6 +8,7 @@
 
 mod cost;
 mod health;
+mod orphan;
 mod reason;
 mod start;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
+pub use orphan::{Orphan, OrphanKind, OrphanState};
 pub use reason::Reason;
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 

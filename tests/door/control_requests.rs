@@ -54,6 +54,14 @@ async fn a_hold_of_an_unknown_bastion_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn orphans_are_ended_only_when_that_is_asked_for() {
+    let daemon = Daemon::start().await;
+    assert_eq!(daemon.client().orphans(false).await.unwrap(), []);
+    assert_eq!(daemon.client().orphans(true).await.unwrap(), []);
+    assert_eq!(daemon.stop().await, ["orphans false", "orphans true"]);
+}
+
+#[tokio::test]
 async fn a_failed_command_says_why_and_what_to_do() {
     let daemon = Daemon::start().await;
     let refusal = refused(daemon.client().up("broken").await.unwrap_err());

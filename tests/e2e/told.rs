@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bastiond::sim::{Script, Timing};
-use bastiond::status::{BastionState, StartState, TunnelState};
+use bastiond::sim::{ApiFault, Script, Timing};
+use bastiond::status::{BastionState, OrphanKind, OrphanState, StartState, TunnelState};
+use serde_json::{Value, json};
 
-use crate::support::{House, Terms, pass, skip};
+use crate::support::{House, Terms, aws_call, pass, skip, until};
 
 #[tokio::test]
 async fn each_phase_of_a_start_is_told_while_it_lasts_and_measured_for_the_next() {
@@ -173,4 +174,127 @@ async fn a_schedule_runs_the_bastion_without_anybody() {
         "a session comes with a connection"
     );
     house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn orphans_are_what_is_ours_old_and_held_by_nobody_and_are_ended_when_asked() {
+    let house = House::with(Script {
+        page_size: 1,
+        ..Script::fast()
+    })
+    .await;
+    let daemon = house.daemon(&Terms::default()).await;
+    drop(daemon.served().await);
+    let own = house.world().tasks().remove(0);
+    let lost = run_elsewhere(&house, "shared").await;
+    let others = run_elsewhere(&house, "user").await;
+    let used = run_elsewhere(&house, "shared").await;
+    let reason = house.world().sessions()[0]
+        .reason
+        .clone()
+        .expect("a reason");
+    let left = start_elsewhere(&house, &used, &reason).await;
+    let foreign = start_elsewhere(&house, &used, "somebody else").await;
+    assert_eq!(
+        daemon.client.orphans(false).await.expect("a list"),
+        [],
+        "all are young"
+    );
+
+    for call in ["DescribeTasks", "DescribeSessions"] {
+        house.world().fail_always(call, ApiFault::Rewrite(make_old));
+    }
+    let found = daemon.client.orphans(false).await.expect("a list");
+    let shown: Vec<_> = found.iter().map(|it| (it.kind, it.id.as_str())).collect();
+    assert_eq!(
+        shown,
+        [
+            (OrphanKind::Task, lost.as_str()),
+            (OrphanKind::Session, left.as_str())
+        ],
+        "not {own:?}, {others}, {foreign}"
+    );
+    assert!(
+        found.iter().all(|it| it.age_seconds >= Some(120)),
+        "{found:?}"
+    );
+
+    house
+        .world()
+        .fail_next("StopTask", 1, ApiFault::AccessDenied);
+    let ended = daemon.client.orphans(true).await.expect("a list");
+    let states: Vec<_> = ended.iter().map(|it| it.state).collect();
+    assert_eq!(states, [OrphanState::Failed, OrphanState::Ended]);
+    assert!(
+        ended[0]
+            .error
+            .as_deref()
+            .unwrap_or_default()
+            .contains("StopTask")
+    );
+    let ended = daemon.client.orphans(true).await.expect("a list");
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0].state, OrphanState::Ended);
+    until(house.world(), "they are gone", |world| {
+        let active: Vec<_> = world
+            .active_sessions()
+            .into_iter()
+            .map(|it| it.id)
+            .collect();
+        let runs = |arn: &str| {
+            let tasks = world.tasks();
+            tasks
+                .iter()
+                .any(|task| task.arn == arn && task.course.ending.is_none())
+        };
+        !active.contains(&left) && active.contains(&foreign) && !runs(&lost) && runs(&used)
+    })
+    .await;
+    assert_eq!(daemon.client.orphans(false).await.expect("a list"), []);
+    house.close(daemon).await;
+}
+
+/// The answer as it would have been some minutes after.
+fn make_old(answer: &mut Value) {
+    for (list, time) in [("tasks", "createdAt"), ("Sessions", "StartDate")] {
+        for one in answer[list].as_array_mut().into_iter().flatten() {
+            one[time] = json!(one[time].as_f64().expect("a time") - 300.0);
+        }
+    }
+}
+
+/// A task as a daemon that is gone would have left it.
+async fn run_elsewhere(house: &House, mode: &str) -> String {
+    let body = json!({
+        "cluster": "backend", "taskDefinition": "bastion", "enableExecuteCommand": true,
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+        "tags": [
+            {"key": "bastiond:stack", "value": "earlier"},
+            {"key": "bastiond:mode", "value": mode},
+            {"key": "bastiond:owner", "value": "somebody-else"},
+        ],
+    });
+    let operation = "AmazonEC2ContainerServiceV20141113.RunTask";
+    let answer = aws_call(house, operation, "ecs", &body).await;
+    answer["tasks"][0]["taskArn"]
+        .as_str()
+        .expect("an ARN")
+        .to_owned()
+}
+
+async fn start_elsewhere(house: &House, arn: &str, reason: &str) -> String {
+    until(house.world(), "its agent is there", |world| {
+        let tasks = world.tasks();
+        let task = tasks.iter().find(|task| task.arn == arn).expect("it runs");
+        task.course.at(tokio::time::Instant::now()).connected
+    })
+    .await;
+    let tasks = house.world().tasks();
+    let task = tasks.iter().find(|task| task.arn == arn).expect("it runs");
+    let body = json!({
+        "Target": task.target(0), "Reason": reason,
+        "DocumentName": "AWS-StartPortForwardingSession", "Parameters": {"portNumber": ["1"]},
+    });
+    let answer: Value = aws_call(house, "AmazonSSM.StartSession", "ssm", &body).await;
+    answer["SessionId"].as_str().expect("an id").to_owned()
 }

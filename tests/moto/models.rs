@@ -143,6 +143,7 @@ async fn every_call(endpoint: &str) {
     let _ = aws.terminate_session(&id).await;
     let _ = aws.connection_status(target).await;
     let _ = aws.active_sessions(target).await;
+    let _ = aws.open_sessions().await;
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;

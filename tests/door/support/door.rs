@@ -128,6 +128,10 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
             Command::Keep { tunnel, time } => {
                 noted.push(format!("keep {tunnel} {}s", time.as_secs()));
             }
+            Command::Orphans { end, reply } => {
+                noted.push(format!("orphans {end}"));
+                reply.send(Ok(Vec::new())).unwrap();
+            }
             Command::Shutdown => {
                 noted.push("shutdown".into());
                 break;
