@@ -63,7 +63,7 @@ mod tests {
         };
         let said = "session me-1 on ecs:a_b_c in eu-west-1, 2h old, yours, without a tunnel";
         assert_eq!(
-            render(&[found.clone()]),
+            render(std::slice::from_ref(&found)),
             format!("{said}\nhint: end them by bastiond ctl orphans --end\n")
         );
         let ended = Orphan {

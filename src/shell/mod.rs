@@ -1,6 +1,6 @@
 //! `bastiond shell`: a terminal in a container or on an instance, or a command there.
 //!
-//! [`target`] finds out where, [`claim`] keeps a bastion running meanwhile, [`run`] carries the session. What is sent
+//! `target` finds out where, `claim` keeps a bastion running meanwhile, [`run`] carries the session. What is sent
 //! and what it means is `proto::shell`'s affair.
 
 mod claim;

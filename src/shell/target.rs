@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 #[derive(Clone, Debug)]
 pub enum Target {
     /// A bastion of the configuration.
-    Bastion(config::Bastion),
+    Bastion(Box<config::Bastion>),
     /// A task that runs.
     Task(Box<Task>),
     /// An instance, or a hybrid node.
@@ -33,12 +33,12 @@ pub async fn find(
     let named =
         |bastion: &&&config::Bastion| cluster.is_none() && Some(bastion.name.as_str()) == word;
     if let Some(bastion) = bastions.iter().find(named) {
-        return Ok(Target::Bastion((*bastion).clone()));
+        return Ok(Target::Bastion(Box::new((*bastion).clone())));
     }
     if word.is_none() && cluster.is_none() {
         let names: Vec<_> = bastions.iter().map(|it| it.name.clone()).collect();
         let chosen = choose("bastion", &names, on_terminal)?;
-        return Ok(Target::Bastion(bastions[chosen].clone()));
+        return Ok(Target::Bastion(Box::new(bastions[chosen].clone())));
     }
     let Some(cluster) = cluster.or_else(|| only_cluster(&bastions)) else {
         let word = word.unwrap_or_default();
