@@ -27,6 +27,7 @@ pub(super) struct Root {
     pub bastion: BTreeMap<Spanned<String>, Spanned<Bastion>>,
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
+    pub exit_when_idle: Option<Spanned<RawDuration>>,
     pub prices: Option<Prices>,
 }
 

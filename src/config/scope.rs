@@ -190,6 +190,14 @@ impl Scope<'_, '_> {
         })
     }
 
+    pub fn duration_if_any(
+        &mut self,
+        key: &str,
+        value: Option<Spanned<RawDuration>>,
+    ) -> Option<Duration> {
+        value.map(|value| self.duration(key, Some(value), Duration::ZERO))
+    }
+
     /// One of a few words; the default when there is none.
     pub fn word<T: Default + Copy>(
         &mut self,

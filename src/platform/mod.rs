@@ -1,7 +1,12 @@
 //! Where systems differ. Nothing else in the crate asks which one it runs on.
 
+pub mod activation;
+#[cfg(target_os = "macos")]
+#[allow(unsafe_code)]
+mod launchd;
 pub mod network;
 pub mod port_holder;
+pub mod program;
 
 /// The systems whose conventions are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
