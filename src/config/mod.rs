@@ -169,6 +169,8 @@ pub struct Tunnel {
     pub via: Via,
     /// Where it leads.
     pub remote: Remote,
+    /// The session document that leads to a host; `None`: AWS's own, which leads to any.
+    pub document: Option<String>,
     /// How long a connection is held while its bastion starts; 90 s by default.
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.

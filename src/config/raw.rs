@@ -85,6 +85,7 @@ pub(super) struct Tunnel {
     pub target: Option<Spanned<String>>,
     pub host: Option<Spanned<String>>,
     pub port: Option<Spanned<i64>>,
+    pub document: Option<Spanned<String>>,
     pub hold_timeout: Option<Spanned<RawDuration>>,
     pub session_linger: Option<Spanned<RawDuration>>,
     pub max_session_age: Option<Spanned<RawDuration>>,
