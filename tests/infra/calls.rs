@@ -71,6 +71,11 @@ pub const CALLS: &[Call] = &[
     call("DescribeReplicationGroups", "elasticache:DescribeReplicationGroups",
         "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:cache", &[]),
     call("DescribeClusters", "redshift:DescribeClusters", "arn:aws:redshift:eu-west-1:123456789012:cluster:dwh", &[]),
+    call("DescribeSubnets", "ec2:DescribeSubnets", "*", &[]),
+    call("DescribeRouteTables", "ec2:DescribeRouteTables", "*", &[]),
+    call("DescribeSecurityGroups", "ec2:DescribeSecurityGroups", "*", &[]),
+    call("DescribeSecurityGroupRules", "ec2:DescribeSecurityGroupRules", "*", &[]),
+    call("DescribeVpcEndpoints", "ec2:DescribeVpcEndpoints", "*", &[]),
 ];
 
 /// What each operation on nodes needs: targets of `i-…` and `mi-…`, with their tag.
