@@ -56,6 +56,7 @@ pub(super) struct Bastion {
     pub platform_version: Option<Spanned<String>>,
     pub tags: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
     pub container: Option<Spanned<String>>,
+    pub max_sessions_per_container: Option<Spanned<i64>>,
     pub idle_stop: Option<Spanned<RawDuration>>,
     pub mode: Option<Spanned<String>>,
     pub on_shutdown: Option<Spanned<String>>,
