@@ -8,6 +8,7 @@ mod board;
 mod bridge;
 mod claim;
 mod conn;
+mod containers;
 mod desk;
 pub mod link;
 mod listener;
@@ -37,6 +38,8 @@ use crate::session::changes::Changes;
 use crate::state::State;
 use crate::status::{self, Problem};
 
+pub use containers::Containers;
+
 use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
@@ -64,6 +67,8 @@ pub struct Shared {
     pub changes: Changes,
     /// One for each local connection that there may be at once, over all tunnels.
     pub seats: Arc<Semaphore>,
+    /// The sessions of all tunnels, by the containers that they are in.
+    pub containers: Containers,
 }
 
 /// A request to a tunnel. The answer comes when it is done.
