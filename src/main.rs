@@ -13,7 +13,7 @@ use bastiond::{
     demo,
     logs::{self, Stderr},
     paths::Paths,
-    platform::network,
+    platform::{descriptors, network},
     shell,
     signals::{self, Hangup},
     sockets::Sockets,
@@ -79,6 +79,7 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
             Stderr::Talk
         },
     );
+    descriptors::raise_limit();
     let setup = daemon::Setup {
         config,
         config_path: Some(paths.config.clone()),

@@ -1,6 +1,7 @@
 //! Where systems differ. Nothing else in the crate asks which one it runs on.
 
 pub mod activation;
+pub mod descriptors;
 #[cfg(target_os = "macos")]
 #[allow(unsafe_code)]
 mod launchd;

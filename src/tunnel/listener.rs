@@ -9,10 +9,11 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +67,7 @@ pub async fn run(
     place: Place,
     binding: watch::Sender<Binding>,
     accepted: mpsc::Sender<Accepted>,
+    seats: Arc<Semaphore>,
     cancel: CancellationToken,
 ) {
     let bound = cancel.run_until_cancelled(place.bind_until_done(&binding));
@@ -73,7 +75,7 @@ pub async fn run(
         return;
     };
     cancel
-        .run_until_cancelled(accept(&listener, accepted))
+        .run_until_cancelled(accept(&listener, accepted, seats))
         .await;
     if let Ok(listener) = listener.into_std() {
         let Place {
@@ -139,8 +141,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>) {
+async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+    let mut crowded = false;
     while let Ok(room) = accepted.reserve().await {
+        let seat = seat(&seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -149,6 +153,24 @@ async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>) {
                 continue;
             }
         };
-        room.send(Accepted::new(socket, peer));
+        room.send(Accepted::new(socket, peer, seat));
+    }
+}
+
+/// Who comes when all are taken waits in the system's backlog.
+async fn seat(seats: &Arc<Semaphore>, crowded: &mut bool) -> OwnedSemaphorePermit {
+    let free = Arc::clone(seats).try_acquire_owned().ok();
+    if free.is_none() && !*crowded {
+        tracing::warn!(
+            "no more connections are accepted until one ends: the system allows no more open files"
+        );
+    }
+    *crowded = free.is_none();
+    match free {
+        Some(seat) => seat,
+        None => {
+            let next = Arc::clone(seats).acquire_owned().await;
+            next.expect("the semaphore is never closed")
+        }
     }
 }

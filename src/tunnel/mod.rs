@@ -8,6 +8,7 @@ mod board;
 mod bridge;
 mod claim;
 mod conn;
+mod containers;
 mod desk;
 pub mod link;
 mod listener;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,8 @@ use crate::session::changes::Changes;
 use crate::sockets::{Origin, Sockets};
 use crate::state::State;
 use crate::status::{self, Problem};
+
+pub use containers::Containers;
 
 use board::{Board, Surroundings};
 use conn::Counters;
@@ -66,6 +69,10 @@ pub struct Shared {
     pub changes: Changes,
     /// Sockets that are older than this process, or outlive it.
     pub sockets: Sockets,
+    /// One for each local connection that there may be at once, over all tunnels.
+    pub seats: Arc<Semaphore>,
+    /// The sessions of all tunnels, by the containers that they are in.
+    pub containers: Containers,
 }
 
 /// A request to a tunnel. The answer comes when it is done.
@@ -190,6 +197,7 @@ pub fn spawn(
             place,
             binding,
             accepted.clone(),
+            Arc::clone(&shared.seats),
             closing.clone(),
         ));
         bindings.push((address, receiver));
