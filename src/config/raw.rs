@@ -109,6 +109,9 @@ pub(super) struct Bastion {
     /// The container to go through; the only one with an exec agent if nothing is said.
     #[schemars(with = "Option<String>")]
     pub container: Option<Spanned<String>>,
+    /// How many sessions a container is given at most.
+    #[schemars(with = "Option<u16>", extend("default" = 4))]
+    pub max_sessions_per_container: Option<Spanned<i64>>,
     /// How long the task rests unused before it is stopped.
     #[schemars(with = "Option<RawDuration>", extend("default" = "15m"))]
     pub idle_stop: Option<Spanned<RawDuration>>,

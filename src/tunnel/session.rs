@@ -70,6 +70,8 @@ pub struct Ended {
     pub unreachable: bool,
     /// Some connection has got through it.
     pub reached: bool,
+    /// AWS was told of its end, or told it.
+    pub settled: bool,
     /// Connections that were open when it ended.
     pub lost: usize,
     /// Connections it was given but never took up.
@@ -86,6 +88,7 @@ impl Ended {
             )),
             unreachable: false,
             reached: false,
+            settled: false,
             lost: 0,
             unplaced: Vec::new(),
         }
@@ -325,6 +328,7 @@ impl Session {
             reason: self.lifecycle.reason().cloned(),
             unreachable: self.lifecycle.is_unreachable(),
             reached: view.reached > 0,
+            settled: !self.left_behind,
             lost: view.connections,
             unplaced,
         }

@@ -196,6 +196,7 @@ fn show_tells_where_each_setting_comes_from() {
     assign_public_ip = false        # default
     cluster = "backend"             # config.toml:5
     idle_stop = "20m"               # environment BASTIOND_BASTION_DEV_IDLE_STOP
+    max_sessions_per_container = 4  # default
     mode = "shared"                 # default
     on_shutdown = "stop"            # default
     subnets = ["subnet-1"]          # config.toml:7
