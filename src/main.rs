@@ -11,7 +11,7 @@ use bastiond::{
     ctl, daemon, demo,
     logs::{self, Stderr},
     paths::Paths,
-    platform::network,
+    platform::{descriptors, network},
     settings, shell,
     signals::{self, Hangup},
     sources::Sources,
@@ -72,6 +72,7 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
             Stderr::Talk
         },
     );
+    descriptors::raise_limit();
     let setup = daemon::Setup {
         config,
         sources: Some(sources.clone()),

@@ -22,6 +22,7 @@ mod listen;
 mod overrides;
 mod prices;
 mod raw;
+mod read;
 mod schema;
 mod scope;
 mod selector;
@@ -179,6 +180,8 @@ pub struct Tunnel {
     pub via: Via,
     /// Where it leads.
     pub remote: Remote,
+    /// The session document that leads to a host; `None`: AWS's own, which leads to any.
+    pub document: Option<String>,
     /// How long a connection is held while its bastion starts; 90 s by default.
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.
@@ -255,7 +258,8 @@ impl Config {
     /// Every mistake there is, those of the file first and in the order of its lines.
     pub fn of(layers: &Layers) -> Result<Config, Error> {
         let mut report = Report::new(layers);
-        let root = raw::merge(layers, &mut report).and_then(|table| raw::read(table, &mut report));
+        let root =
+            read::merge(layers, &mut report).and_then(|table| read::read(table, &mut report));
         let Some(root) = root else {
             return Err(report.into_error());
         };

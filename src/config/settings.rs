@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    Config, Error, Layers, Place, raw,
+    Config, Error, Layers, Place, read,
     schema::{self, Kind},
     scope::Report,
 };
@@ -34,7 +34,7 @@ pub struct Setting {
 pub fn settings(layers: &Layers) -> Result<Vec<Setting>, Error> {
     Config::of(layers)?;
     let mut report = Report::new(layers);
-    let Some(table) = raw::merge(layers, &mut report) else {
+    let Some(table) = read::merge(layers, &mut report) else {
         return Err(report.into_error());
     };
     let mut list = List {
