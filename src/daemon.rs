@@ -49,6 +49,7 @@ use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
 use crate::sockets::Sockets;
+use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
@@ -74,8 +75,8 @@ const MAX_HOLDS: usize = 256;
 pub struct Setup {
     /// The checked configuration.
     pub config: Config,
-    /// Its file, if it came from one.
-    pub config_path: Option<PathBuf>,
+    /// Where it comes from, if it can be read again.
+    pub sources: Option<Sources>,
     /// Where its files are.
     pub paths: Paths,
     /// Where the logs are, if they are written.
