@@ -51,6 +51,9 @@ pub enum Command {
         after_help = "Example: BASTIOND_AWS_REGION=eu-west-1 bastiond config show"
     )]
     Config(Config),
+    /// Have the daemon run from login on
+    #[command(subcommand, after_help = "Example: bastiond service install --dry-run")]
+    Service(Service),
     /// Ask the running daemon
     #[command(
         subcommand,
@@ -119,6 +122,31 @@ pub enum Config {
     },
     /// Print the JSON Schema of the configuration file, with which editors complete it
     Schema,
+}
+
+/// `bastiond service`
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Write the units of systemd or launchd for this user, and start them
+    Install {
+        /// Which configuration.
+        #[command(flatten)]
+        chosen: Chosen,
+        /// The system owns the ports: they are open from login on, and a connection starts the daemon
+        #[arg(long)]
+        socket: bool,
+        /// Print what would be written and run
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Stop them, and remove them
+    Uninstall,
+    /// Compare what is installed with what would be today
+    Status {
+        /// Which configuration.
+        #[command(flatten)]
+        chosen: Chosen,
+    },
 }
 
 /// `bastiond demo`

@@ -18,6 +18,7 @@ pub mod net;
 pub mod paths;
 pub mod platform;
 pub mod proto;
+pub mod service;
 pub mod session;
 pub mod settings;
 pub mod shell;

@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use bastiond::{
     aws::Source,
-    cli::{Chosen, Cli, Command, Demo, Shell},
+    cli::{self, Chosen, Cli, Command, Demo, Shell},
     config::Config,
     ctl,
     daemon::{self, Successor},
@@ -14,6 +14,7 @@ use bastiond::{
     logs::{self, Stderr},
     paths::Paths,
     platform::{descriptors, network},
+    service::{self, Service},
     settings, shell,
     signals::{self, Hangup},
     sockets::Sockets,
@@ -45,6 +46,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
         Command::Config(command) => settings::run(command, sources),
+        Command::Service(command) => run_service(command),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
@@ -137,6 +139,26 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
         signals::cancel_on_signal(cancel.clone(), Hangup::Ends)?;
         demo::run(args, cancel).await
     })
+}
+
+fn run_service(command: cli::Service) -> anyhow::Result<ExitCode> {
+    let service = |chosen: Chosen, socket| {
+        let sources = sources(chosen)?;
+        Service::new(&read(&sources)?, &sources, socket)
+    };
+    match command {
+        cli::Service::Install {
+            chosen,
+            socket,
+            dry_run: true,
+        } => {
+            service(chosen, socket)?.show();
+            Ok(ExitCode::SUCCESS)
+        }
+        cli::Service::Install { chosen, socket, .. } => service(chosen, socket)?.install(),
+        cli::Service::Uninstall => service::uninstall(),
+        cli::Service::Status { chosen } => service(chosen, false)?.status(),
+    }
 }
 
 /// Its configuration is optional: an instance can be reached without one.

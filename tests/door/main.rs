@@ -5,6 +5,8 @@ mod config_example;
 mod config_mistakes;
 mod control_requests;
 mod control_socket;
+#[cfg(target_os = "linux")]
+mod service;
 mod settings;
 mod support;
 mod user;
