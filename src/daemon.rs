@@ -10,6 +10,7 @@
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
 //! ├── hold      × H            keeps a bastion for a while for who asked
+//! ├── observe   × B + T        tells of what changes
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -20,6 +21,7 @@ mod accounts;
 mod credentials;
 mod identity;
 mod leftovers;
+mod observe;
 mod orphans;
 mod overview;
 
@@ -40,13 +42,14 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::aws::Source;
 use crate::config::{self, Config, Via};
 use crate::control::socket::Claim;
-use crate::control::{self, Door};
+use crate::control::{self, Door, Shown};
+use crate::events::{Change, Events};
 use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::{Orphan, Problem};
+use crate::status::{Orphan, Problem, Reason};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
@@ -108,7 +111,8 @@ pub async fn run(
     let overview = Overview::new(&setup, &daemon, &accounts, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
-    let door = Door::new(move || overview.status(), commands);
+    let events = daemon.events.clone();
+    let door = Door::new(daemon.shown(&setup, overview), commands);
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
@@ -123,12 +127,14 @@ pub async fn run(
 
     let announced = ready(&line);
     if announced.is_ok() {
+        events.tell(Change::of_daemon("ready").because(&line));
         tell_service_manager(&[NotifyState::Ready, NotifyState::Status(&line)]);
         daemon.serve(&mut requests, &cancel).await;
     }
     tell_service_manager(&[NotifyState::Stopping]);
     // Whoever still asks is told that the daemon stops.
     drop(requests);
+    events.tell(Change::of_daemon("stopping"));
     cancel.cancel();
     daemon.shut_down().await;
     for helper in helpers {
@@ -192,6 +198,10 @@ struct Daemon {
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
+    /// What changes, told by those who look at it.
+    events: Events,
+    observers: JoinSet<()>,
+    roster: tunnel::Roster,
 }
 
 impl Daemon {
@@ -215,6 +225,9 @@ impl Daemon {
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
+            events: Events::default(),
+            observers: JoinSet::new(),
+            roster: tunnel::Roster::default(),
         };
         let shared = bastion::Shared {
             aws: accounts.main().aws.clone(),
@@ -235,6 +248,7 @@ impl Daemon {
             drain: setup.config.shutdown_timeout,
             starting: accounts.main().starting.clone(),
             changes,
+            roster: daemon.roster.clone(),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon
@@ -253,6 +267,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
+            let observer = observe::bastion(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             self.bastions.insert(bastion.name.clone(), handle);
         }
     }
@@ -271,6 +287,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
+            let observer = observe::tunnel(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             self.tunnels.push(handle);
         }
     }
@@ -282,7 +300,8 @@ impl Daemon {
         cancel: &CancellationToken,
     ) -> Vec<AbortOnDropHandle<()>> {
         let mut helpers = Vec::new();
-        for Account { aws, starting } in accounts.all() {
+        for account in accounts.all() {
+            let Account { aws, starting } = account;
             let is_of_it = |tunnel: &&tunnel::Handle| {
                 Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)
             };
@@ -290,8 +309,24 @@ impl Daemon {
             let (asking, renewing) = (cancel.child_token(), cancel.child_token());
             helpers.push(identity::spawn(aws.clone(), starting.clone(), asking));
             helpers.push(credentials::spawn(aws.clone(), tunnels, renewing));
+            let (owner, events) = (accounts.owner(account), self.events.clone());
+            let telling = observe::credentials(aws.clone(), owner, events, cancel.child_token());
+            helpers.push(AbortOnDropHandle::new(tokio::spawn(telling)));
         }
         helpers
+    }
+
+    /// What can be read of it at any time.
+    fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
+        let roster = self.roster.clone();
+        let in_force = overview.in_force(&setup.config);
+        Shown {
+            status: Box::new(move || overview.status()),
+            connections: Box::new(move || roster.list()),
+            config: Box::new(move || in_force.clone()),
+            events: self.events.clone(),
+            logs: setup.log_path.clone(),
+        }
     }
 
     /// Wait until every port was tried.
@@ -324,6 +359,17 @@ impl Daemon {
                 Some(control::Command::Down { tunnel, reply }) => {
                     self.keep(&tunnel, None);
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
+                }
+                Some(control::Command::Restart { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Restart(reply)).await;
+                }
+                Some(control::Command::Reset { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
+                }
+                Some(control::Command::Reload { reply }) => {
+                    let reason = Reason::new("not_reloadable", "this daemon was given no file to read again");
+                    let problem = Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
+                    let _ = reply.send(Err(problem));
                 }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
@@ -389,5 +435,7 @@ impl Daemon {
         while self.tunnel_tasks.join_next().await.is_some() {}
         self.end_bastions.cancel();
         while self.bastion_tasks.join_next().await.is_some() {}
+        // Those who look at them have seen their end by now, or are about to.
+        while self.observers.join_next().await.is_some() {}
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -13,6 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
+use super::roster::Roster;
 use crate::platform;
 
 /// How often a taken port is tried again.
@@ -40,17 +42,27 @@ pub enum Binding {
     },
 }
 
+/// Where accepted connections go.
+pub struct Door {
+    /// To the tunnel.
+    pub accepted: mpsc::Sender<Accepted>,
+    /// Where they are listed.
+    pub roster: Roster,
+    /// The tunnel's name.
+    pub tunnel: Arc<str>,
+}
+
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
 /// accepts.
 pub async fn run(
     address: SocketAddr,
     binding: watch::Sender<Binding>,
-    accepted: mpsc::Sender<Accepted>,
+    door: Door,
     cancel: CancellationToken,
 ) {
     let serving = async {
         let listener = bind_until_done(address, &binding).await;
-        accept(listener, accepted).await;
+        accept(listener, door).await;
     };
     tokio::select! {
         () = serving => {}
@@ -102,7 +114,7 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
+async fn accept(listener: TcpListener, door: Door) {
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
@@ -112,7 +124,12 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
                 continue;
             }
         };
-        if accepted.send(Accepted::new(socket, peer)).await.is_err() {
+        let Ok(local) = socket.local_addr() else {
+            continue;
+        };
+        let ticket = door.roster.enter(&door.tunnel, local, peer);
+        let accepted = Accepted::new(socket, peer, ticket);
+        if door.accepted.send(accepted).await.is_err() {
             return;
         }
     }

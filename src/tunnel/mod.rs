@@ -16,13 +16,16 @@ mod placement;
 mod reason;
 mod remote;
 mod renewal;
+mod roster;
 mod session;
 mod view;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -41,6 +44,8 @@ use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
 use listener::Binding;
+
+pub use roster::Roster;
 
 /// Connections accepted and not yet looked at.
 const ACCEPTED: usize = 64;
@@ -62,6 +67,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// Where open connections are listed.
+    pub roster: Roster,
 }
 
 /// A request to a tunnel. The answer comes when it is done.
@@ -71,6 +78,10 @@ pub enum Command {
     Up(oneshot::Sender<Result<(), Problem>>),
     /// End its sessions and let the bastion go; the next connection starts again.
     Down(oneshot::Sender<Result<(), Problem>>),
+    /// End its sessions and have a new one ready.
+    Restart(oneshot::Sender<Result<(), Problem>>),
+    /// Cut its sessions off, whatever they are doing. Done when no connection is left on them.
+    Reset(oneshot::Sender<Result<(), Problem>>),
 }
 
 /// A running tunnel, as others see it.
@@ -111,6 +122,23 @@ impl Handle {
         board::status(&self.board.borrow(), &around, now)
     }
 
+    /// Wait until the status may be another. `false` when the tunnel has ended.
+    pub async fn changed(&mut self) -> bool {
+        let bindings = self.bindings.iter_mut();
+        let bindings = bindings.map(|(_, binding)| Box::pin(binding.changed()));
+        // A listener that has ended says nothing more.
+        let bound = async {
+            match select_ok(bindings).await {
+                Ok(_) => {}
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.board.changed() => changed.is_ok(),
+            () = bound => true,
+        }
+    }
+
     /// Wait until each of its addresses was bound, or was found taken.
     pub async fn listening(&mut self) {
         for (_, binding) in &mut self.bindings {
@@ -142,12 +170,12 @@ pub fn spawn(
     let mut bindings = Vec::new();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
-        listeners.spawn(listener::run(
-            address,
-            binding,
-            accepted.clone(),
-            cancel.clone(),
-        ));
+        let door = listener::Door {
+            accepted: accepted.clone(),
+            roster: shared.roster.clone(),
+            tunnel: config.name.as_str().into(),
+        };
+        listeners.spawn(listener::run(address, binding, door, cancel.clone()));
         bindings.push((address, receiver));
     }
     let config = Arc::new(config);
