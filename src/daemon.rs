@@ -246,6 +246,7 @@ impl Daemon {
             state,
             user: daemon.who.clone(),
             drain: setup.config.shutdown_timeout,
+            containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
             roster: daemon.roster.clone(),
@@ -319,11 +320,10 @@ impl Daemon {
     /// What can be read of it at any time.
     fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
         let roster = self.roster.clone();
-        let in_force = overview.in_force(&setup.config);
         Shown {
             status: Box::new(move || overview.status()),
             connections: Box::new(move || roster.list()),
-            config: Box::new(move || in_force.clone()),
+            config: Box::new(|| None),
             events: self.events.clone(),
             logs: setup.log_path.clone(),
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serializer, de::Visitor};
+use serde::{Deserialize, Deserializer, de::Visitor};
 
 use super::error::Complaint;
 
@@ -42,22 +42,6 @@ pub(super) fn parse(text: &str) -> Result<Duration, Complaint> {
         Err(Complaint::new(format!(
             "`{text}` is out of range: 1s to 7d"
         )))
-    }
-}
-
-/// As people write it: `1h 30m`.
-pub(super) fn text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_duration(*duration))
-}
-
-/// The same, where there is one.
-pub(super) fn text_if_any<S: Serializer>(
-    duration: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => text(duration, serializer),
-        None => serializer.serialize_none(),
     }
 }
 

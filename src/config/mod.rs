@@ -24,12 +24,11 @@ pub mod suggest;
 mod tunnel;
 mod warm;
 
-use std::{collections::BTreeMap, fmt::Display, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
 pub use prices::Prices;
 use scope::{Report, Section};
-use serde::{Serialize, Serializer};
 pub use selector::{Database, Role, Selector, Which};
 pub use warm::{Warm, keep_for};
 
@@ -37,25 +36,22 @@ pub use warm::{Warm, keep_for};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything a daemon needs to know, checked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// How to reach AWS.
     pub aws: Aws,
     /// The ECS tasks that may be run, by name.
-    #[serde(rename = "bastion")]
     pub bastions: BTreeMap<String, Bastion>,
-    #[serde(rename = "tunnel")]
     /// The local ports and where they lead; never empty, names and addresses unique.
     pub tunnels: Vec<Tunnel>,
     /// How long open connections may go on after a request to stop; 5 s by default.
-    #[serde(serialize_with = "duration::text")]
     pub shutdown_timeout: Duration,
     /// What tasks cost.
     pub prices: Prices,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Aws {
     /// A profile of the shared AWS files.
     pub profile: Option<String>,
@@ -64,7 +60,6 @@ pub struct Aws {
     /// The role to assume before any other call.
     pub role_arn: Option<String>,
     /// How it is assumed.
-    #[serde(flatten)]
     pub role: AssumeRole,
     /// An `https` URL, or an `http` one on a loopback address, that stands in for the AWS endpoints.
     pub endpoint_url: Option<String>,
@@ -73,15 +68,13 @@ pub struct Aws {
 }
 
 /// How a role is assumed. The session bears the caller's own name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AssumeRole {
     /// Roles to assume on the way, each with the credentials of the one before.
-    #[serde(rename = "role_chain")]
     pub chain: Vec<String>,
     /// What the role's owner wants to be told.
     pub external_id: Option<String>,
     /// How long its credentials last; AWS's hour by default.
-    #[serde(rename = "role_duration", serialize_with = "duration::text_if_any")]
     pub duration: Option<Duration>,
     /// Who is behind it, for CloudTrail; it stays for the whole chain.
     pub source_identity: Option<String>,
@@ -102,10 +95,9 @@ impl Default for Aws {
 }
 
 /// An ECS task that the daemon runs when a tunnel needs it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bastion {
     /// Its name in this file.
-    #[serde(skip)]
     pub name: String,
     /// Name or ARN of the ECS cluster.
     pub cluster: String,
@@ -118,26 +110,25 @@ pub struct Bastion {
     /// Whether the task gets a public address.
     pub assign_public_ip: bool,
     /// How it is run.
-    #[serde(flatten)]
     pub launch: Launch,
-    /// The container to go through; `None`: the only one with an exec agent.
+    /// The container to go through; `None`: all that have an exec agent.
     pub container: Option<String>,
+    /// So many sessions each of them is given; 4 by default.
+    pub max_sessions_per_container: usize,
     /// How long the task rests unused before it is stopped; 15 min by default.
-    #[serde(serialize_with = "duration::text")]
     pub idle_stop: Duration,
     /// Whose tasks may be used.
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
     pub on_shutdown: OnShutdown,
     /// When the task is kept though nobody is connected.
-    #[serde(flatten)]
     pub warm: Option<Warm>,
     /// How to reach AWS, if not as the others do.
     pub aws: Option<Aws>,
 }
 
 /// How a task is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
     pub capacity_provider: Option<String>,
@@ -148,8 +139,7 @@ pub struct Launch {
 }
 
 /// Whose task a bastion may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Any task of the bastion, whoever started it.
     #[default]
@@ -159,8 +149,7 @@ pub enum Mode {
 }
 
 /// What becomes of a task the daemon started when the daemon stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnShutdown {
     /// It is stopped.
     #[default]
@@ -170,7 +159,7 @@ pub enum OnShutdown {
 }
 
 /// A local address and where connections to it lead.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tunnel {
     /// Its name, unique; letters, digits, `-`, `_` and `.`.
     pub name: String,
@@ -179,30 +168,25 @@ pub struct Tunnel {
     /// Whether `listen` may hold addresses that other machines can reach.
     pub allow_non_loopback: bool,
     /// What stands between.
-    #[serde(flatten)]
     pub via: Via,
     /// Where it leads.
-    #[serde(flatten)]
     pub remote: Remote,
+    /// The session document that leads to a host; `None`: AWS's own, which leads to any.
+    pub document: Option<String>,
     /// How long a connection is held while its bastion starts; 90 s by default.
-    #[serde(serialize_with = "duration::text")]
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.
-    #[serde(serialize_with = "duration::text")]
     pub session_linger: Duration,
     /// How old a session may be when new connections are placed on it; 12 h by default.
-    #[serde(serialize_with = "duration::text")]
     pub max_session_age: Duration,
     /// How long a connection of which one half is closed may go on; 60 s by default.
-    #[serde(serialize_with = "duration::text")]
     pub half_close_linger: Duration,
     /// When the session is kept from being taken for idle.
     pub keepalive: Keepalive,
 }
 
 /// What a tunnel goes through.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Via {
     /// A bastion of this file, by name.
     Bastion(String),
@@ -211,8 +195,7 @@ pub enum Via {
 }
 
 /// Where a tunnel leads. A port is never 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remote {
     /// A port of the target itself.
     Target {
@@ -222,7 +205,6 @@ pub enum Remote {
     /// A host as the far side knows it.
     Host {
         /// Its name or address.
-        #[serde(rename = "host")]
         name: String,
         /// Its port.
         port: u16,
@@ -230,7 +212,6 @@ pub enum Remote {
     /// A database that AWS is asked for when a session starts.
     Database {
         /// Which one.
-        #[serde(rename = "host", serialize_with = "in_words")]
         selector: Selector,
         /// Its port, if not the one that AWS tells.
         port: Option<u16>,
@@ -238,8 +219,7 @@ pub enum Remote {
 }
 
 /// When a session is kept from being taken for idle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keepalive {
     /// While a connection is open.
     #[default]
@@ -271,11 +251,6 @@ impl Config {
             Err(report.into_error())
         }
     }
-}
-
-/// As it is written in the file.
-fn in_words<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 fn check(root: raw::Root, report: &mut Report) -> Config {

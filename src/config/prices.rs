@@ -1,6 +1,5 @@
 //! `[prices]`: what Fargate costs on Linux, in US dollars.
 
-use serde::Serialize;
 use toml::Spanned;
 
 use super::{
@@ -15,7 +14,7 @@ const DATE: &str = "2026-04";
 const MOST: f64 = 10.0;
 
 /// What an hour of Fargate costs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prices {
     /// When they were looked up.
     pub date: String,

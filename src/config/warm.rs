@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use toml::Spanned;
 
 use super::{error::Complaint, scope::Scope};
@@ -32,23 +31,6 @@ const WEEK: [(&str, Weekday); 7] = [
     ("Sat", Weekday::Saturday),
     ("Sun", Weekday::Sunday),
 ];
-
-/// As the two keys of a bastion.
-impl Serialize for Warm {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let named = WEEK.iter().filter(|(_, day)| self.days.contains(day));
-        let days: Vec<&str> = named.map(|(name, _)| *name).collect();
-        let (from, until) = (self.from.strftime("%H:%M"), self.until.strftime("%H:%M"));
-        let until = match self.until == Time::MAX {
-            true => "24:00".to_owned(),
-            false => until.to_string(),
-        };
-        let mut keys = serializer.serialize_map(Some(2))?;
-        keys.serialize_entry("warm", &format!("{} {from}-{until}", days.join(",")))?;
-        keys.serialize_entry("max_hours_per_day", &(self.most_per_day.as_secs_f64() / 3600.0))?;
-        keys.end()
-    }
-}
 
 pub(super) fn check(
     scope: &mut Scope,

@@ -54,7 +54,7 @@ pub(super) async fn to(
         Call::EndOrphans => orphans(door, true).await,
         Call::Events => follow::events(door, query, closing),
         Call::Logs => follow::logs(door, query, closing).await,
-        Call::Config => Ok(ok(&(door.shown.config)())),
+        Call::Config => config(door),
         Call::Reload => Ok(ok(&obeyed(door, |reply| Command::Reload { reply }).await?)),
         Call::Shutdown => shutdown(door).await,
         Call::OpenApi => Ok(ok(&openapi::document())),
@@ -125,6 +125,12 @@ async fn connections(door: &Door, query: &Query) -> Result<Answer, Box<Refusal>>
         connections.retain(|connection| connection.tunnel == name);
     }
     Ok(ok(&Connections::from(connections)))
+}
+
+fn config(door: &Door) -> Result<Answer, Box<Refusal>> {
+    let none = || Refusal::new(Code::NoConfig, "this daemon was started without a configuration file");
+    let in_force = (door.shown.config)().ok_or_else(none)?;
+    Ok(ok(&in_force))
 }
 
 /// Has a bastion run and kept for a while, and answers with the bastion as it then is.

@@ -44,6 +44,7 @@ codes! {
     WrongMethod "wrong_method" 405 "the path is for another method", "take that of the `Allow` header";
     TooSlow "too_slow" 408 "the content did not arrive in 5 s", "send none";
     NoBastion "no_bastion" 409 "the tunnel goes through a target that runs anyway", "leave `for` out";
+    NoConfig "no_config" 409 "the daemon was started without a configuration file, as the demo is", "nothing";
     NoLogs "no_logs" 409 "the daemon writes no log files", "look at its stderr, or at the service manager's journal";
     TooLarge "too_large" 413 "more than 64 KiB of content", "send none";
     Busy "busy" 503 "16 callers wait for tunnels, or 8 follow events and logs, already", "wait for those to end, then try again";

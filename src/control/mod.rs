@@ -50,8 +50,8 @@ pub struct Shown {
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
     /// The open connections. May read files: it is called where that holds up nobody.
     pub connections: Box<dyn Fn() -> Vec<Connection> + Send + Sync>,
-    /// The configuration in force.
-    pub config: Box<dyn Fn() -> InForce + Send + Sync>,
+    /// The configuration in force, if the daemon was given one that it can show.
+    pub config: Box<dyn Fn() -> Option<InForce> + Send + Sync>,
     /// What changes.
     pub events: Events,
     /// The folder of the logs, if they are written.

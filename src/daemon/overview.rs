@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::accounts::Accounts;
 use super::{Daemon, Setup};
 use crate::aws::{Aws, Error};
-use crate::config::{Config, Prices};
+use crate::config::Prices;
 use crate::cost;
 use crate::state::State;
-use crate::status::{self, InForce, Problem, Reason, Status};
+use crate::status::{self, Problem, Reason, Status};
 use crate::{bastion, tunnel};
 
 /// Reads what was published; wakes nobody and waits for nothing.
@@ -82,12 +82,6 @@ impl Overview {
             cost: (!usage.is_empty()).then(cost),
             ..status
         }
-    }
-
-    /// The configuration in force.
-    pub fn in_force(&self, config: &Config) -> InForce {
-        let settings = serde_json::to_value(config).unwrap_or_default();
-        InForce::new(self.config_path.clone(), settings)
     }
 
     fn bastion(&self, bastion: &bastion::Handle, now: Instant) -> status::Bastion {

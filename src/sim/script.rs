@@ -13,6 +13,7 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{Death, Faults},
+    network::Network,
     timeline::{AgentCourse, Ending, Timing},
 };
 
@@ -31,12 +32,16 @@ pub struct Script {
     pub task_definitions: Vec<TaskDefinition>,
     /// The database clusters that RDS tells of.
     pub db_clusters: Vec<DbCluster>,
+    /// The networks that EC2 tells of.
+    pub network: Network,
     /// EC2 instances and hybrid machines with an agent.
     pub managed_nodes: Vec<ManagedNode>,
     /// How long a task takes.
     pub timing: Timing,
     /// The agent behind every session. Its properties are those of the session's document.
     pub agent: AgentProfile,
+    /// Most tunnels' sessions that the agent of one container serves; those beyond get no handshake before another ends.
+    pub session_limit: Option<usize>,
     /// How shells behave.
     pub shells: Shells,
     /// What the agent's dials reach.
@@ -84,9 +89,11 @@ impl Default for Script {
             clusters: vec!["backend".into()],
             task_definitions: vec![TaskDefinition::default()],
             db_clusters: Vec::new(),
+            network: Network::default(),
             managed_nodes: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
+            session_limit: None,
             shells: Shells::default(),
             destination: Destination::Dial(HashMap::new()),
             faults: Faults::default(),

@@ -1,5 +1,7 @@
 //! The configuration, as values.
 
+use std::time::SystemTime;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,24 +14,57 @@ use super::{SCHEMA, timestamp};
 pub struct InForce {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The file it was read from; `None` when there is none (the demo).
+    /// The file it was read from; `None` when there was none.
     pub config_path: Option<String>,
     /// When it came into force.
     #[serde(with = "rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub since: OffsetDateTime,
-    /// Every setting under the key that it has in the file, with what holds where the file says nothing. What is
-    /// `null` is left to AWS's own rules.
-    pub settings: Value,
+    /// Every setting that has a value.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting, and where its value comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// Its place in the configuration, such as `tunnel.app-db.listen`.
+    pub path: String,
+    /// Its value, as JSON.
+    pub value: Value,
+    /// Where that comes from.
+    pub origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Origin {
+    /// Nothing is said.
+    Default,
+    /// The file says so.
+    File {
+        /// The number of its line.
+        line: usize,
+    },
+    /// The environment says so.
+    Environment {
+        /// The name of the variable.
+        name: String,
+    },
+    /// The command line says so.
+    Flag {
+        /// The setting that it names.
+        name: String,
+    },
 }
 
 impl InForce {
     /// `settings`, which come into force now.
-    pub fn new(config_path: Option<String>, settings: Value) -> Self {
+    pub fn new(config_path: Option<String>, settings: Vec<Setting>) -> Self {
         Self {
             schema: SCHEMA,
             config_path,
-            since: timestamp(std::time::SystemTime::now()),
+            since: timestamp(SystemTime::now()),
             settings,
         }
     }

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
-pub use config::{InForce, Reloaded};
+pub use config::{InForce, Origin, Reloaded, Setting};
 pub use connection::{Connection, Connections};
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
 pub use event::{Event, EventKind};

@@ -8,6 +8,7 @@ mod board;
 mod bridge;
 mod claim;
 mod conn;
+mod containers;
 mod desk;
 pub mod link;
 mod listener;
@@ -40,6 +41,8 @@ use crate::session::changes::Changes;
 use crate::state::State;
 use crate::status::{self, Problem};
 
+pub use containers::Containers;
+
 use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
@@ -69,6 +72,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Where open connections are listed.
     pub roster: Roster,
+    /// The sessions of all tunnels, by the containers that they are in.
+    pub containers: Containers,
 }
 
 /// A request to a tunnel. The answer comes when it is done.

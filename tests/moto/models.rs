@@ -5,13 +5,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
 use bastiond::{
-    aws::{Aws, Desired, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, Remote},
     net::Net,
 };
@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::server::python;
+use crate::{operations, server::python};
 
 /// A request, as the models see it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ async fn every_request_is_one_that_the_models_of_aws_allow() {
     every_call(&endpoint).await;
     let records = records.lock().unwrap().clone();
     let sent: BTreeSet<String> = records.iter().map(|it| it.operation.clone()).collect();
-    let known = operations_of_the_source();
+    let known = operations::of_the_source();
     assert!(known.len() > 15, "{known:?}");
     let unsent: Vec<_> = known.difference(&sent).collect();
     assert!(
@@ -96,6 +96,18 @@ fn requests_that_are_wrong_are_found() {
             "DescribeDBClusters",
             "Action=DescribeDBClusters&Version=2014-10-31&Filters.Filter.1.Name=x",
             "Values is missing",
+        ),
+        (
+            "ec2",
+            "DescribeSubnets",
+            "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=vpc-id&Filter.1.Values.1=x",
+            "no member Values",
+        ),
+        (
+            "ec2",
+            "DescribeRouteTables",
+            "Action=DescribeRouteTables&Version=2016-11-15&MaxResults=1000",
+            "not within",
         ),
         (
             "sts",
@@ -168,6 +180,15 @@ async fn every_call(endpoint: &str) {
         };
         let _ = aws.locate(&selector, port).await;
     }
+    let filters = [
+        Filter::new("vpc-id", ["vpc-0a1b2c3d", "vpc-1"]),
+        Filter::tag("aws:cloudformation:stack-name", "d\u{f6}ner *_-?"),
+    ];
+    let _ = aws.subnets(&filters).await;
+    let _ = aws.route_tables(&filters[..1]).await;
+    let _ = aws.security_groups(&filters).await;
+    let _ = aws.security_group_rules(&filters[1..]).await;
+    let _ = aws.vpc_endpoints(&[]).await;
     let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
     let _ = account(endpoint, role).await.identity().await;
 }
@@ -262,33 +283,10 @@ fn list(action: &str) -> String {
         }
         _ => "",
     };
-    format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
-}
-
-/// The operations that the source names where it makes calls.
-fn operations_of_the_source() -> BTreeSet<String> {
-    let mut found = BTreeSet::from(["AssumeRole".to_owned()]);
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the source").flatten() {
-            let path: PathBuf = entry.path();
-            match path.is_dir() {
-                true if !path.ends_with("tests") => folders.push(path),
-                true => {}
-                false => {
-                    let text = std::fs::read_to_string(&path).expect("a file of the source");
-                    let text: String = text.split_whitespace().collect();
-                    for mark in [".call(\"", ".paced(\"", ".paced_patiently(\"", "action:\""] {
-                        let after = text.split(mark).skip(1);
-                        let names = after.filter_map(|rest| rest.split('"').next());
-                        let is_one = |name: &&str| name.chars().all(char::is_alphanumeric);
-                        found.extend(names.filter(is_one).map(str::to_owned));
-                    }
-                }
-            }
-        }
-    }
-    found
+    // EC2 has an id in each answer, and no element around what it tells.
+    format!(
+        "<{action}Response><requestId>1</requestId><{action}Result>{inner}</{action}Result></{action}Response>"
+    )
 }
 
 /// What the models do not allow, a line each.

@@ -57,7 +57,7 @@ impl Daemon {
         let shown = Shown {
             status: Box::new(status),
             connections: Box::new(|| vec![connection(1, "app-db"), connection(2, "cache")]),
-            config: Box::new(|| InForce::new(None, serde_json::json!({ "tunnel": [] }))),
+            config: Box::new(|| Some(InForce::new(None, vec![]))),
             events: events.clone(),
             logs: Some(paths.logs.clone()),
         };
