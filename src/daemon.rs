@@ -367,7 +367,10 @@ impl Daemon {
                     self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
                 }
                 Some(control::Command::Reload { reply }) => {
-                    let reason = Reason::new("not_reloadable", "this daemon was given no file to read again");
+                    let reason = Reason::new(
+                        "not_reloadable",
+                        "this daemon was given no file to read again",
+                    );
                     let problem = Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
                     let _ = reply.send(Err(problem));
                 }

@@ -43,7 +43,11 @@ pub(super) async fn to(
         Call::Up => up(door, name, query).await,
         Call::Down => command(door, name, |tunnel, reply| Command::Down { tunnel, reply }).await,
         Call::Restart => {
-            command(door, name, |tunnel, reply| Command::Restart { tunnel, reply }).await
+            command(door, name, |tunnel, reply| Command::Restart {
+                tunnel,
+                reply,
+            })
+            .await
         }
         Call::Reset => command(door, name, |tunnel, reply| Command::Reset { tunnel, reply }).await,
         Call::Wait => wait_for_one(door, name, query).await,
@@ -128,7 +132,12 @@ async fn connections(door: &Door, query: &Query) -> Result<Answer, Box<Refusal>>
 }
 
 fn config(door: &Door) -> Result<Answer, Box<Refusal>> {
-    let none = || Refusal::new(Code::NoConfig, "this daemon was started without a configuration file");
+    let none = || {
+        Refusal::new(
+            Code::NoConfig,
+            "this daemon was started without a configuration file",
+        )
+    };
     let in_force = (door.shown.config)().ok_or_else(none)?;
     Ok(ok(&in_force))
 }

@@ -137,7 +137,9 @@ impl Call {
                 "Has a bastion run and keeps it for 60 s; asking again prolongs that. Answers when it is ready, with \
                  the bastion."
             }
-            Self::Orphans => "Tasks and sessions that a daemon of ours started and that none looks after.",
+            Self::Orphans => {
+                "Tasks and sessions that a daemon of ours started and that none looks after."
+            }
             Self::EndOrphans => "The same, and ends them.",
             Self::Events => {
                 "Changes of state, as newline-delimited JSON, an event a line. With `follow=false` it ends after the \
@@ -148,7 +150,9 @@ impl Call {
             Self::Reload => {
                 "Reads the configuration again and applies what has changed. A bad file is refused whole."
             }
-            Self::Shutdown => "Stops the daemon, as SIGTERM does. It goes on stopping after the answer.",
+            Self::Shutdown => {
+                "Stops the daemon, as SIGTERM does. It goes on stopping after the answer."
+            }
             Self::OpenApi => "This API as an OpenAPI document.",
         }
     }

@@ -16,9 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::{Goal, Refusal, code::Code, server::LONGEST_CALL};
-use crate::status::{
-    Bastion, Connections, Event, InForce, Orphan, Reloaded, Status, Tunnel,
-};
+use crate::status::{Bastion, Connections, Event, InForce, Orphan, Reloaded, Status, Tunnel};
 pub use error::Error;
 pub use lines::{Lines, Values};
 
@@ -118,7 +116,8 @@ impl Client {
     /// When it does not exist, or there is no answer in 5 s.
     pub async fn tunnel(&self, tunnel: &str) -> Result<Tunnel, Error> {
         let path = path_of("tunnels", tunnel, "")?;
-        self.call(Method::GET, path.trim_end_matches('/'), SHORT).await
+        self.call(Method::GET, path.trim_end_matches('/'), SHORT)
+            .await
     }
 
     /// Waits until a tunnel is in a state, and gives it as it then is.
@@ -127,7 +126,8 @@ impl Client {
     /// When it is not so within `limit` (the refusal's code is `wait_timeout`), or does not exist.
     pub async fn wait(&self, tunnel: &str, goal: Goal, limit: Duration) -> Result<Tunnel, Error> {
         let path = path_of("tunnels", tunnel, "wait")?;
-        self.call(Method::GET, &waiting(&path, goal, limit), limit + SHORT).await
+        self.call(Method::GET, &waiting(&path, goal, limit), limit + SHORT)
+            .await
     }
 
     /// Waits until every tunnel is in a state, and gives the status.
@@ -135,7 +135,12 @@ impl Client {
     /// # Errors
     /// As of [`Client::wait`].
     pub async fn wait_for_all(&self, goal: Goal, limit: Duration) -> Result<Status, Error> {
-        self.call(Method::GET, &waiting("/v1/wait", goal, limit), limit + SHORT).await
+        self.call(
+            Method::GET,
+            &waiting("/v1/wait", goal, limit),
+            limit + SHORT,
+        )
+        .await
     }
 
     /// The local connections that are open, of one tunnel or of all.

@@ -116,7 +116,9 @@ fn dropped(lost: u64) -> Event {
         id: None,
         state: "dropped".to_owned(),
         was: None,
-        detail: Some(format!("its reader was too slow: {lost} events were lost to it")),
+        detail: Some(format!(
+            "its reader was too slow: {lost} events were lost to it"
+        )),
         code: Some("slow_reader".to_owned()),
         hint: Some("read faster, and ask for the last 1000 when coming back".to_owned()),
     }
@@ -131,7 +133,9 @@ pub(super) async fn logs(
     let since = query.text("since").map(moment).transpose()?;
     let last: Option<usize> = query.value("last", "a whole number")?;
     let wanted = Wanted {
-        last: last.unwrap_or(if since.is_some() { MOST_LINES } else { LINES }).min(MOST_LINES),
+        last: last
+            .unwrap_or(if since.is_some() { MOST_LINES } else { LINES })
+            .min(MOST_LINES),
         since,
     };
     let follow = query.value("follow", "`true` or `false`")?.unwrap_or(false);
@@ -208,7 +212,10 @@ impl Logs {
 }
 
 fn place(door: &Door) -> Result<OwnedSemaphorePermit, Box<Refusal>> {
-    door.following.clone().try_acquire_owned().map_err(|_| busy())
+    door.following
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| busy())
 }
 
 fn lines(kind: &'static str, chunks: impl stream::Stream<Item = Bytes> + Send + 'static) -> Answer {

@@ -78,7 +78,7 @@ pub(super) async fn refuse_content(body: Incoming) -> Result<(), Box<Refusal>> {
         return Ok(());
     }
     Err(Refusal::new(
-                Code::UnexpectedContent,
+        Code::UnexpectedContent,
         "this call takes no content",
     ))
 }

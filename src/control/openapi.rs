@@ -9,7 +9,9 @@ use super::{
     call::{Call, Kind, Word},
     routes::ROUTES,
 };
-use crate::status::{Bastion, Connections, Event, InForce, Orphan, Reloaded, SCHEMA, Status, Tunnel};
+use crate::status::{
+    Bastion, Connections, Event, InForce, Orphan, Reloaded, SCHEMA, Status, Tunnel,
+};
 
 /// The whole document.
 pub(super) fn document() -> Value {
@@ -88,7 +90,10 @@ fn parameter(word: &Word) -> Value {
 }
 
 /// Status, kind of content, what it is, and its schema.
-fn answer(call: Call, generator: &mut SchemaGenerator) -> (&'static str, &'static str, &'static str, Schema) {
+fn answer(
+    call: Call,
+    generator: &mut SchemaGenerator,
+) -> (&'static str, &'static str, &'static str, Schema) {
     let json = |says, schema: Schema| ("200", "application/json", says, schema);
     let text = || schemars::json_schema!({ "type": "string" });
     match call {
@@ -101,10 +106,23 @@ fn answer(call: Call, generator: &mut SchemaGenerator) -> (&'static str, &'stati
         Call::Orphans | Call::EndOrphans => json("What was found.", of::<Vec<Orphan>>(generator)),
         Call::Config => json("The configuration.", of::<InForce>(generator)),
         Call::Reload => json("What has changed.", of::<Reloaded>(generator)),
-        Call::OpenApi => json("This document.", schemars::json_schema!({ "type": "object" })),
-        Call::Events => ("200", "application/x-ndjson", "An event a line.", of::<Event>(generator)),
+        Call::OpenApi => json(
+            "This document.",
+            schemars::json_schema!({ "type": "object" }),
+        ),
+        Call::Events => (
+            "200",
+            "application/x-ndjson",
+            "An event a line.",
+            of::<Event>(generator),
+        ),
         Call::Logs => ("200", "text/plain", "Lines of the log.", text()),
-        Call::Shutdown => ("202", "application/json", "It is stopping.", of::<Stopping>(generator)),
+        Call::Shutdown => (
+            "202",
+            "application/json",
+            "It is stopping.",
+            of::<Stopping>(generator),
+        ),
     }
 }
 

@@ -15,7 +15,10 @@ impl Query {
         let known: Vec<&str> = call.words().iter().map(|word| word.name).collect();
         let pairs = form_urlencoded::parse(text.unwrap_or_default().as_bytes());
         let pairs: Vec<(String, String)> = pairs.into_owned().collect();
-        match pairs.iter().find(|(word, _)| !known.contains(&word.as_str())) {
+        match pairs
+            .iter()
+            .find(|(word, _)| !known.contains(&word.as_str()))
+        {
             Some((unknown, _)) => Err(unknown_word(unknown, &known)),
             None => Ok(Query(pairs)),
         }
@@ -39,7 +42,11 @@ impl Query {
     }
 
     /// A number, or `true` and `false`.
-    pub(super) fn value<T: FromStr>(&self, word: &str, kind: &str) -> Result<Option<T>, Box<Refusal>> {
+    pub(super) fn value<T: FromStr>(
+        &self,
+        word: &str,
+        kind: &str,
+    ) -> Result<Option<T>, Box<Refusal>> {
         let wrong = |text| Refusal::new(Code::WrongQuery, format!("`{word}={text}` is not {kind}"));
         let read = |text: &str| text.parse().map_err(|_| wrong(text.to_owned()));
         self.text(word).map(read).transpose()

@@ -90,7 +90,10 @@ async fn attend(stream: Stream, door: Door, cancel: CancellationToken) {
         async move {
             let response = answer(request, door, closing).await;
             // What goes on has no length.
-            is_long.store(response.body().size_hint().exact().is_none(), Ordering::Relaxed);
+            is_long.store(
+                response.body().size_hint().exact().is_none(),
+                Ordering::Relaxed,
+            );
             Ok::<_, Infallible>(response)
         }
     });
@@ -140,11 +143,7 @@ fn is_from(stream: &Stream, owner: u32) -> bool {
     caller == Some(owner)
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    door: &Door,
-    closing: &CancellationToken,
-) -> Answer {
+async fn answer(request: Request<Incoming>, door: &Door, closing: &CancellationToken) -> Answer {
     let call = format!("{} {}", request.method(), request.uri().path());
     let handled = handle(request, door, closing).await;
     let response = handled.unwrap_or_else(answer::refused);

@@ -62,9 +62,9 @@ pub async fn credentials(aws: Aws, owner: String, events: Events, cancel: Cancel
         loop {
             aws.credentials_changed(known.as_ref()).await;
             known = aws.credentials_error();
-            let problem = known.clone().map(|error| {
-                Problem::new(&owner, error.into(), SystemTime::now(), Duration::ZERO)
-            });
+            let problem = known
+                .clone()
+                .map(|error| Problem::new(&owner, error.into(), SystemTime::now(), Duration::ZERO));
             events.tell(Change::of_credentials(&owner, problem.as_ref()));
         }
     };

@@ -120,9 +120,7 @@ impl Reader {
 
 fn numbered(change: Change, seq: u64, now: SystemTime) -> Event {
     let at = OffsetDateTime::from(now);
-    let at = at
-        .replace_millisecond(at.millisecond())
-        .unwrap_or(at);
+    let at = at.replace_millisecond(at.millisecond()).unwrap_or(at);
     Event {
         schema: SCHEMA,
         seq,

@@ -188,7 +188,8 @@ mod tests {
     #[test]
     fn what_is_older_is_left_out_with_its_further_lines() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "2026-11-28T09:00:00Z  INFO a\nmore of a\n2026-11-28T10:00:00.5Z  INFO b\nmore of b\n";
+        let text =
+            "2026-11-28T09:00:00Z  INFO a\nmore of a\n2026-11-28T10:00:00.5Z  INFO b\nmore of b\n";
         write(folder.path(), "bastiond.2026-11-28.log", text);
         let since = |text: &str| Wanted {
             last: 100,
@@ -203,7 +204,14 @@ mod tests {
     #[test]
     fn what_is_written_later_follows_into_the_next_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut tail = Tail::open(folder.path(), &Wanted { last: 10, since: None }).unwrap();
+        let mut tail = Tail::open(
+            folder.path(),
+            &Wanted {
+                last: 10,
+                since: None,
+            },
+        )
+        .unwrap();
         let mut next = || String::from_utf8(tail.read().unwrap()).unwrap();
         assert_eq!(next(), "");
         let mut file = write(folder.path(), "bastiond.2026-11-28.log", "a\nb");

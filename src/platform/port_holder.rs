@@ -202,7 +202,11 @@ mod system {
             for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
                 let listener = TcpListener::bind(address).unwrap();
                 let port = listener.local_addr().unwrap().port();
-                let host = if address.starts_with("[::1]") { "[::1]" } else { "127.0.0.1" };
+                let host = if address.starts_with("[::1]") {
+                    "[::1]"
+                } else {
+                    "127.0.0.1"
+                };
                 let client = std::net::TcpStream::connect(format!("{host}:{port}")).unwrap();
                 let (socket, peer) = listener.accept().unwrap();
                 let pair = Pair {

@@ -46,7 +46,9 @@ pub struct Amount {
 }
 
 /// The size of a task, as far as its price depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Size {
     /// CPU units: 1024 are one vCPU.
     pub cpu: u32,
@@ -59,7 +61,9 @@ pub struct Size {
 }
 
 /// The architecture of a processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// Intel and AMD.

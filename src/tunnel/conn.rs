@@ -101,7 +101,9 @@ pub struct Books {
 
 impl Books {
     fn sent(&self, bytes: usize) {
-        self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counters
+            .sent
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         self.ticket.sent(bytes as u64);
     }
 

@@ -75,11 +75,15 @@ impl Roster {
     pub fn list(&self) -> Vec<Connection> {
         let open: Vec<(u64, Arc<Entry>)> = {
             let open = self.open();
-            open.iter().map(|(id, entry)| (*id, Arc::clone(entry))).collect()
+            open.iter()
+                .map(|(id, entry)| (*id, Arc::clone(entry)))
+                .collect()
         };
         look_for_holders(&open);
         let now = Instant::now();
-        open.iter().map(|(id, entry)| entry.shown(*id, now)).collect()
+        open.iter()
+            .map(|(id, entry)| entry.shown(*id, now))
+            .collect()
     }
 
     fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
@@ -90,7 +94,11 @@ impl Roster {
 /// All at once: the system's tables are read as a whole.
 fn look_for_holders(open: &[(u64, Arc<Entry>)]) {
     let unknown = |entry: &&Arc<Entry>| entry.holder.get().is_none();
-    let unknown: Vec<&Arc<Entry>> = open.iter().map(|(_, entry)| entry).filter(unknown).collect();
+    let unknown: Vec<&Arc<Entry>> = open
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(unknown)
+        .collect();
     if unknown.is_empty() {
         return;
     }
@@ -151,7 +159,10 @@ mod tests {
     #[test]
     fn a_connection_is_listed_for_as_long_as_it_is_open() {
         let roster = Roster::default();
-        let (local, peer) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let (local, peer) = (
+            "127.0.0.1:1".parse().unwrap(),
+            "127.0.0.1:2".parse().unwrap(),
+        );
         let first = roster.enter(&"db".into(), local, peer);
         let second = roster.enter(&"db".into(), local, peer);
         first.placed(0);

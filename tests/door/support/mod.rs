@@ -6,7 +6,9 @@ use std::path::Path;
 
 use bastiond::{
     paths::Paths,
-    status::{Aws, Connection, Daemon, Listener, ListenerState, Problem, Status, Tunnel, TunnelState},
+    status::{
+        Aws, Connection, Daemon, Listener, ListenerState, Problem, Status, Tunnel, TunnelState,
+    },
 };
 use time::macros::datetime;
 
