@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -250,6 +250,7 @@ impl Daemon {
             starting: accounts.main().starting.clone(),
             changes,
             roster: daemon.roster.clone(),
+            seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon

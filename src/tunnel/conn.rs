@@ -144,7 +144,7 @@ impl Conn {
             Ok(()) => orderly(&socket),
             Err(error) => tracing::debug!(stream = %self.stream, %error, "connection reset"),
         }
-        drop((socket, self.down));
+        drop((socket, self.down, self.books));
         // The link may be gone for good, and then nobody waits for this.
         let _ = self.up.send(FromConn::Finished(self.stream)).await;
         self.stream

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +46,8 @@ pub enum Binding {
 pub struct Door {
     /// To the tunnel.
     pub accepted: mpsc::Sender<Accepted>,
+    /// One for each that there may be.
+    pub seats: Arc<Semaphore>,
     /// Where they are listed.
     pub roster: Roster,
     /// The tunnel's name.
@@ -115,7 +117,9 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
 }
 
 async fn accept(listener: TcpListener, door: Door) {
+    let mut crowded = false;
     loop {
+        let seat = seat(&door.seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -127,10 +131,28 @@ async fn accept(listener: TcpListener, door: Door) {
         let Ok(local) = socket.local_addr() else {
             continue;
         };
-        let ticket = door.roster.enter(&door.tunnel, local, peer);
+        let ticket = door.roster.enter(&door.tunnel, local, peer, seat);
         let accepted = Accepted::new(socket, peer, ticket);
         if door.accepted.send(accepted).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Who comes when all are taken waits in the system's backlog.
+async fn seat(seats: &Arc<Semaphore>, crowded: &mut bool) -> OwnedSemaphorePermit {
+    let free = Arc::clone(seats).try_acquire_owned().ok();
+    if free.is_none() && !*crowded {
+        tracing::warn!(
+            "no more connections are accepted until one ends: the system allows no more open files"
+        );
+    }
+    *crowded = free.is_none();
+    match free {
+        Some(seat) => seat,
+        None => {
+            let next = Arc::clone(seats).acquire_owned().await;
+            next.expect("the semaphore is never closed")
         }
     }
 }

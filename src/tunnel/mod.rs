@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Where open connections are listed.
     pub roster: Roster,
+    /// One for each local connection that there may be at once, over all tunnels.
+    pub seats: Arc<Semaphore>,
     /// The sessions of all tunnels, by the containers that they are in.
     pub containers: Containers,
 }
@@ -177,6 +179,7 @@ pub fn spawn(
         let (binding, receiver) = watch::channel(Binding::Unbound);
         let door = listener::Door {
             accepted: accepted.clone(),
+            seats: Arc::clone(&shared.seats),
             roster: shared.roster.clone(),
             tunnel: config.name.as_str().into(),
         };

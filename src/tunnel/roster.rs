@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::platform::port_holder::{self, Holder, Pair};
@@ -40,17 +41,25 @@ struct Entry {
     holder: OnceLock<Option<Holder>>,
 }
 
-/// A connection's place in the roster, for as long as it is held.
+/// A connection's place in the roster, and its seat, for as long as it is held.
 #[derive(Debug)]
 pub struct Ticket {
     id: u64,
     entry: Arc<Entry>,
     roster: Roster,
+    /// Its claim on one of the descriptors that connections may have.
+    _seat: OwnedSemaphorePermit,
 }
 
 impl Roster {
-    /// A connection was accepted.
-    pub fn enter(&self, tunnel: &Arc<str>, local: SocketAddr, peer: SocketAddr) -> Ticket {
+    /// A connection was accepted, for which there is a seat.
+    pub fn enter(
+        &self,
+        tunnel: &Arc<str>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        seat: OwnedSemaphorePermit,
+    ) -> Ticket {
         let id = self.0.latest.fetch_add(1, Ordering::Relaxed) + 1;
         let entry = Arc::new(Entry {
             tunnel: Arc::clone(tunnel),
@@ -67,6 +76,7 @@ impl Roster {
             id,
             entry,
             roster: self.clone(),
+            _seat: seat,
         }
     }
 
@@ -154,26 +164,27 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     #[test]
     fn a_connection_is_listed_for_as_long_as_it_is_open() {
-        let roster = Roster::default();
-        let (local, peer) = (
-            "127.0.0.1:1".parse().unwrap(),
-            "127.0.0.1:2".parse().unwrap(),
-        );
-        let first = roster.enter(&"db".into(), local, peer);
-        let second = roster.enter(&"db".into(), local, peer);
+        let (roster, seats) = (Roster::default(), Arc::new(Semaphore::new(2)));
+        let enter = || {
+            let (local, peer) = ("127.0.0.1:1".parse(), "127.0.0.1:2".parse());
+            let seat = seats.clone().try_acquire_owned().unwrap();
+            roster.enter(&"db".into(), local.unwrap(), peer.unwrap(), seat)
+        };
+        let (first, second) = (enter(), enter());
         first.placed(0);
         first.sent(3);
         first.received(4);
-        let listed = roster.list();
         let of = |it: &Connection| (it.id, it.session, it.bytes_sent, it.bytes_received);
-        let all: Vec<_> = listed.iter().map(of).collect();
+        let all: Vec<_> = roster.list().iter().map(of).collect();
         assert_eq!(all, [(1, Some(0), 3, 4), (2, None, 0, 0)]);
         drop(first);
-        assert_eq!(roster.list().len(), 1);
+        assert_eq!((roster.list().len(), seats.available_permits()), (1, 1));
         drop(second);
         assert_eq!(roster.list(), []);
     }
