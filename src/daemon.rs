@@ -11,6 +11,7 @@
 //! ├── session::changes         notices a sleep, and another network
 //! ├── hold      × H            keeps a bastion for a while for who asked
 //! ├── observe   × B + T        tells of what changes
+//! ├── hook                     runs `on_event` for what a person may want to know
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -19,6 +20,7 @@
 
 mod accounts;
 mod credentials;
+mod hook;
 mod identity;
 mod leftovers;
 mod observe;
@@ -33,7 +35,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +63,8 @@ use overview::Overview;
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// What programs of `on_event` are given to tell of the end.
+const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
 const MAX_HOLDS: usize = 256;
 
@@ -117,6 +121,9 @@ pub async fn run(
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let mut helpers = daemon.helpers(&accounts, &cancel);
+    let (_on_event, command) = watch::channel(setup.config.on_event.clone());
+    let hooked = CancellationToken::new();
+    let hook = hook::spawn(&events, command, hooked.clone());
     let left = leftovers(&setup.config, loaded.contents);
     helpers.push(leftovers::spawn(
         accounts,
@@ -140,6 +147,8 @@ pub async fn run(
     for helper in helpers {
         let _ = helper.await;
     }
+    hooked.cancel();
+    let _ = timeout(HOOK_PATIENCE, hook).await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }

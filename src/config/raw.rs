@@ -28,6 +28,7 @@ pub(super) struct Root {
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
     pub prices: Option<Prices>,
+    pub on_event: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
