@@ -22,6 +22,7 @@ mod accounts;
 mod credentials;
 mod hook;
 mod identity;
+mod in_force;
 mod leftovers;
 mod observe;
 mod orphans;
@@ -50,6 +51,7 @@ use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
+use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::{Orphan, Problem, Reason};
 use crate::{bastion, tunnel};
@@ -72,8 +74,8 @@ const MAX_HOLDS: usize = 256;
 pub struct Setup {
     /// The checked configuration.
     pub config: Config,
-    /// Its file, if it came from one.
-    pub config_path: Option<PathBuf>,
+    /// Where it comes from, if it can be read again.
+    pub sources: Option<Sources>,
     /// Where its files are.
     pub paths: Paths,
     /// Where the logs are, if they are written.
@@ -330,10 +332,14 @@ impl Daemon {
     /// What can be read of it at any time.
     fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
         let roster = self.roster.clone();
+        let in_force = in_force::Shown::default();
+        if let Some(sources) = &setup.sources {
+            in_force.set(sources);
+        }
         Shown {
             status: Box::new(move || overview.status()),
             connections: Box::new(move || roster.list()),
-            config: Box::new(|| None),
+            config: Box::new(move || in_force.get()),
             events: self.events.clone(),
             logs: setup.log_path.clone(),
         }

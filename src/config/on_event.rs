@@ -4,7 +4,8 @@ use toml::Spanned;
 
 use super::{error::Complaint, scope::Scope};
 
-const HINT: &str = r#"write the program and its arguments, such as ["/home/me/bin/notify", "--quiet"]"#;
+const HINT: &str =
+    r#"write the program and its arguments, such as ["/home/me/bin/notify", "--quiet"]"#;
 
 /// The program and its arguments; empty when there is none.
 pub(super) fn check(scope: &mut Scope, list: Option<Spanned<Vec<Spanned<String>>>>) -> Vec<String> {
@@ -12,7 +13,11 @@ pub(super) fn check(scope: &mut Scope, list: Option<Spanned<Vec<Spanned<String>>
         return Vec::new();
     };
     let span = list.span();
-    let words: Vec<String> = list.into_inner().into_iter().map(Spanned::into_inner).collect();
+    let words: Vec<String> = list
+        .into_inner()
+        .into_iter()
+        .map(Spanned::into_inner)
+        .collect();
     let wrong = match words.first().map(String::as_str) {
         None => Some("names no program"),
         Some("") => Some("has an empty program"),
