@@ -117,11 +117,11 @@ fn answer(
             of::<Event>(generator),
         ),
         Call::Logs => ("200", "text/plain", "Lines of the log.", text()),
-        Call::Shutdown => (
+        Call::RestartDaemon | Call::Shutdown => (
             "202",
             "application/json",
-            "It is stopping.",
-            of::<Stopping>(generator),
+            "It is on its way.",
+            of::<Ending>(generator),
         ),
     }
 }
@@ -130,10 +130,10 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// The answer to a request to stop.
+/// The answer to a request to stop, or to restart.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Stopping {
-    /// `stopping`.
+pub(super) struct Ending {
+    /// `stopping`, or `restarting`.
     pub state: &'static str,
 }
 

@@ -6,6 +6,7 @@ use crate::support::{
     door::{Daemon, refused},
     paths_in, status, tunnel,
 };
+use bastiond::sockets::Sockets;
 use bastiond::{
     control::{
         Goal, Refusal,
@@ -431,7 +432,7 @@ async fn a_daemon_that_never_answers_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let paths = paths_in(folder.path());
     let claim = Claim::take(&paths).unwrap();
-    let _listens_but_never_accepts = claim.listen().unwrap();
+    let _listens_but_never_accepts = claim.listen(&Sockets::default()).unwrap();
     let error = Client::new(&paths.socket).status().await.unwrap_err();
     assert_eq!(error.to_string(), "the daemon did not answer within 5 s");
 }
