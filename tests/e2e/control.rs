@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bastiond::control::Goal;
-use bastiond::control::client::{Client, Error, Values};
+use bastiond::control::client::{Client, Error, Lines, Values};
 use bastiond::sim::{ApiFault, Cut};
 use bastiond::status::{Event, EventKind, TunnelState};
 use tokio::time::sleep;
@@ -203,32 +203,11 @@ async fn a_wait_ends_when_the_tunnel_is_there_and_says_where_it_is_when_it_is_no
 async fn the_log_is_read_and_followed_and_the_configuration_shown() {
     let house = House::new().await;
     let mut process = Process::start(&house, &Terms::default(), "bastiond=info").await;
-    let mut old = process
-        .client
-        .logs(Some(1000), Some("1h"), false)
-        .await
-        .expect("logs");
-    let mut lines = Vec::new();
-    while let Some(line) = within("a line", old.next()).await.expect("a line") {
-        lines.push(String::from_utf8(line.to_vec()).expect("text"));
-    }
-    assert!(
-        lines.iter().any(|line| line.contains("listening")),
-        "{lines:#?}"
-    );
-    let mut new = process
-        .client
-        .logs(Some(0), None, true)
-        .await
-        .expect("logs");
+    let all = process.client.logs(Some(1000), Some("1h"), true).await;
+    let mut lines = all.expect("logs");
+    read_until(&mut lines, "listening").await;
     let client = process.served().await;
-    loop {
-        let line = within("a line", new.next()).await.expect("a line");
-        let line = line.expect("it goes on");
-        if line.windows(17).any(|words| words == b"session connected") {
-            break;
-        }
-    }
+    read_until(&mut lines, "session connected").await;
     let in_force = process.client.config().await.expect("a configuration");
     let setting = |path: &str| in_force.settings.iter().find(|it| it.path == path);
     let cluster = setting("bastion.dev.cluster").expect("it is set");
@@ -308,6 +287,16 @@ async fn follow(events: &mut Values<Event>, told: &mut Vec<Event>, wanted: &str)
         let event = within(wanted, events.next()).await.expect("an event");
         told.push(event.expect("it goes on"));
         if told.last().is_some_and(|event| words(event) == wanted) {
+            return;
+        }
+    }
+}
+
+async fn read_until(lines: &mut Lines, wanted: &str) {
+    loop {
+        let line = within(wanted, lines.next()).await.expect("a line");
+        let line = line.expect("it goes on");
+        if String::from_utf8_lossy(&line).contains(wanted) {
             return;
         }
     }
