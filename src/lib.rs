@@ -13,6 +13,9 @@ pub mod cost;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;
+#[cfg(test)]
+mod errors_page;
+pub mod events;
 pub mod logs;
 pub mod net;
 pub mod paths;

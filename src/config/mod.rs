@@ -19,6 +19,7 @@ mod host;
 mod launch;
 mod layers;
 mod listen;
+mod on_event;
 mod overrides;
 mod prices;
 mod raw;
@@ -59,6 +60,8 @@ pub struct Config {
     pub exit_when_idle: Option<Duration>,
     /// What tasks cost.
     pub prices: Prices,
+    /// A program and its arguments, run when something changes that a person may want to know; empty: none.
+    pub on_event: Vec<String>,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
@@ -278,6 +281,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let on_event = on_event::check(&mut top, root.on_event);
     let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
@@ -290,5 +294,6 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         shutdown_timeout,
         exit_when_idle,
         prices,
+        on_event,
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct Root {
     pub exit_when_idle: Option<Spanned<RawDuration>>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
+    /// A program and its arguments, run when a tunnel is ready, has failed or needs a sign-in, and when a bastion stops.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub on_event: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// How to reach AWS.

@@ -259,6 +259,7 @@ fn tunnel(name: &str, port: u16) -> Tunnel {
 
 fn session() -> Session {
     Session {
+        key: 0,
         id: Some("alice-0a1b2c3d4e5f".into()),
         state: SessionState::Connected,
         state_seconds: 600,
