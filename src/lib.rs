@@ -11,6 +11,7 @@ pub mod cost;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod logs;
 pub mod net;
 pub mod paths;

@@ -6,9 +6,9 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 use anyhow::{Context, bail};
 use bastiond::{
     aws::Source,
-    cli::{Cli, Command, Demo, Shell},
+    cli::{Cli, Command, Demo, Doctor, Shell},
     config::Config,
-    ctl, daemon, demo,
+    ctl, daemon, demo, doctor,
     logs::{self, Stderr},
     paths::Paths,
     platform::network,
@@ -37,6 +37,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run(&places(args.config)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Doctor(args) => run_doctor(&args),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
@@ -131,6 +132,16 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(shell::run(args, &paths, config))
+}
+
+fn run_doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
+    let paths = places(args.config.clone())?;
+    logs::on_demand();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(doctor::run(args, paths))
 }
 
 fn read_config(paths: &Paths) -> anyhow::Result<Config> {

@@ -16,6 +16,7 @@ mod bytes;
 mod circumstances;
 mod conformance;
 mod databases;
+mod doctor;
 mod ending;
 mod idle;
 mod local;
