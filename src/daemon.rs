@@ -6,6 +6,7 @@
 //! ├── leftovers                ends what an earlier run left behind
 //! ├── identity                 asks AWS who we are, for the status
 //! ├── credentials              renews them ahead, and notices a sign-in
+//! ├── doctor                   looks into starts that fail
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
@@ -18,6 +19,7 @@
 
 mod accounts;
 mod credentials;
+mod doctor;
 mod identity;
 mod leftovers;
 mod orphans;
@@ -31,7 +33,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -45,11 +47,13 @@ use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
+use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
+use doctor::Findings;
 use leftovers::Leftovers;
 use orphans::Orphans;
 use overview::Overview;
@@ -65,8 +69,8 @@ const MAX_HOLDS: usize = 256;
 pub struct Setup {
     /// The checked configuration.
     pub config: Config,
-    /// Its file, if it came from one.
-    pub config_path: Option<PathBuf>,
+    /// Where it comes from, if it can be read again.
+    pub sources: Option<Sources>,
     /// Where its files are.
     pub paths: Paths,
     /// Where the logs are, if they are written.
@@ -112,7 +116,7 @@ pub async fn run(
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
-    let mut helpers = daemon.helpers(&accounts, &cancel);
+    let mut helpers = daemon.helpers(&setup, &accounts, &cancel);
     let left = leftovers(&setup.config, loaded.contents);
     helpers.push(leftovers::spawn(
         accounts,
@@ -188,6 +192,8 @@ struct Daemon {
     who: String,
     /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
+    /// What the doctor has found behind failures.
+    findings: Findings,
     /// Bastions may make calls: every port was tried.
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
@@ -212,6 +218,7 @@ impl Daemon {
             user: user.clone(),
             who: format!("{user} on {}", platform::host_name()),
             holds: JoinSet::new(),
+            findings: Findings::default(),
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
@@ -233,8 +240,10 @@ impl Daemon {
             state,
             user: daemon.who.clone(),
             drain: setup.config.shutdown_timeout,
+            containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon
@@ -278,10 +287,16 @@ impl Daemon {
     /// What looks after each account.
     fn helpers(
         &self,
+        setup: &Setup,
         accounts: &Accounts,
         cancel: &CancellationToken,
     ) -> Vec<AbortOnDropHandle<()>> {
         let mut helpers = Vec::new();
+        for tunnel in &self.tunnels {
+            let (findings, cancel) = (self.findings.clone(), cancel.child_token());
+            let tunnel = tunnel.clone();
+            helpers.push(doctor::spawn(tunnel, setup, accounts, findings, cancel));
+        }
         for Account { aws, starting } in accounts.all() {
             let is_of_it = |tunnel: &&tunnel::Handle| {
                 Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)

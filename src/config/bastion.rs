@@ -14,6 +14,10 @@ use super::{
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
 const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
+/// An agent of ECS Exec serves few sessions, and says nothing to those beyond.
+const MAX_SESSIONS: usize = 4;
+/// The quota of sessions in a container is 20, and adjustable.
+const MOST_SESSIONS: i64 = 200;
 /// Bounds of `awsvpcConfiguration` (ECS API model).
 const MOST_SUBNETS: usize = 16;
 const MOST_SECURITY_GROUPS: usize = 5;
@@ -79,6 +83,7 @@ fn one(
             raw.tags,
         ),
         container: scope.text("container", raw.container),
+        max_sessions_per_container: max_sessions(&mut scope, raw.max_sessions_per_container),
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         mode: scope.word(
             "mode",
@@ -94,6 +99,12 @@ fn one(
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
+}
+
+fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {
+    let key = "max_sessions_per_container";
+    let range = 1..=MOST_SESSIONS;
+    scope.whole(key, raw, range).unwrap_or(MAX_SESSIONS)
 }
 
 fn subnets(

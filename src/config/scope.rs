@@ -1,12 +1,17 @@
 //! Where in the file one is, and the list of what was found wrong there.
 
-use std::{collections::BTreeSet, ops::Range, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 use toml::Spanned;
 
 use super::{
     duration::{self, RawDuration},
     error::{Complaint, Error, Mistake},
+    layers::Layers,
     suggest,
 };
 
@@ -63,26 +68,23 @@ impl Section {
 
 /// What was found wrong so far.
 pub(super) struct Report<'t> {
-    text: &'t str,
+    layers: &'t Layers,
     cut: BTreeSet<(String, String)>,
     mistakes: Vec<Mistake>,
 }
 
 impl<'t> Report<'t> {
-    pub fn new(text: &'t str) -> Report<'t> {
+    pub fn new(layers: &'t Layers) -> Report<'t> {
         Report {
-            text,
+            layers,
             cut: BTreeSet::new(),
             mistakes: Vec::new(),
         }
     }
 
     pub fn add(&mut self, at: usize, section: &Section, key: &str, complaint: Complaint) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         self.mistakes.push(Mistake {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            place: self.layers.place(at),
             section: section.shown.clone(),
             key: key.to_owned(),
             message: complaint.message,
@@ -188,6 +190,24 @@ impl Scope<'_, '_> {
             self.wrong(key, value.span(), complaint);
             default
         })
+    }
+
+    /// A whole number within bounds.
+    pub fn whole<T: TryFrom<i64>>(
+        &mut self,
+        key: &str,
+        value: Option<Spanned<i64>>,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
+        let value = value?;
+        let number = *value.get_ref();
+        if range.contains(&number) {
+            return T::try_from(number).ok();
+        }
+        let (from, to) = (range.start(), range.end());
+        let complaint = Complaint::new(format!("must be from {from} to {to}"));
+        self.wrong(key, value.span(), complaint);
+        None
     }
 
     /// One of a few words; the default when there is none.

@@ -75,6 +75,13 @@ impl Accounts {
         bastion.map_or(&self.main, |bastion| self.of_bastion(bastion))
     }
 
+    /// Each once, with the terms on which it was made.
+    pub fn known(&self) -> Vec<(config::Aws, Aws)> {
+        let all = self.all.iter();
+        all.map(|(terms, account)| (terms.clone(), account.aws.clone()))
+            .collect()
+    }
+
     /// Each once.
     pub fn all(&self) -> impl Iterator<Item = &Account> {
         self.all.iter().map(|(_, account)| account)

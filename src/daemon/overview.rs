@@ -7,6 +7,7 @@ use jiff::Zoned;
 use tokio::time::Instant;
 
 use super::accounts::Accounts;
+use super::doctor::Findings;
 use super::{Daemon, Setup};
 use crate::aws::{Aws, Error};
 use crate::config::Prices;
@@ -29,6 +30,8 @@ pub struct Overview {
     socket: String,
     /// What was wrong with the state file at the start.
     state_warning: Option<String>,
+    /// What the doctor has found behind failures.
+    findings: Findings,
 }
 
 impl Overview {
@@ -49,10 +52,11 @@ impl Overview {
             prices: setup.config.prices.clone(),
             started: Instant::now(),
             started_at: SystemTime::now(),
-            config_path: setup.config_path.as_ref().map(shown),
+            config_path: setup.sources.as_ref().map(|it| shown(&it.path)),
             log_path: setup.log_path.as_ref().map(shown),
             socket: shown(&setup.paths.socket),
             state_warning,
+            findings: daemon.findings.clone(),
         }
     }
 
@@ -69,13 +73,16 @@ impl Overview {
             .iter()
             .map(|bastion| self.bastion(bastion, now))
             .collect();
-        let status = Status::assemble(
+        let mut status = Status::assemble(
             self.daemon(now),
             shown(&self.accounts.main().aws, "aws"),
             tunnels,
             bastions,
             self.own_problems(),
         );
+        if !status.healthy {
+            status.problems.extend(self.findings.problems());
+        }
         let usage = self.state.usage();
         let cost = || cost::report(&usage, &self.prices, &Zoned::now());
         Status {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::check::Known;
+use super::check::{Gap, Known};
 use crate::aws::{
     self, Cluster, Definition, Identity, Role, RouteTable, SecurityGroupRule, Simulated, Subnet,
     Task, VpcEndpoint,
@@ -115,6 +115,8 @@ pub struct Bastion {
     pub config: config::Bastion,
     /// The region of its calls.
     pub region: String,
+    /// The ports that tunnels through it lead to, as far as they are configured.
+    pub ports: Vec<u16>,
     /// Its cluster; none of that name.
     pub cluster: Known<Option<Cluster>>,
     /// Its task definition; none of that name.
@@ -129,22 +131,10 @@ pub struct Bastion {
     pub connected: Known<bool>,
     /// How many sessions everybody has on it.
     pub sessions: Known<usize>,
-    /// Its subnets that exist.
-    pub subnets: Known<Vec<Subnet>>,
-    /// The route tables of their VPC.
-    pub route_tables: Known<Vec<RouteTable>>,
-    /// The endpoints of it.
-    pub endpoints: Known<Vec<VpcEndpoint>>,
-    /// The rules of its groups, and of the endpoints'.
-    pub rules: Known<Vec<SecurityGroupRule>>,
-    /// What we may do.
-    pub operator: Known<Vec<Simulated>>,
-    /// Its task role; none of that name.
-    pub task_role: Known<Option<Role>>,
-    /// What that may do.
-    pub task_role_may: Known<Vec<Simulated>>,
-    /// What the execution role may do.
-    pub execution_role_may: Known<Vec<Simulated>>,
+    /// The network around it.
+    pub network: Network,
+    /// What policies allow.
+    pub policies: Policies,
     /// The virtual CPUs that Fargate gives.
     pub quota: Known<Option<f64>>,
 }
@@ -161,6 +151,56 @@ pub fn quota_code(config: &config::Bastion) -> &'static str {
     match config.launch.capacity_provider.as_deref() {
         Some("FARGATE_SPOT") => "L-36FBB829",
         _ => "L-3032A538",
+    }
+}
+
+/// The network around a bastion.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The configured subnets that exist.
+    pub subnets: Known<Vec<Subnet>>,
+    /// The route tables of their VPC.
+    pub route_tables: Known<Vec<RouteTable>>,
+    /// The endpoints of it.
+    pub endpoints: Known<Vec<VpcEndpoint>>,
+    /// The rules of the bastion's groups, and of the endpoints'.
+    pub rules: Known<Vec<SecurityGroupRule>>,
+}
+
+/// What policies allow, as IAM simulates it.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    /// To us.
+    pub operator: Known<Vec<Simulated>>,
+    /// The task role; none of that name.
+    pub task_role: Known<Option<Role>>,
+    /// To the task.
+    pub task_role_may: Known<Vec<Simulated>>,
+    /// To what starts it.
+    pub execution_role_may: Known<Vec<Simulated>>,
+}
+
+impl Network {
+    /// Nothing is known, for this reason.
+    pub fn unknown(gap: &Gap) -> Self {
+        Self {
+            subnets: Err(gap.clone()),
+            route_tables: Err(gap.clone()),
+            endpoints: Err(gap.clone()),
+            rules: Err(gap.clone()),
+        }
+    }
+}
+
+impl Policies {
+    /// Nothing is known, for this reason.
+    pub fn unknown(gap: &Gap) -> Self {
+        Self {
+            operator: Err(gap.clone()),
+            task_role: Err(gap.clone()),
+            task_role_may: Err(gap.clone()),
+            execution_role_may: Err(gap.clone()),
+        }
     }
 }
 

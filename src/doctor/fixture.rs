@@ -6,8 +6,8 @@ use crate::aws::{
 use crate::config::Config;
 use crate::doctor::check::Gap;
 use crate::doctor::facts::{
-    Account, Bastion, Credentials, Daemon, Document, Endpoint, Machine, Port, PortState, Proxies,
-    Tunnel, Upgrade,
+    Account, Bastion, Credentials, Daemon, Document, Endpoint, Machine, Network, Policies, Port,
+    PortState, Proxies, Tunnel, Upgrade,
 };
 
 const TEXT: &str = r#"
@@ -93,6 +93,7 @@ pub fn bastion() -> Bastion {
     Bastion {
         config: bastions.next().unwrap(),
         region: "eu-west-1".into(),
+        ports: vec![5432],
         cluster: Ok(Some(cluster)),
         definition: Ok(Some(definition)),
         log_groups: Ok(Vec::new()),
@@ -100,14 +101,18 @@ pub fn bastion() -> Bastion {
         stopped: Ok(Vec::new()),
         connected: Err(Gap::Needs("a running task")),
         sessions: Err(Gap::Needs("a running task")),
-        subnets: Ok(Vec::new()),
-        route_tables: Ok(Vec::new()),
-        endpoints: Ok(Vec::new()),
-        rules: Ok(Vec::new()),
-        operator: Ok(Vec::new()),
-        task_role: Ok(None),
-        task_role_may: Ok(Vec::new()),
-        execution_role_may: Ok(Vec::new()),
+        network: Network {
+            subnets: Ok(Vec::new()),
+            route_tables: Ok(Vec::new()),
+            endpoints: Ok(Vec::new()),
+            rules: Ok(Vec::new()),
+        },
+        policies: Policies {
+            operator: Ok(Vec::new()),
+            task_role: Ok(None),
+            task_role_may: Ok(Vec::new()),
+            execution_role_may: Ok(Vec::new()),
+        },
         quota: Ok(Some(6.0)),
     }
 }

@@ -2,7 +2,7 @@
 //! do about what is wrong.
 //!
 //! `checks` is the table: each row has a pure judge. `gather` asks for the facts that the chosen rows need, and never
-//! for more. Nothing is changed by looking; only [`Request::start`] runs a task and opens a session.
+//! for more. Nothing is changed by looking.
 //!
 //! ```text
 //! chosen checks ─▶ gather (calls, a few at a time) ─▶ facts ─▶ judges ─▶ Report ─▶ text or JSON
@@ -27,27 +27,29 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-use crate::aws::Source;
+use crate::aws::{Aws, Source};
 use crate::cli;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::net::Net;
 use crate::paths::Paths;
 
 pub use check::Level;
 pub use progress::Progress;
-pub use report::{Count, Finding, Phase, Report, SCHEMA, Started};
+pub use report::{Count, Finding, Report, SCHEMA};
 
 use check::{Check, Judge, Verdict};
 use gather::Gatherer;
 
 /// What to look at, and with what.
 pub struct Request {
-    /// The configuration's text, or why there is none.
-    pub text: Result<String, String>,
+    /// The configuration, or what is wrong with it.
+    pub config: Result<Config, String>,
     /// Where things are.
     pub paths: Paths,
     /// Where credentials come from.
     pub source: Source,
+    /// Accounts that are signed in to already, by their terms.
+    pub known: Vec<(config::Aws, Aws)>,
     /// The environment.
     pub lookup: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// Ids of checks; none: all.
@@ -65,13 +67,17 @@ pub fn needs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> 
 ///
 /// # Errors
 /// When a check or a tunnel is named that does not exist.
-pub async fn run(args: &cli::Doctor, paths: Paths) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(&paths.config).map_err(|error| error.to_string());
+pub async fn run(
+    args: &cli::Doctor,
+    paths: Paths,
+    config: Result<Config, String>,
+) -> anyhow::Result<ExitCode> {
     let progress = Progress::on_stderr();
     let request = Request {
-        text,
+        config,
         paths,
         source: Source::Machine,
+        known: Vec::new(),
         lookup: Box::new(|name| std::env::var(name).ok()),
         only: args.only.clone(),
         tunnel: args.tunnel.clone(),
@@ -94,9 +100,8 @@ pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Re
     let checks = choose::checks(&request.only)?;
     let gatherer = Gatherer::new(&checks, progress);
     let net = Net::new(&request.lookup);
-    let text = request.text.as_ref().map_err(Clone::clone);
-    let config = text.and_then(|text| Config::parse(text).map_err(|error| error.to_string()));
-    if let (Ok(config), Some(name)) = (&config, &request.tunnel)
+    let config = &request.config;
+    if let (Ok(config), Some(name)) = (config, &request.tunnel)
         && !config.tunnels.iter().any(|tunnel| tunnel.name == *name)
     {
         bail!("no tunnel is called `{name}`");
@@ -111,7 +116,7 @@ pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Re
         net.as_ref().map(|_| ()).map_err(ToString::to_string),
     )
     .await;
-    let places = match (&config, &net) {
+    let places = match (config, &net) {
         (Ok(config), Ok(net)) => {
             let places = place::all(request, config, net).await;
             let seen = places
@@ -124,7 +129,7 @@ pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Re
     let findings = checks
         .iter()
         .flat_map(|check| judged(check, &machine, &places));
-    Ok(Report::new(findings.collect(), None))
+    Ok(Report::new(findings.collect()))
 }
 
 /// What a check says of each of its subjects.

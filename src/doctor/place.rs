@@ -6,7 +6,7 @@ use super::Request;
 use super::facts::{Account, Bastion, Tunnel};
 use super::gather::{self, Gatherer};
 use crate::aws::{Aws, Error, Timeouts};
-use crate::config::{self, Config, Via};
+use crate::config::{self, Config, Remote, Via};
 use crate::net::Net;
 use crate::platform;
 use crate::status::Status;
@@ -76,8 +76,15 @@ async fn place<'a>(
     let index = match index {
         Some(index) => index,
         None => {
-            let (user, source) = (platform::local_user(), request.source.clone());
-            let aws = Aws::with(terms, &user, net, source, Timeouts::default()).await;
+            let mut known = request.known.iter();
+            let known = known.find(|(known, _)| known == terms);
+            let aws = match known {
+                Some((_, aws)) => Ok(aws.clone()),
+                None => {
+                    let (user, source) = (platform::local_user(), request.source.clone());
+                    Aws::with(terms, &user, net, source, Timeouts::default()).await
+                }
+            };
             places.push(Place {
                 subject: "AWS".to_owned(),
                 config: terms.clone(),
@@ -116,8 +123,14 @@ impl Place {
             Err(error) => Err(gather::gap("sts:GetCallerIdentity", error)),
         };
         let bastions = self.bastions.iter();
-        let bastions =
-            bastions.map(|it| Box::pin(gather::bastion(gatherer, it, aws, open.clone())));
+        let bastions = bastions.map(|it| {
+            let through = gather::Through {
+                documents: self.documents(&it.name),
+                ports: self.ports(&it.name),
+            };
+            let seen = gather::bastion(gatherer, it, aws, through, open.clone());
+            Box::pin(seen)
+        });
         let tunnels = self.tunnels.iter();
         let tunnels = tunnels.map(|it| {
             Box::pin(gather::tunnel(
@@ -135,6 +148,29 @@ impl Place {
             bastions,
             tunnels,
         }
+    }
+
+    /// The session documents of the tunnels through a bastion.
+    fn documents(&self, bastion: &str) -> Vec<String> {
+        let mut documents: Vec<_> = self.through(bastion).map(gather::document_of).collect();
+        documents.sort();
+        documents.dedup();
+        documents
+    }
+
+    /// The ports that the tunnels through it lead to, as far as they are configured.
+    fn ports(&self, bastion: &str) -> Vec<u16> {
+        let port = |it: &config::Tunnel| match &it.remote {
+            Remote::Host { port, .. } => Some(*port),
+            Remote::Database { port, .. } => *port,
+            Remote::Target { .. } => None,
+        };
+        self.through(bastion).filter_map(port).collect()
+    }
+
+    fn through(&self, bastion: &str) -> impl Iterator<Item = &config::Tunnel> {
+        let via = Via::Bastion(bastion.to_owned());
+        self.tunnels.iter().filter(move |it| it.via == via)
     }
 
     /// The ARNs that tell where its things are.

@@ -18,11 +18,8 @@ pub struct Report {
     pub level: Level,
     /// How many there are of each level.
     pub count: Count,
-    /// In the order of the table, what concerns one subject together.
+    /// In the order of the table.
     pub findings: Vec<Finding>,
-    /// The start that `--start` timed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<Started>,
 }
 
 /// What a check found about a subject.
@@ -59,26 +56,6 @@ pub struct Count {
     pub fail: usize,
 }
 
-/// A start, as `--start` saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
-    /// The tunnel that was brought up.
-    pub tunnel: String,
-    /// What it waited for, in order.
-    pub phases: Vec<Phase>,
-    /// All of it, in milliseconds.
-    pub milliseconds: u64,
-}
-
-/// A part of a start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
-    /// What it waited for.
-    pub name: String,
-    /// How long.
-    pub milliseconds: u64,
-}
-
 impl Finding {
     /// What `check` says of `subject`.
     pub fn new(check: &Check, subject: &str, verdict: &Verdict) -> Self {
@@ -96,7 +73,7 @@ impl Finding {
 
 impl Report {
     /// The findings, counted.
-    pub fn new(findings: Vec<Finding>, start: Option<Started>) -> Self {
+    pub fn new(findings: Vec<Finding>) -> Self {
         let count = |level| findings.iter().filter(|it| it.level == level).count();
         let count = Count {
             ok: count(Level::Ok),
@@ -112,7 +89,6 @@ impl Report {
             level: level.unwrap_or(Level::Ok),
             count,
             findings,
-            start,
         }
     }
 

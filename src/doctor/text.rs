@@ -151,17 +151,14 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_evidence_fix_and_page() {
-        let report = Report::new(
-            vec![
-                finding("T01", Level::Ok, "backend"),
-                finding(
-                    "T05",
-                    Level::Fail,
-                    "container `bastion` has a\x1b read-only root file system",
-                ),
-            ],
-            None,
-        );
+        let report = Report::new(vec![
+            finding("T01", Level::Ok, "backend"),
+            finding(
+                "T05",
+                Level::Fail,
+                "container `bastion` has a\x1b read-only root file system",
+            ),
+        ]);
         let text = anstream::adapter::strip_str(&render(&report)).to_string();
         insta::assert_snapshot!(text, @r"
         T: cluster and task definition

@@ -5,13 +5,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, Question, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, Remote},
     net::Net,
 };
@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::server::python;
+use crate::{operations, server::python};
 
 /// A request, as the models see it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ async fn every_request_is_one_that_the_models_of_aws_allow() {
     every_call(&endpoint).await;
     let records = records.lock().unwrap().clone();
     let sent: BTreeSet<String> = records.iter().map(|it| it.operation.clone()).collect();
-    let known = operations_of_the_source();
+    let known = operations::of_the_source();
     assert!(known.len() > 15, "{known:?}");
     let unsent: Vec<_> = known.difference(&sent).collect();
     assert!(
@@ -159,6 +159,7 @@ async fn every_call(endpoint: &str) {
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
+    inspect(&aws).await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",
@@ -191,6 +192,29 @@ async fn every_call(endpoint: &str) {
     let _ = aws.vpc_endpoints(&[]).await;
     let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
     let _ = account(endpoint, role).await.identity().await;
+}
+
+/// What only the doctor asks.
+async fn inspect(aws: &Aws) {
+    let _ = aws.cluster("my_cluster-1").await;
+    let _ = aws.task_definition("bastion:7").await;
+    let _ = aws
+        .session_document("AWS-StartPortForwardingSessionToRemoteHost")
+        .await;
+    let _ = aws.session_preferences().await;
+    let _ = aws.has_log_group("/bastiond/my_stack-1.x").await;
+    let _ = aws.fargate_quota("L-3032A538").await;
+    let role = "arn:aws:iam::123456789012:role/path/task";
+    let question = Question {
+        actions: vec!["ecs:RunTask".into(), "ecs:StopTask".into()],
+        resources: vec![role.into(), "arn:aws:ssm:eu-west-1::document/AWS-X".into()],
+        context: vec![
+            ("ecs:cluster", "string", "arn:x".into()),
+            ("ssm:SessionDocumentAccessCheck", "boolean", "true".into()),
+        ],
+    };
+    let _ = aws.simulate(role, &question).await;
+    let _ = aws.role("task_role-1.x").await;
 }
 
 fn run() -> RunTask {
@@ -287,32 +311,6 @@ fn list(action: &str) -> String {
     format!(
         "<{action}Response><requestId>1</requestId><{action}Result>{inner}</{action}Result></{action}Response>"
     )
-}
-
-/// The operations that the source names where it makes calls.
-fn operations_of_the_source() -> BTreeSet<String> {
-    let mut found = BTreeSet::from(["AssumeRole".to_owned()]);
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the source").flatten() {
-            let path: PathBuf = entry.path();
-            match path.is_dir() {
-                true if !path.ends_with("tests") => folders.push(path),
-                true => {}
-                false => {
-                    let text = std::fs::read_to_string(&path).expect("a file of the source");
-                    let text: String = text.split_whitespace().collect();
-                    for mark in [".call(\"", ".paced(\"", ".paced_patiently(\"", "action:\""] {
-                        let after = text.split(mark).skip(1);
-                        let names = after.filter_map(|rest| rest.split('"').next());
-                        let is_one = |name: &&str| name.chars().all(char::is_alphanumeric);
-                        found.extend(names.filter(is_one).map(str::to_owned));
-                    }
-                }
-            }
-        }
-    }
-    found
 }
 
 /// What the models do not allow, a line each.

@@ -12,7 +12,8 @@ pub const CHECKS: &[Check] = &[
         looks_at: "the description of a database that is named by its id, as `rds-cluster:app`",
         levels: &[Level::Fail],
         why: "A database that does not exist, of which there are several, or that is stopped or being made has no \
-              address to lead to. A host name is resolved in the task; --start shows whether it is.",
+              address to lead to. A host name is resolved in the task, when a \
+              session starts.",
         fix: "mend `host` of the tunnel",
         needs: &[],
         judge: Judge::Tunnel(found),

@@ -69,11 +69,11 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "N05",
         title: "the bastion's security groups let it out",
-        looks_at: "egress rules for port 443",
+        looks_at: "egress rules for port 443, and for the ports that tunnels lead to",
         levels: &[Level::Fail],
-        why: "Image, log and SSM are all behind port 443.",
+        why: "Image, log and SSM are all behind port 443, the database behind its own.",
         fix: "aws ec2 authorize-security-group-egress --region {region} --group-id {group} --protocol tcp --port \
-              443 --cidr 0.0.0.0/0",
+              {port} --cidr 0.0.0.0/0",
         needs: &["ec2:DescribeSecurityGroupRules"],
         judge: Judge::Bastion(egress),
     },
@@ -91,7 +91,7 @@ pub const CHECKS: &[Check] = &[
 
 /// Those that are configured and exist; without any, N01 tells.
 fn existing(bastion: &Bastion) -> Result<&[Subnet], Gap> {
-    let subnets = known(&bastion.subnets)?;
+    let subnets = known(&bastion.network.subnets)?;
     match subnets.is_empty() {
         true => Err(Gap::Needs("subnets (N01)")),
         false => Ok(subnets),
@@ -99,7 +99,7 @@ fn existing(bastion: &Bastion) -> Result<&[Subnet], Gap> {
 }
 
 fn subnets(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let found = known(&bastion.subnets)?;
+    let found = known(&bastion.network.subnets)?;
     let region = &bastion.region;
     let list = format!("aws ec2 describe-subnets --region {region}");
     let is_missing = |id: &&String| !found.iter().any(|subnet| subnet.id == **id);
@@ -129,7 +129,7 @@ fn subnets(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 fn route(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let tables = known(&bastion.route_tables)?;
+    let tables = known(&bastion.network.route_tables)?;
     for subnet in existing(bastion)? {
         if ways::of(subnet, tables) == Way::Public && !bastion.config.assign_public_ip {
             let evidence = format!(
@@ -157,7 +157,7 @@ fn route(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 fn isolated(bastion: &Bastion) -> Result<Vec<&Subnet>, Gap> {
-    let tables = known(&bastion.route_tables)?;
+    let tables = known(&bastion.network.route_tables)?;
     let subnets = existing(bastion)?.iter();
     Ok(subnets
         .filter(|it| ways::of(it, tables) == Way::None)
@@ -166,7 +166,7 @@ fn isolated(bastion: &Bastion) -> Result<Vec<&Subnet>, Gap> {
 
 fn endpoints(bastion: &Bastion) -> Result<Verdict, Gap> {
     let isolated = isolated(bastion)?;
-    let all = known(&bastion.endpoints)?;
+    let all = known(&bastion.network.endpoints)?;
     let needed = services(bastion)?;
     let of = |service: &str| {
         let suffix = format!(".{service}");
@@ -229,7 +229,7 @@ fn unusable(
         let what = format!("wait until {id} is available, or make it anew");
         return Ok(Some(Verdict::fail(evidence).fill("what", what)));
     }
-    let rules = known(&bastion.rules)?;
+    let rules = known(&bastion.network.rules)?;
     let ours = &bastion.config.security_groups;
     if endpoint.groups.is_empty() || ours.is_empty() {
         return Ok(None);
@@ -274,8 +274,8 @@ fn layers(bastion: &Bastion) -> Result<Verdict, Gap> {
     if isolated.is_empty() || !services(bastion)?.contains(&"ecr.dkr") {
         return Ok(Verdict::ok("not needed"));
     }
-    let tables = known(&bastion.route_tables)?;
-    let endpoints = known(&bastion.endpoints)?;
+    let tables = known(&bastion.network.route_tables)?;
+    let endpoints = known(&bastion.network.endpoints)?;
     for subnet in isolated {
         let table = ways::table(subnet, tables)
             .map(|it| it.id.clone())
@@ -298,19 +298,31 @@ fn egress(bastion: &Bastion) -> Result<Verdict, Gap> {
     let Some(first) = ours.first() else {
         return Ok(Verdict::ok("the default group of the VPC"));
     };
-    let rules = known(&bastion.rules)?;
-    let lets_out = rules
-        .iter()
-        .any(|rule| rule.is_egress && ours.contains(&rule.group) && has_port(rule, HTTPS));
-    Ok(match lets_out {
-        true => Verdict::ok("port 443"),
-        false => Verdict::fail(format!(
-            "no rule of {} lets TCP out to port 443",
-            ours.join(", ")
-        ))
-        .fill("region", &bastion.region)
-        .fill("group", first),
+    let rules = known(&bastion.network.rules)?;
+    let lets_out = |port: i32| {
+        let mut out = rules
+            .iter()
+            .filter(|it| it.is_egress && ours.contains(&it.group));
+        out.any(|rule| has_port(rule, port))
+    };
+    let wanted = bastion.ports.iter().map(|port| i32::from(*port));
+    let mut wanted: Vec<_> = std::iter::once(HTTPS).chain(wanted).collect();
+    wanted.dedup();
+    Ok(match wanted.iter().find(|port| !lets_out(**port)) {
+        None => Verdict::ok(format!("ports {}", listed(&wanted))),
+        Some(port) => {
+            let evidence = format!("no rule of {} lets TCP out to port {port}", ours.join(", "));
+            Verdict::fail(evidence)
+                .fill("region", &bastion.region)
+                .fill("group", first)
+                .fill("port", port.to_string())
+        }
     })
+}
+
+fn listed(ports: &[i32]) -> String {
+    let ports: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    ports.join(", ")
 }
 
 /// Whether a rule is for this TCP port.

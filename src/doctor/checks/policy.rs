@@ -103,7 +103,7 @@ fn told(simulated: &Simulated, who: &str) -> Result<String, Gap> {
 }
 
 fn operator(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let all = known(&bastion.operator)?;
+    let all = known(&bastion.policies.operator)?;
     let others: Vec<_> = all
         .iter()
         .filter(|it| !is_denied_session(it))
@@ -128,7 +128,7 @@ fn operator(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 fn denied(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let all = known(&bastion.operator)?;
+    let all = known(&bastion.policies.operator)?;
     Ok(match all.iter().find(|it| is_denied_session(it)) {
         None => Verdict::ok("none"),
         Some(denied) => Verdict::fail(told(denied, "you")?).fill("resource", &denied.resource),
@@ -136,27 +136,19 @@ fn denied(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 fn task_role(bastion: &Bastion) -> Result<Verdict, Gap> {
-    of_role(bastion, &bastion.task_role_may, Verdict::fail, |it| {
-        it.task_role.as_deref()
-    })
+    let definition = some(&bastion.definition, "the task definition (T02)")?;
+    let role = definition.task_role.as_deref();
+    let role = role.ok_or(Gap::Needs("a task role (T03)"))?;
+    let may = known(&bastion.policies.task_role_may)?;
+    judged(may, role, Verdict::fail)
 }
 
 fn execution_role(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let role = |it: &'_ crate::aws::Definition| it.execution_role.clone();
     let definition = some(&bastion.definition, "the task definition (T02)")?;
-    let role = role(definition).ok_or(Gap::Needs("an execution role (T03)"))?;
-    judged(known(&bastion.execution_role_may)?, &role, Verdict::warn)
-}
-
-fn of_role(
-    bastion: &Bastion,
-    may: &crate::doctor::check::Known<Vec<Simulated>>,
-    level: fn(String) -> Verdict,
-    role: fn(&crate::aws::Definition) -> Option<&str>,
-) -> Result<Verdict, Gap> {
-    let definition = some(&bastion.definition, "the task definition (T02)")?;
-    let role = role(definition).ok_or(Gap::Needs("a task role (T03)"))?;
-    judged(known(may)?, role, level)
+    let role = definition.execution_role.as_deref();
+    let role = role.ok_or(Gap::Needs("an execution role (T03)"))?;
+    let may = known(&bastion.policies.execution_role_may)?;
+    judged(may, role, Verdict::warn)
 }
 
 fn judged(all: &[Simulated], role: &str, level: fn(String) -> Verdict) -> Result<Verdict, Gap> {
@@ -177,7 +169,7 @@ fn trust(bastion: &Bastion) -> Result<Verdict, Gap> {
         .as_deref()
         .ok_or(Gap::Needs("a task role (T03)"))?;
     let name = arn.rsplit('/').next().unwrap_or(arn);
-    let verdict = match known(&bastion.task_role)? {
+    let verdict = match known(&bastion.policies.task_role)? {
         None => Verdict::fail(format!("there is no role {name}"))
             .fix("give the task definition a taskRoleArn that exists"),
         Some(role) if trusts(&role.trust) => Verdict::ok(name),
@@ -224,10 +216,9 @@ mod tests {
             resource: "arn:x".into(),
             decision,
         };
-        Bastion {
-            operator: Ok(vec![simulated]),
-            ..fixture::bastion()
-        }
+        let mut bastion = fixture::bastion();
+        bastion.policies.operator = Ok(vec![simulated]);
+        bastion
     }
 
     #[test]

@@ -1,25 +1,32 @@
 //! What AWS tells of a bastion.
 
-use super::Gatherer;
-use super::network::{self, Network};
-use super::policy::{self, Policies};
+use super::{Gatherer, network, policy};
 use crate::aws::{Aws, Definition, Desired, Error, Identity, Task};
 use crate::bastion::{family, of_bastion};
 use crate::config;
 use crate::doctor::check::{Gap, Known};
-use crate::doctor::facts::{Bastion, quota_code};
+use crate::doctor::facts::{Bastion, Network, Policies, quota_code};
 use crate::platform;
+
+/// What the tunnels through a bastion want of it.
+pub struct Through {
+    /// Their session documents.
+    pub documents: Vec<String>,
+    /// The ports that they lead to.
+    pub ports: Vec<u16>,
+}
 
 /// What is known of it. Nothing is asked while the account is not ours to ask.
 pub async fn bastion(
     gatherer: &Gatherer,
     config: &config::Bastion,
     aws: &Aws,
+    through: Through,
     account: Result<&Identity, Gap>,
 ) -> Bastion {
     let identity = match account {
         Ok(identity) => identity,
-        Err(gap) => return unknown(config, aws, &gap),
+        Err(gap) => return unknown(config, aws, through.ports, &gap),
     };
     let cluster = gatherer.ask("ecs:DescribeClusters", aws.cluster(&config.cluster));
     let definition = gatherer.ask(
@@ -45,6 +52,7 @@ pub async fn bastion(
             config,
             aws,
             identity,
+            &through.documents,
             &definition
         )),
         gatherer.ask("servicequotas:GetServiceQuota", quota)
@@ -52,6 +60,7 @@ pub async fn bastion(
     Bastion {
         config: config.clone(),
         region: aws.region().to_owned(),
+        ports: through.ports,
         cluster,
         definition,
         log_groups,
@@ -59,24 +68,17 @@ pub async fn bastion(
         stopped: stopped.map(newest_first),
         connected,
         sessions,
-        subnets: network.subnets,
-        route_tables: network.route_tables,
-        endpoints: network.endpoints,
-        rules: network.rules,
-        operator: policies.operator,
-        task_role: policies.task_role,
-        task_role_may: policies.task_role_may,
-        execution_role_may: policies.execution_role_may,
+        network,
+        policies,
         quota,
     }
 }
 
-fn unknown(config: &config::Bastion, aws: &Aws, gap: &Gap) -> Bastion {
-    let network = Network::unknown(gap);
-    let policies = Policies::unknown(gap);
+fn unknown(config: &config::Bastion, aws: &Aws, ports: Vec<u16>, gap: &Gap) -> Bastion {
     Bastion {
         config: config.clone(),
         region: aws.region().to_owned(),
+        ports,
         cluster: Err(gap.clone()),
         definition: Err(gap.clone()),
         log_groups: Err(gap.clone()),
@@ -84,14 +86,8 @@ fn unknown(config: &config::Bastion, aws: &Aws, gap: &Gap) -> Bastion {
         stopped: Err(gap.clone()),
         connected: Err(gap.clone()),
         sessions: Err(gap.clone()),
-        subnets: network.subnets,
-        route_tables: network.route_tables,
-        endpoints: network.endpoints,
-        rules: network.rules,
-        operator: policies.operator,
-        task_role: policies.task_role,
-        task_role_may: policies.task_role_may,
-        execution_role_may: policies.execution_role_may,
+        network: Network::unknown(gap),
+        policies: Policies::unknown(gap),
         quota: Err(gap.clone()),
     }
 }

@@ -19,9 +19,9 @@ use super::progress::Progress;
 use crate::aws::{Error, Kind};
 
 pub use account::account;
-pub use bastion::bastion;
+pub use bastion::{Through, bastion};
 pub use machine::machine;
-pub use tunnel::tunnel;
+pub use tunnel::{document_of, tunnel};
 
 /// Calls at the same time: a tenth of what AWS allows in a second of the slowest of them.
 const AT_ONCE: usize = 4;

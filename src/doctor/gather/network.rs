@@ -1,33 +1,10 @@
 //! The network around a bastion.
 
 use super::Gatherer;
-use crate::aws::{Aws, Filter, RouteTable, SecurityGroupRule, Subnet, VpcEndpoint};
+use crate::aws::{Aws, Filter};
 use crate::config;
-use crate::doctor::check::{Gap, Known};
-
-/// What EC2 tells of it.
-pub struct Network {
-    /// The configured subnets that exist.
-    pub subnets: Known<Vec<Subnet>>,
-    /// The route tables of their VPC.
-    pub route_tables: Known<Vec<RouteTable>>,
-    /// The endpoints of it.
-    pub endpoints: Known<Vec<VpcEndpoint>>,
-    /// The rules of the bastion's groups, and of the endpoints'.
-    pub rules: Known<Vec<SecurityGroupRule>>,
-}
-
-impl Network {
-    /// Nothing is known, for this reason.
-    pub fn unknown(gap: &Gap) -> Self {
-        Self {
-            subnets: Err(gap.clone()),
-            route_tables: Err(gap.clone()),
-            endpoints: Err(gap.clone()),
-            rules: Err(gap.clone()),
-        }
-    }
-}
+use crate::doctor::check::Gap;
+use crate::doctor::facts::Network;
 
 /// Asks for it: the subnets tell the VPC, and the endpoints the groups.
 pub async fn network(gatherer: &Gatherer, config: &config::Bastion, aws: &Aws) -> Network {

@@ -4,12 +4,12 @@ use super::Gatherer;
 use crate::aws::{Aws, Definition, Identity, Question, Role, Simulated};
 use crate::config;
 use crate::doctor::check::{Gap, Known};
+use crate::doctor::facts::Policies;
 use crate::doctor::ways;
 
 const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
 /// A task and a session that do not exist: policies name them by patterns.
 const TASK: &str = "0123456789abcdef0123456789abcdef";
-const DOCUMENT: &str = "AWS-StartPortForwardingSessionToRemoteHost";
 const CHANNELS: [&str; 4] = [
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",
@@ -17,36 +17,13 @@ const CHANNELS: [&str; 4] = [
     "ssmmessages:OpenDataChannel",
 ];
 
-/// What is allowed.
-pub struct Policies {
-    /// To us.
-    pub operator: Known<Vec<Simulated>>,
-    /// The task role; none of that name.
-    pub task_role: Known<Option<Role>>,
-    /// To the task.
-    pub task_role_may: Known<Vec<Simulated>>,
-    /// To what starts it.
-    pub execution_role_may: Known<Vec<Simulated>>,
-}
-
-impl Policies {
-    /// Nothing is known, for this reason.
-    pub fn unknown(gap: &Gap) -> Self {
-        Self {
-            operator: Err(gap.clone()),
-            task_role: Err(gap.clone()),
-            task_role_may: Err(gap.clone()),
-            execution_role_may: Err(gap.clone()),
-        }
-    }
-}
-
 /// Asks for it, with the `definition` at hand.
 pub async fn policies(
     gatherer: &Gatherer,
     config: &config::Bastion,
     aws: &Aws,
     identity: &Identity,
+    documents: &[String],
     definition: &Known<Option<Definition>>,
 ) -> Policies {
     let definition = match definition {
@@ -59,6 +36,7 @@ pub async fn policies(
         aws,
         config,
         identity,
+        documents,
         definition,
     };
     let (operator, task_role, task_role_may, execution_role_may) = tokio::join!(
@@ -80,6 +58,8 @@ struct Asker<'a> {
     aws: &'a Aws,
     config: &'a config::Bastion,
     identity: &'a Identity,
+    /// The session documents of the tunnels that go through it.
+    documents: &'a [String],
     definition: &'a Definition,
 }
 
@@ -118,82 +98,103 @@ impl Asker<'_> {
             .ok_or(Gap::Needs("our role, which IAM does not know"))
     }
 
+    /// Each under the circumstances of a tunnel: policies ask for them.
     fn questions(&self) -> Vec<Question> {
-        let question = |actions: &[&str], resources: Vec<String>, mut context: Vec<_>| {
-            context.push(("aws:userid", "string", self.identity.user_id.clone()));
-            Question {
-                actions: actions.iter().map(|it| (*it).to_owned()).collect(),
-                resources,
-                context,
-            }
-        };
-        let stack = self.config.name.clone();
-        let cluster = self.cluster();
-        let in_cluster = || ("ecs:cluster", "string", cluster.clone());
-        let task = self.arn("ecs", &format!("task/{}/{TASK}", last_part(&cluster)));
-        let session = vec![self.arn("ssm", &format!("session/{}-0123", self.session_name()))];
-        let partition = self.identity.arn.split(':').nth(1).unwrap_or("aws");
-        let document = format!(
-            "arn:{partition}:ssm:{}::document/{DOCUMENT}",
-            self.aws.region()
-        );
-        let roles = [&self.definition.task_role, &self.definition.execution_role];
-        let roles: Vec<_> = roles.into_iter().flatten().cloned().collect();
-        let tagged = || ("aws:ResourceTag/bastiond:stack", "string", stack.clone());
-        let mut questions = vec![
-            question(
-                &["ecs:RunTask"],
-                vec![self.definition.arn.clone()],
-                vec![
-                    in_cluster(),
-                    ("aws:RequestTag/bastiond:stack", "string", stack.clone()),
-                    ("ecs:enable-execute-command", "string", "true".to_owned()),
-                ],
-            ),
-            question(
-                &["ecs:TagResource", "ecs:DescribeTasks", "ecs:StopTask"],
-                vec![task.clone()],
-                vec![
-                    in_cluster(),
-                    tagged(),
-                    ("ecs:CreateAction", "string", "RunTask".to_owned()),
-                ],
-            ),
-            question(&["ecs:ListTasks"], Vec::new(), vec![in_cluster()]),
-            question(
-                &["ssm:StartSession"],
-                vec![task, document],
-                vec![
-                    tagged(),
-                    (
-                        "ssm:SessionDocumentAccessCheck",
-                        "boolean",
-                        "true".to_owned(),
-                    ),
-                ],
-            ),
-            question(
-                &["ssm:ResumeSession", "ssm:TerminateSession"],
-                session.clone(),
-                vec![(
-                    "ssm:resourceTag/aws:ssmmessages:session-id",
-                    "string",
-                    self.identity.user_id.clone(),
-                )],
-            ),
-            question(&["ssmmessages:OpenDataChannel"], session, Vec::new()),
-        ];
-        if !roles.is_empty() {
-            let to_ecs = "ecs-tasks.amazonaws.com".to_owned();
-            let context = vec![("iam:PassedToService", "string", to_ecs)];
-            questions.push(question(&["iam:PassRole"], roles, context));
+        let mut questions = self.of_tasks();
+        questions.extend(self.of_sessions());
+        for question in &mut questions {
+            let id = self.identity.user_id.clone();
+            question.context.push(("aws:userid", "string", id));
         }
         questions
     }
 
-    /// Sessions bear the user's name, or that of the role's session.
-    fn session_name(&self) -> &str {
-        last_part(&self.identity.arn)
+    fn of_tasks(&self) -> Vec<Question> {
+        let cluster = self.cluster();
+        let in_cluster = || ("ecs:cluster", "string", cluster.clone());
+        let to_run = vec![
+            in_cluster(),
+            self.stack("aws:RequestTag/bastiond:stack"),
+            ("ecs:enable-execute-command", "string", "true".to_owned()),
+        ];
+        let of_task = vec![
+            in_cluster(),
+            self.stack("aws:ResourceTag/bastiond:stack"),
+            ("ecs:CreateAction", "string", "RunTask".to_owned()),
+        ];
+        let roles = [&self.definition.task_role, &self.definition.execution_role];
+        let roles: Vec<_> = roles.into_iter().flatten().cloned().collect();
+        let to_ecs = (
+            "iam:PassedToService",
+            "string",
+            "ecs-tasks.amazonaws.com".to_owned(),
+        );
+        let mut questions = vec![
+            question(&["ecs:RunTask"], vec![self.definition.arn.clone()], to_run),
+            question(
+                &["ecs:TagResource", "ecs:DescribeTasks", "ecs:StopTask"],
+                vec![self.task()],
+                of_task,
+            ),
+            question(&["ecs:ListTasks"], Vec::new(), vec![in_cluster()]),
+        ];
+        if !roles.is_empty() {
+            questions.push(question(&["iam:PassRole"], roles, vec![to_ecs]));
+        }
+        questions
+    }
+
+    fn of_sessions(&self) -> Vec<Question> {
+        let own = self.arn(
+            "ssm",
+            &format!("session/{}-0123", last_part(&self.identity.arn)),
+        );
+        let mut targets = vec![self.task()];
+        targets.extend(self.documents.iter().map(|name| self.document(name)));
+        let checked = (
+            "ssm:SessionDocumentAccessCheck",
+            "boolean",
+            "true".to_owned(),
+        );
+        let mine = (
+            "ssm:resourceTag/aws:ssmmessages:session-id",
+            "string",
+            self.identity.user_id.clone(),
+        );
+        vec![
+            question(
+                &["ssm:StartSession"],
+                targets,
+                vec![self.stack("aws:ResourceTag/bastiond:stack"), checked],
+            ),
+            question(
+                &["ssm:ResumeSession", "ssm:TerminateSession"],
+                vec![own.clone()],
+                vec![mine],
+            ),
+            question(&["ssmmessages:OpenDataChannel"], vec![own], Vec::new()),
+        ]
+    }
+
+    fn task(&self) -> String {
+        let cluster = self.cluster();
+        self.arn("ecs", &format!("task/{}/{TASK}", last_part(&cluster)))
+    }
+
+    fn stack(&self, key: &'static str) -> (&'static str, &'static str, String) {
+        (key, "string", self.config.name.clone())
+    }
+
+    /// AWS's own documents are of no account.
+    fn document(&self, name: &str) -> String {
+        let partition = self.identity.arn.split(':').nth(1).unwrap_or("aws");
+        match name {
+            arn if arn.starts_with("arn:") => arn.to_owned(),
+            aws if aws.starts_with("AWS-") => {
+                format!("arn:{partition}:ssm:{}::document/{aws}", self.aws.region())
+            }
+            own => self.arn("ssm", &format!("document/{own}")),
+        }
     }
 
     async fn task_role(&self) -> Known<Option<Role>> {
@@ -305,6 +306,18 @@ impl Asker<'_> {
         let partition = self.identity.arn.split(':').nth(1).unwrap_or("aws");
         let (region, account) = (self.aws.region(), &self.identity.account);
         format!("arn:{partition}:{service}:{region}:{account}:{rest}")
+    }
+}
+
+fn question(
+    actions: &[&str],
+    resources: Vec<String>,
+    context: Vec<(&'static str, &'static str, String)>,
+) -> Question {
+    Question {
+        actions: actions.iter().map(|it| (*it).to_owned()).collect(),
+        resources,
+        context,
     }
 }
 

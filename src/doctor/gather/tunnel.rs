@@ -17,6 +17,15 @@ use crate::status::{ListenerState, Status};
 const TO_REMOTE_HOST: &str = "AWS-StartPortForwardingSessionToRemoteHost";
 const TO_TARGET: &str = "AWS-StartPortForwardingSession";
 
+/// The session document that a tunnel takes.
+pub fn document_of(config: &config::Tunnel) -> String {
+    let own = config.document.clone();
+    own.unwrap_or_else(|| match &config.remote {
+        Remote::Target { .. } => TO_TARGET.to_owned(),
+        Remote::Host { .. } | Remote::Database { .. } => TO_REMOTE_HOST.to_owned(),
+    })
+}
+
 /// What is known of it. AWS is not asked while the account is not ours to ask.
 pub async fn tunnel(
     gatherer: &Gatherer,
@@ -79,13 +88,10 @@ async fn document(
     config: &config::Tunnel,
     aws: &Aws,
 ) -> Known<Option<Document>> {
-    let name = match &config.remote {
-        Remote::Target { .. } => TO_TARGET,
-        Remote::Host { .. } | Remote::Database { .. } => TO_REMOTE_HOST,
-    };
-    let text = gatherer.ask("ssm:GetDocument", aws.session_document(name));
+    let name = document_of(config);
+    let text = gatherer.ask("ssm:GetDocument", aws.session_document(&name));
     let document = |content| Document {
-        name: name.to_owned(),
+        name: name.clone(),
         content,
     };
     Ok(text.await?.map(document))

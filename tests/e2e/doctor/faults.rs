@@ -19,7 +19,7 @@ enum Plant {
     Network(fn(&mut Network)),
     /// The network and the definition, whose image is in ECR, are others.
     Isolated(fn(&mut Network)),
-    /// The configuration's text says `.1` instead of `.0`.
+    /// The configuration's text says the second instead of the first.
     Text(&'static str, &'static str),
 }
 
@@ -52,20 +52,21 @@ impl Plant {
 }
 
 /// No way out, and every endpoint that stands in for one.
-fn isolated() -> Network {
+pub fn isolated() -> Network {
     let interface = |service: &str| Endpoint::interface(VPC, service);
     let mut network = network();
     network.route_tables[0].default_route = None;
     network.endpoints = ["ssmmessages", "logs", "ecr.api", "ecr.dkr"]
         .map(interface)
         .into();
+    network.endpoints[0].groups = vec!["sg-endpoints".into()];
     network
         .endpoints
         .push(Endpoint::gateway(VPC, "s3", "rtb-1"));
     network
 }
 
-fn private_image(value: &mut Value) {
+pub fn private_image(value: &mut Value) {
     container(value)["image"] =
         json!("123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/busybox:1");
 }
@@ -304,6 +305,14 @@ fn of_network() -> Vec<Fault> {
             "N05",
             "--group-id sg-0a1b2c3d",
             Plant::Network(|it| it.security_groups[0].rules.clear()),
+        ),
+        (
+            "N05",
+            "--port 5432",
+            Plant::Network(|it| {
+                let rule = &mut it.security_groups[0].rules[0];
+                (rule.protocol, rule.ports) = ("tcp".into(), Some((443, 443)));
+            }),
         ),
         (
             "N09",

@@ -4,12 +4,19 @@ mod faults;
 mod program;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bastiond::aws::Source;
+use bastiond::config::Config;
 use bastiond::doctor::{self, Level, Progress, Report, Request};
-use bastiond::sim::{ApiFault, Endpoint, Network, RouteTable, Script, SecurityGroup, Subnet};
+use bastiond::sim::{
+    ApiFault, Endpoint, Failure, Network, Plan, RouteTable, Script, SecurityGroup, Subnet,
+};
 
-use crate::support::{House, Terms, within};
+use bastiond::status::Problem;
+use tokio::time::sleep;
+
+use crate::support::{House, Terms, assert_reset, within};
 
 const VPC: &str = "vpc-0a1b2c3d";
 const SUBNET: &str = "subnet-0a1b2c3d";
@@ -50,9 +57,10 @@ pub async fn examined(
     lookup: fn(&str) -> Option<String>,
 ) -> Report {
     let request = Request {
-        text: Ok(text.to_owned()),
+        config: Config::parse(text).map_err(|error| error.to_string()),
         paths: house.paths(),
         source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
+        known: Vec::new(),
         lookup: Box::new(lookup),
         only: only.iter().map(|id| (*id).to_owned()).collect(),
         tunnel: None,
@@ -171,4 +179,42 @@ async fn one_check_asks_no_more_than_it_needs() {
     calls.sort();
     assert_eq!(calls, ["DescribeTaskDefinition", "GetCallerIdentity"]);
     house.sweep().await;
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_looked_into_once_and_the_finding_stands_in_the_status() {
+    let house = House::with(account()).await;
+    house.world().set_network(faults::isolated());
+    let reason = "CannotPullContainerError: failed to resolve ref public.ecr.aws/docker/library/busybox: dial tcp \
+                  99.83.145.10:443: i/o timeout";
+    for _ in 0..8 {
+        house.world().plan_next_task(Plan {
+            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+            ..Plan::default()
+        });
+    }
+    let daemon = house.daemon(&Terms::default()).await;
+    assert_reset(&mut daemon.connect().await).await;
+    let is_it = |problem: &&Problem| problem.code == "doctor_t09";
+    let found = async {
+        loop {
+            let problems = daemon.status().await.problems;
+            if let Some(found) = problems.iter().find(is_it) {
+                return (problems[0].clone(), found.clone());
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (first, found) = within("the doctor has looked", found).await;
+    assert!(
+        first.message.contains("CannotPullContainerError"),
+        "{first:?}"
+    );
+    assert_eq!(found.subject, "bastion dev");
+    assert!(found.hint.expect("a fix").contains("copy public.ecr.aws"));
+
+    let looked = house.world().count("DescribeSubnets");
+    assert_reset(&mut daemon.connect().await).await;
+    assert_eq!(house.world().count("DescribeSubnets"), looked);
+    house.close(daemon).await;
 }

@@ -126,8 +126,8 @@ fn last_part(arn: &str) -> &str {
 /// What a public registry serves has no way into a subnet without a way out.
 pub fn registry(bastion: &Bastion) -> Result<Verdict, Gap> {
     let definition = definition_of(bastion)?;
-    let tables = known(&bastion.route_tables)?;
-    let mut subnets = known(&bastion.subnets)?.iter();
+    let tables = known(&bastion.network.route_tables)?;
+    let mut subnets = known(&bastion.network.subnets)?.iter();
     let isolated = subnets.find(|it| ways::of(it, tables) == Way::None);
     let mut containers = definition.containers.iter();
     let public = containers.find(|it| !ways::is_private_ecr(&it.image));
