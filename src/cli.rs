@@ -45,6 +45,13 @@ pub enum Command {
         Exit code: that of the command; 255 when the session failed\n\
         Keys: ~. at the start of a line ends the session, ~? says so")]
     Shell(Shell),
+    /// Look at everything that a tunnel needs, and say what to do about what is wrong
+    #[command(after_help = "Examples:\n  \
+        bastiond doctor                      everything\n  \
+        bastiond doctor --only T05,L02       some checks\n  \
+        bastiond doctor --json | jq .level   for programs\n\n\
+        Exit codes: 0 well, 1 warnings, 2 failures")]
+    Doctor(Doctor),
     /// Check the configuration, and show it
     #[command(
         subcommand,
@@ -192,6 +199,23 @@ pub struct Shell {
     /// The command and its arguments, after `--` [default: /bin/sh]
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// `bastiond doctor`
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Look at these checks only, as in T05,L02
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Look at this tunnel and its bastion only
+    #[arg(long, value_name = "NAME")]
+    pub tunnel: Option<String>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub chosen: Chosen,
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -6,6 +6,7 @@
 //! ├── leftovers                ends what an earlier run left behind
 //! ├── identity                 asks AWS who we are, for the status
 //! ├── credentials              renews them ahead, and notices a sign-in
+//! ├── doctor                   looks into starts that fail
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
@@ -20,6 +21,7 @@
 
 mod accounts;
 mod credentials;
+mod doctor;
 mod handover;
 mod hook;
 mod identity;
@@ -61,6 +63,7 @@ use crate::status::{Orphan, Problem, Reason};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
+use doctor::Findings;
 pub use handover::Successor;
 use idle::Idle;
 use leftovers::Leftovers;
@@ -151,7 +154,7 @@ pub async fn run(
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let ending = cancel.child_token();
-    let mut helpers = daemon.helpers(&accounts, &ending);
+    let mut helpers = daemon.helpers(&setup, &accounts, &ending);
     let (_on_event, command) = watch::channel(setup.config.on_event.clone());
     let hooked = CancellationToken::new();
     let hook = hook::spawn(&events, command, hooked.clone());
@@ -232,6 +235,8 @@ struct Daemon {
     who: String,
     /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
+    /// What the doctor has found behind failures.
+    findings: Findings,
     state: State,
     exit_when_idle: Option<Duration>,
     successor: Option<Successor>,
@@ -265,6 +270,7 @@ impl Daemon {
             user: user.clone(),
             who: format!("{user} on {}", platform::host_name()),
             holds: JoinSet::new(),
+            findings: Findings::default(),
             state: state.clone(),
             exit_when_idle: setup.config.exit_when_idle,
             successor: setup.successor.clone(),
@@ -347,10 +353,16 @@ impl Daemon {
     /// What looks after each account.
     fn helpers(
         &self,
+        setup: &Setup,
         accounts: &Accounts,
         cancel: &CancellationToken,
     ) -> Vec<AbortOnDropHandle<()>> {
         let mut helpers = Vec::new();
+        for tunnel in &self.tunnels {
+            let (findings, cancel) = (self.findings.clone(), cancel.child_token());
+            let tunnel = tunnel.clone();
+            helpers.push(doctor::spawn(tunnel, setup, accounts, findings, cancel));
+        }
         for account in accounts.all() {
             let Account { aws, starting } = account;
             let is_of_it = |tunnel: &&tunnel::Handle| {

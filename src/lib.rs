@@ -13,6 +13,7 @@ pub mod cost;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 #[cfg(test)]
 mod errors_page;
 pub mod events;

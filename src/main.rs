@@ -6,11 +6,11 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context;
 use bastiond::{
     aws::Source,
-    cli::{self, Chosen, Cli, Command, Demo, Shell},
+    cli::{self, Chosen, Cli, Command, Demo, Doctor, Shell},
     config::Config,
     ctl,
     daemon::{self, Successor},
-    demo,
+    demo, doctor,
     logs::{self, Stderr},
     paths::Paths,
     platform::{descriptors, network},
@@ -45,6 +45,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run(&sources(args.chosen)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Doctor(args) => run_doctor(&args),
         Command::Config(command) => settings::run(command, sources),
         Command::Service(command) => run_service(command),
         Command::Ctl(command) => {
@@ -176,6 +177,22 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(shell::run(args, &paths, config))
+}
+
+/// Mistakes of the configuration are findings like others.
+fn run_doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
+    let sources = sources(args.chosen.clone())?;
+    let paths = Paths {
+        config: sources.path.clone(),
+        ..Paths::from_env()?
+    };
+    let config = sources.read().map_err(|error| error.to_string());
+    logs::on_demand();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(doctor::run(args, paths, config))
 }
 
 /// The configuration, with a warning for each variable that looks like a setting and is none.

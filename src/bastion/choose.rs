@@ -3,19 +3,30 @@
 //! Pure. Every laptop sorts the same way, so all converge on one task without talking to each other.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::launch::Wanted;
 use crate::aws::Task;
 
 /// The task to use, if any will do: one whose agent runs, then the oldest, then the lowest ARN.
 pub fn choose<'a>(tasks: &'a [Task], wanted: &Wanted) -> Option<&'a Task> {
+    let acceptable = tasks.iter().filter(|task| is_acceptable(task, wanted));
+    acceptable.min_by_key(|task| rank(task))
+}
+
+/// Every task that was run for this, and is not on its way out; the one to use first.
+pub fn in_order(mut tasks: Vec<Task>, wanted: &Wanted) -> Vec<Task> {
+    tasks.retain(|task| task.desired_status == "RUNNING" && has_tags(&task.tags, &wanted.tags));
+    tasks.sort_by(|one, other| {
+        let key = |task| (!is_acceptable(task, wanted), rank(task));
+        key(one).cmp(&key(other))
+    });
     tasks
-        .iter()
-        .filter(|task| is_acceptable(task, wanted))
-        .min_by_key(|task| {
-            let ready = task.last_status == "RUNNING" && has_running_agent(task);
-            (!ready, task.created_at, task.arn.as_str())
-        })
+}
+
+fn rank(task: &Task) -> (bool, Option<SystemTime>, &str) {
+    let ready = task.last_status == "RUNNING" && has_running_agent(task);
+    (!ready, task.created_at, task.arn.as_str())
 }
 
 fn is_acceptable(task: &Task, wanted: &Wanted) -> bool {
@@ -58,7 +69,7 @@ fn has_stopped_agent(task: &Task) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
     use crate::aws::{AgentStatus, Container};

@@ -25,12 +25,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Task};
 use crate::config;
 use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
+pub use launch::family;
 pub use lease::{Going, Lease};
 
 use calls::{Answer, Calls, Seen};
@@ -183,6 +184,11 @@ pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
     task.bastion == config.name
         && task.cluster == config.cluster
         && task.params == launch::params(config)
+}
+
+/// Those of `tasks` that were run for `config`, whether they are of use or not, in the order in which they would be used.
+pub fn of_bastion(tasks: Vec<Task>, config: &config::Bastion, owner: &str) -> Vec<Task> {
+    choose::in_order(tasks, &launch::wanted(config, owner))
 }
 
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the

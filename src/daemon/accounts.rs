@@ -85,6 +85,13 @@ impl Accounts {
         }
     }
 
+    /// Each once, with the terms on which it was made.
+    pub fn known(&self) -> Vec<(config::Aws, Aws)> {
+        let all = self.all.iter();
+        all.map(|(terms, account)| (terms.clone(), account.aws.clone()))
+            .collect()
+    }
+
     /// Each once.
     pub fn all(&self) -> impl Iterator<Item = &Account> {
         self.all.iter().map(|(_, account)| account)

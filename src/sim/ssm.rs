@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     agent::{self, Agent},
     document::Document,
+    inspect,
     session::{End, Entry, Session, ToAgent},
     shell::{self, Plan, Shell},
     wire::ApiError,
@@ -28,6 +29,7 @@ pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Va
         "TerminateSession" => terminate_session(&world.core, body),
         "GetConnectionStatus" => connection_status(&world.core, body),
         "DescribeSessions" => describe_sessions(&world.core, body),
+        "GetDocument" => inspect::document(body),
         _ => {
             let message = format!("the simulator has no {operation}");
             Err(ApiError::new("UnknownOperationException", message))

@@ -184,6 +184,17 @@ impl Handle {
         }
     }
 
+    /// Wait until it or its bastion shows something else; false when one has ended.
+    pub async fn changed_with_its_bastion(&mut self) -> bool {
+        match &mut self.bastion {
+            None => self.board.changed().await.is_ok(),
+            Some(bastion) => tokio::select! {
+                changed = self.board.changed() => changed.is_ok(),
+                changed = bastion.changed() => changed,
+            },
+        }
+    }
+
     /// Wait until each of its addresses was bound, or was found taken.
     pub async fn listening(&mut self) {
         for (_, binding) in &mut self.bindings {

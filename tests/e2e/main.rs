@@ -19,6 +19,7 @@ mod conformance;
 mod containers;
 mod control;
 mod databases;
+mod doctor;
 mod ending;
 mod idle;
 mod local;

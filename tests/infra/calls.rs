@@ -37,6 +37,22 @@ const fn call(
     }
 }
 
+/// What `bastiond doctor` asks of it besides.
+#[rustfmt::skip]
+pub const DOCTOR_CALLS: &[Call] = &[
+    call("DescribeClusters", "ecs:DescribeClusters", CLUSTER, &[]),
+    call("DescribeTaskDefinition", "ecs:DescribeTaskDefinition", "*", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1:123456789012:document/b-port-forward", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1:123456789012:document/SSM-SessionManagerRunShell", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSession", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSessionToRemoteHost", &[]),
+    call("DescribeLogGroups", "logs:DescribeLogGroups", "arn:aws:logs:eu-west-1:123456789012:log-group:/bastiond/b", &[]),
+    call("GetServiceQuota", "servicequotas:GetServiceQuota", "arn:aws:servicequotas:eu-west-1:123456789012:fargate/L-3032A538", &[]),
+    call("GetRole", "iam:GetRole", "arn:aws:iam::123456789012:role/x", &[]),
+    call("SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:role/x", &[]),
+    call("SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:user/x", &[]),
+];
+
 /// What a stack named `b` with a cluster named `c` is used by.
 #[rustfmt::skip]
 pub const CALLS: &[Call] = &[

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, Question, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, Remote},
     net::Net,
 };
@@ -159,6 +159,7 @@ async fn every_call(endpoint: &str) {
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
+    inspect(&aws).await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",
@@ -191,6 +192,29 @@ async fn every_call(endpoint: &str) {
     let _ = aws.vpc_endpoints(&[]).await;
     let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
     let _ = account(endpoint, role).await.identity().await;
+}
+
+/// What only the doctor asks.
+async fn inspect(aws: &Aws) {
+    let _ = aws.cluster("my_cluster-1").await;
+    let _ = aws.task_definition("bastion:7").await;
+    let _ = aws
+        .session_document("AWS-StartPortForwardingSessionToRemoteHost")
+        .await;
+    let _ = aws.session_preferences().await;
+    let _ = aws.has_log_group("/bastiond/my_stack-1.x").await;
+    let _ = aws.fargate_quota("L-3032A538").await;
+    let role = "arn:aws:iam::123456789012:role/path/task";
+    let question = Question {
+        actions: vec!["ecs:RunTask".into(), "ecs:StopTask".into()],
+        resources: vec![role.into(), "arn:aws:ssm:eu-west-1::document/AWS-X".into()],
+        context: vec![
+            ("ecs:cluster", "string", "arn:x".into()),
+            ("ssm:SessionDocumentAccessCheck", "boolean", "true".into()),
+        ],
+    };
+    let _ = aws.simulate(role, &question).await;
+    let _ = aws.role("task_role-1.x").await;
 }
 
 fn run() -> RunTask {

@@ -189,6 +189,32 @@ pub(super) static GRANTS: &[Grant] = &[
         "ec2:DescribeVpcEndpoints",
         "DiscoverNetwork",
     ),
+    // That of Redshift has the same name; AWS tells which it denies.
+    Grant::new(&[], "ecs:DescribeClusters", "LookAtCluster").on(&["arn:{p}:ecs:{r}:{a}:cluster/*"]),
+    Grant::new(
+        &["DescribeTaskDefinition"],
+        "ecs:DescribeTaskDefinition",
+        "LookAtDefinition",
+    ),
+    Grant::new(&["GetDocument"], "ssm:GetDocument", "LookAtDocuments").on(NAMED),
+    Grant::new(
+        &["DescribeLogGroups"],
+        "logs:DescribeLogGroups",
+        "LookAtLog",
+    )
+    .on(&["arn:{p}:logs:{r}:{a}:log-group:*"]),
+    Grant::new(
+        &["GetServiceQuota"],
+        "servicequotas:GetServiceQuota",
+        "LookAtQuota",
+    ),
+    Grant::new(&["GetRole"], "iam:GetRole", "LookAtRoles").on(NAMED),
+    Grant::new(
+        &["SimulatePrincipalPolicy"],
+        "iam:SimulatePrincipalPolicy",
+        "AskWhatIsAllowed",
+    )
+    .on(NAMED),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
@@ -393,8 +419,10 @@ mod tests {
     #[test]
     fn statements_are_named_as_in_the_template() {
         let template = include_str!("../../../infra/bastion.yaml");
+        let doctor = include_str!("../../../infra/iam/doctor.json");
         for grant in GRANTS {
-            let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
+            let is_doctors = doctor.contains(&format!("\"Sid\": \"{}\"", grant.sid));
+            let is_there = is_doctors || template.contains(&format!("Sid: {}\n", grant.sid));
             let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }

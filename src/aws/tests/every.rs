@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 18] = [
+const OPERATIONS: [&str; 25] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -36,6 +36,13 @@ const OPERATIONS: [&str; 18] = [
     "DescribeSecurityGroups",
     "DescribeSecurityGroupRules",
     "DescribeVpcEndpoints",
+    "DescribeClusters",
+    "DescribeTaskDefinition",
+    "GetDocument",
+    "DescribeLogGroups",
+    "GetServiceQuota",
+    "SimulatePrincipalPolicy",
+    "GetRole",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -65,6 +72,16 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "DescribeSecurityGroups" => aws.security_groups(&[]).map_ok(drop).boxed(),
         "DescribeSecurityGroupRules" => aws.security_group_rules(&[]).map_ok(drop).boxed(),
         "DescribeVpcEndpoints" => aws.vpc_endpoints(&[]).map_ok(drop).boxed(),
+        "DescribeClusters" => aws.cluster("c").map_ok(drop).boxed(),
+        "DescribeTaskDefinition" => aws.task_definition("f").map_ok(drop).boxed(),
+        "GetDocument" => aws.session_document("d").map_ok(drop).boxed(),
+        "DescribeLogGroups" => aws.has_log_group("g").map_ok(drop).boxed(),
+        "GetServiceQuota" => aws.fargate_quota("L-1").map_ok(drop).boxed(),
+        "SimulatePrincipalPolicy" => {
+            let asked = async { aws.simulate("arn:1", &Question::default()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "GetRole" => aws.role("r").map_ok(drop).boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
@@ -116,7 +133,7 @@ fn refused(
     message: &str,
 ) -> Option<Response<Full<Bytes>>> {
     match operation {
-        "GetCallerIdentity" | "AssumeRole" => answer(
+        "GetCallerIdentity" | "AssumeRole" | "GetRole" | "SimulatePrincipalPolicy" => answer(
             status,
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
@@ -237,6 +254,9 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "StartSession",
             "ExecuteCommand",
             "GenerateDataKey",
+            "GetDocument",
+            "SimulatePrincipalPolicy",
+            "GetRole",
         ]
         .contains(operation);
         let fails = needs || *operation == "GetCallerIdentity" || is_of_ec2(operation);
