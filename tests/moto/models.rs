@@ -179,6 +179,11 @@ async fn every_call(endpoint: &str) {
             panic!("{host} is a database");
         };
         let _ = aws.locate(&selector, port).await;
+        let network = config::Network {
+            databases: vec![selector],
+            ..config::Network::default()
+        };
+        let _ = aws.network(&network, "d\u{f6}ner_1").await;
     }
     let filters = [
         Filter::new("vpc-id", ["vpc-0a1b2c3d", "vpc-1"]),

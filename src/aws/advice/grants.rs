@@ -164,6 +164,21 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
+    Grant::new(
+        &["DescribeDBSubnetGroups"],
+        "rds:DescribeDBSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheClusters"],
+        "elasticache:DescribeCacheClusters",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheSubnetGroups"],
+        "elasticache:DescribeCacheSubnetGroups",
+        "Discover",
+    ),
     Grant::new(&["DescribeSubnets"], "ec2:DescribeSubnets", "Discover"),
     Grant::new(
         &["DescribeRouteTables"],

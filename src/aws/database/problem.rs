@@ -2,12 +2,12 @@
 
 use super::record::text;
 use crate::{
-    aws::error::Kind,
+    aws::{
+        error::Kind,
+        told::{Told, listed, there_are},
+    },
     config::{Database, Selector, Which, suggest},
 };
-
-/// So many names are shown; more is no help.
-const MOST_NAMES: usize = 20;
 
 /// Why there is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +30,8 @@ pub(super) enum Problem {
     ClusterMode,
     /// AWS does not tell its port.
     NoPort,
-}
-
-/// A problem in words.
-pub(super) struct Told {
-    pub(super) kind: Kind,
-    pub(super) message: String,
-    pub(super) hint: String,
+    /// AWS does not tell its VPC.
+    NoVpc,
 }
 
 impl Problem {
@@ -98,6 +93,11 @@ impl Problem {
                 format!("AWS does not tell the port of `{selector}`"),
                 "set `port` of the tunnel".to_owned(),
             ),
+            Self::NoVpc => (
+                Kind::NotReady,
+                format!("AWS does not tell the VPC of `{selector}`"),
+                "set `subnets` of the bastion".to_owned(),
+            ),
         };
         Told {
             kind,
@@ -126,23 +126,6 @@ fn unknown(selector: &Selector, region: &str, known: &[String]) -> Told {
         message: format!("{message}; {}", there_are(known)),
         hint,
     }
-}
-
-fn there_are(known: &[String]) -> String {
-    match known {
-        [] => "none is to be seen".to_owned(),
-        known => format!("there are {}", listed(known)),
-    }
-}
-
-fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(MOST_NAMES);
-    let mut shown: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(MOST_NAMES);
-    if more > 0 {
-        shown.push(format!("{more} more"));
-    }
-    shown.join(", ")
 }
 
 #[cfg(test)]
@@ -192,11 +175,5 @@ mod tests {
             "2 databases fit `rds-cluster:tag:Env=dev`: `app`, `orders`"
         );
         assert_eq!(told.hint, "name one, as in `rds-cluster:app`");
-    }
-
-    #[test]
-    fn of_very_many_names_only_some_are_shown() {
-        let many: Vec<String> = (0..25).map(|n| format!("db-{n}")).collect();
-        assert!(listed(&many).ends_with("`db-19`, 5 more"));
     }
 }
