@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -233,8 +233,10 @@ impl Daemon {
             state,
             user: daemon.who.clone(),
             drain: setup.config.shutdown_timeout,
+            containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon

@@ -11,7 +11,7 @@ use bastiond::{
     ctl, daemon, demo,
     logs::{self, Stderr},
     paths::Paths,
-    platform::network,
+    platform::{descriptors, network},
     shell,
     signals::{self, Hangup},
     start,
@@ -69,6 +69,7 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
             Stderr::Talk
         },
     );
+    descriptors::raise_limit();
     let setup = daemon::Setup {
         config,
         config_path: Some(paths.config.clone()),

@@ -95,9 +95,8 @@ impl Calls {
             Action::Probe(target) => {
                 Outcome::Probed(self.aws.connection_status(&target).await.map_err(trouble)).into()
             }
-            Action::CountSessions(target) => {
-                let sessions = self.aws.active_sessions(&target).await;
-                Outcome::Counted(sessions.map(|ids| ids.len()).map_err(trouble)).into()
+            Action::CountSessions(arn) => {
+                Outcome::Counted(self.count(&arn).await.map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
                 let stopped = self
@@ -151,7 +150,8 @@ impl Calls {
             return Ok(network.clone());
         }
         let wanted = &self.config.network;
-        let network = self.aws.network(wanted, self.config.family()).await?;
+        // Boxed: its many calls would make every future around it as large as all of them.
+        let network = Box::pin(self.aws.network(wanted, self.config.family())).await?;
         if known.is_none_or(|(before, _)| before != network) {
             network.chosen.iter().for_each(log);
         }
@@ -220,6 +220,15 @@ impl Calls {
             },
             other => other,
         }
+    }
+
+    /// The sessions on a task, everybody's, through all of its containers.
+    async fn count(&self, arn: &str) -> Result<usize, aws::Error> {
+        let mut sessions = 0;
+        for target in self.describe(arn).await?.iter().flat_map(Task::addresses) {
+            sessions += self.aws.active_sessions(&target).await?.len();
+        }
+        Ok(sessions)
     }
 
     async fn describe(&self, arn: &str) -> Result<Option<Task>, aws::Error> {
@@ -315,9 +324,9 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
     if task.last_status != "RUNNING" {
         return Phase::Coming(task.phase());
     }
-    match task.target(container) {
-        Ok(target) => Phase::Up {
-            target,
+    match task.targets(container) {
+        Ok(targets) => Phase::Up {
+            targets,
             agent: agent(task, container),
         },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
@@ -330,15 +339,10 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {
-    let agent = task
-        .container(container)
-        .ok()
-        .and_then(|container| container.exec_agent.as_ref());
-    match agent.map(|agent| (agent.status.as_str(), &agent.reason)) {
-        Some(("RUNNING", _)) => Agent::Running,
-        Some(("STOPPED", why)) => {
-            Agent::Stopped(why.clone().unwrap_or_else(|| "no reason given".to_owned()))
-        }
+    let agent = task.agent(container);
+    match agent.status.as_str() {
+        "RUNNING" => Agent::Running,
+        "STOPPED" => Agent::Stopped(agent.reason.unwrap_or_else(|| "no reason given".to_owned())),
         _ => Agent::Pending,
     }
 }

@@ -6,12 +6,16 @@ use toml::Spanned;
 
 use super::{
     Aws, Bastion, Mode, OnShutdown, aws, launch, network, raw,
-    scope::{self, Report, Section},
+    scope::{self, Report, Scope, Section},
     warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
 const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
+/// An agent of ECS Exec serves few sessions, and says nothing to those beyond.
+const MAX_SESSIONS: usize = 4;
+/// The quota of sessions in a container is 20, and adjustable.
+const MOST_SESSIONS: i64 = 200;
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
@@ -71,6 +75,7 @@ fn one(
             raw.tags,
         ),
         container: scope.text("container", raw.container),
+        max_sessions_per_container: max_sessions(&mut scope, raw.max_sessions_per_container),
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         mode: scope.word(
             "mode",
@@ -86,4 +91,10 @@ fn one(
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
+}
+
+fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {
+    let key = "max_sessions_per_container";
+    let range = 1..=MOST_SESSIONS;
+    scope.whole(key, raw, range).unwrap_or(MAX_SESSIONS)
 }

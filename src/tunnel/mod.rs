@@ -8,6 +8,7 @@ mod board;
 mod bridge;
 mod claim;
 mod conn;
+mod containers;
 mod desk;
 pub mod link;
 mod listener;
@@ -23,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ use crate::net::Net;
 use crate::session::changes::Changes;
 use crate::state::State;
 use crate::status::{self, Problem};
+
+pub use containers::Containers;
 
 use board::{Board, Surroundings};
 use conn::Counters;
@@ -62,6 +65,10 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// One for each local connection that there may be at once, over all tunnels.
+    pub seats: Arc<Semaphore>,
+    /// The sessions of all tunnels, by the containers that they are in.
+    pub containers: Containers,
 }
 
 /// A request to a tunnel. The answer comes when it is done.
@@ -146,6 +153,7 @@ pub fn spawn(
             address,
             binding,
             accepted.clone(),
+            Arc::clone(&shared.seats),
             cancel.clone(),
         ));
         bindings.push((address, receiver));

@@ -71,8 +71,8 @@ impl Lifecycle {
                     now,
                 );
             }
-            Phase::Up { target, agent } => {
-                let held = Held::new(arn, target, ours, now);
+            Phase::Up { targets, agent } => {
+                let held = Held::new(arn, targets, ours, now);
                 match self.wanted {
                     true => self.probe(held, agent, now),
                     false => self.rest(held, now + self.settings.idle_stop, now),
@@ -213,7 +213,7 @@ impl Lifecycle {
         if probing.held.look_at <= now {
             return self.act(Action::Describe(probing.held.arn));
         }
-        self.act(Action::Probe(probing.held.target));
+        self.act(probing.held.probe());
     }
 
     /// The agent does not come, or not come back. Where somebody may have a session all the same,
@@ -242,7 +242,7 @@ impl Lifecycle {
             ..held
         };
         self.events.push_back(Event::Ready {
-            target: held.target.clone(),
+            targets: held.targets.clone(),
         });
         match self.state {
             State::Ready(_) => self.update(State::Ready(held)),
@@ -271,7 +271,7 @@ impl Lifecycle {
     }
 
     pub(super) fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
-        self.act(Action::CountSessions(held.target.clone()));
+        self.act(Action::CountSessions(held.arn.clone()));
         self.set(State::Leaving(held, farewell), now);
     }
 
@@ -287,7 +287,7 @@ impl Lifecycle {
 
     pub(super) fn stop_unready(&mut self, arn: String, now: Instant) {
         match self.settings.stop_on_shutdown {
-            true => self.stop(Held::new(arn, String::new(), true, now), now),
+            true => self.stop(Held::new(arn, Vec::new(), true, now), now),
             false => self.set(State::Stopped, now),
         }
     }
