@@ -51,7 +51,12 @@ impl Aws {
                 let proxy: Proxy = self.find(selector).await?;
                 Home::new(proxy.vpc(), None, proxy.groups()).at(proxy.place(&selector.role))
             }
-            Database::ElastiCache => self.home_of_cache(selector).await?,
+            Database::ElastiCache => self.home_of_group(selector).await?,
+            Database::Memcached => {
+                let cache: CacheCluster = self.find(selector).await?;
+                self.home_of_cache(&cache, cache.zone(), cache.place(&selector.role))
+                    .await?
+            }
             Database::Redshift => {
                 let warehouse: Warehouse = self.find(selector).await?;
                 let home = Home::new(warehouse.vpc(), warehouse.zone(), warehouse.groups());
@@ -84,7 +89,7 @@ impl Aws {
         Ok(home.at(cluster.place(&selector.role)))
     }
 
-    async fn home_of_cache(&self, selector: &Selector) -> Result<Home, Error> {
+    async fn home_of_group(&self, selector: &Selector) -> Result<Home, Error> {
         let group: ReplicationGroup = self.find(selector).await?;
         let Some((node, zone)) = group.node() else {
             return Ok(Home::default());
@@ -93,12 +98,21 @@ impl Aws {
         let Some(cluster) = clusters.await?.into_iter().next() else {
             return Ok(Home::default());
         };
+        self.home_of_cache(&cluster, zone, group.place(&selector.role))
+            .await
+    }
+
+    async fn home_of_cache(
+        &self,
+        cache: &CacheCluster,
+        zone: Option<&str>,
+        place: Result<Place, Problem>,
+    ) -> Result<Home, Error> {
         let mut vpc = None;
-        if let Some(name) = cluster.subnet_group() {
+        if let Some(name) = cache.subnet_group() {
             vpc = self.vpc_of(SubnetGroup::OF_CACHES, name).await?;
         }
-        let home = Home::new(vpc.as_deref(), zone, cluster.groups());
-        Ok(home.at(group.place(&selector.role)))
+        Ok(Home::new(vpc.as_deref(), zone, cache.groups()).at(place))
     }
 
     async fn vpc_of(&self, list: List, name: &str) -> Result<Option<String>, Error> {

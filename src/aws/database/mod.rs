@@ -21,7 +21,9 @@ use crate::config::{Database, Role, Selector, Which};
 use choose::{Place, choose, read_only};
 pub(super) use home::Home;
 use problem::Problem;
-use record::{Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse};
+use record::{
+    CacheCluster, Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse,
+};
 
 /// Where a database is at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Aws {
             }
             Database::RdsProxy => self.endpoint::<Proxy>(selector).await,
             Database::ElastiCache => self.endpoint::<ReplicationGroup>(selector).await,
+            Database::Memcached => self.endpoint::<CacheCluster>(selector).await,
             Database::Redshift => self.endpoint::<Warehouse>(selector).await,
         }
     }
@@ -112,6 +115,7 @@ fn action(kind: Database) -> &'static str {
         Database::RdsInstance => Instance::LIST,
         Database::RdsProxy => Proxy::LIST,
         Database::ElastiCache => ReplicationGroup::LIST,
+        Database::Memcached => CacheCluster::LIST,
         Database::Redshift => Warehouse::LIST,
     };
     list.action

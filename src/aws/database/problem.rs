@@ -28,6 +28,8 @@ pub(super) enum Problem {
     SeveralReaders(Vec<String>),
     /// A cache whose nodes send clients on.
     ClusterMode,
+    /// A cache of so many nodes, over which clients spread their keys.
+    SeveralNodes(usize),
     /// AWS does not tell its port.
     NoPort,
     /// AWS does not tell its VPC.
@@ -87,6 +89,13 @@ impl Problem {
                 ),
                 "run the client inside the VPC, or use a cache with cluster mode disabled"
                     .to_owned(),
+            ),
+            Self::SeveralNodes(count) => (
+                Kind::Unsuitable,
+                format!(
+                    "`{selector}` has {count} nodes: clients spread their keys over all of them, and one tunnel reaches one"
+                ),
+                "run the client inside the VPC, or write the host name of one node".to_owned(),
             ),
             Self::NoPort => (
                 Kind::Unsuitable,

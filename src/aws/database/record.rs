@@ -328,20 +328,60 @@ struct Node {
     current_role: Option<String>,
 }
 
-/// A node of ElastiCache as a cluster of its own.
+/// A cluster of Memcached, or a node of a replication group.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct CacheCluster {
+    #[serde(rename = "CacheClusterId", default)]
+    id: String,
+    #[serde(rename = "CacheClusterStatus")]
+    status: Option<String>,
+    #[serde(default)]
+    engine: String,
+    num_cache_nodes: Option<String>,
+    configuration_endpoint: Option<Endpoint>,
+    preferred_availability_zone: Option<String>,
     cache_subnet_group_name: Option<String>,
     security_groups: Option<Items<Group>>,
 }
 
-impl CacheCluster {
-    pub(super) const LIST: List = List {
+impl Record for CacheCluster {
+    const LIST: List = List {
         service: Service::ElastiCache,
         action: "DescribeCacheClusters",
         by_id: "CacheClusterId",
     };
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn kind(&self) -> Database {
+        match self.engine.as_str() {
+            "memcached" => Database::Memcached,
+            _ => Database::ElastiCache,
+        }
+    }
+
+    fn tags(&self) -> &[Tag] {
+        &[]
+    }
+
+    /// Clients of several nodes spread the keys over them, by names that they get from here.
+    fn place(&self, _: &Role) -> Result<Place, Problem> {
+        let nodes = text(&self.num_cache_nodes).and_then(|count| count.parse().ok());
+        match nodes {
+            Some(count @ 2..) => Err(Problem::SeveralNodes(count)),
+            _ => place_of(&self.configuration_endpoint)
+                .ok_or_else(|| Problem::not_ready(&self.status)),
+        }
+    }
+}
+
+impl CacheCluster {
+    pub(super) fn zone(&self) -> Option<&str> {
+        text(&self.preferred_availability_zone)
+    }
 
     pub(super) fn subnet_group(&self) -> Option<&str> {
         text(&self.cache_subnet_group_name)
