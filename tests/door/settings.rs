@@ -194,7 +194,6 @@ fn show_tells_where_each_setting_comes_from() {
     shutdown_timeout = "9s"         # config.toml:2
 
     [bastion.dev]
-    assign_public_ip = false        # default
     cluster = "backend"             # config.toml:5
     idle_stop = "20m"               # environment BASTIOND_BASTION_DEV_IDLE_STOP
     max_sessions_per_container = 4  # default

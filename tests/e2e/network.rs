@@ -206,6 +206,7 @@ async fn isolated_subnets_serve_with_endpoints_and_their_lack_is_told() {
         .endpoints
         .push(Endpoint::gateway("vpc-1", "s3", "rtb-main"));
     house.world().set_network(network);
+    daemon.client.up("app-db").await.expect("it is up");
     let _client = daemon.served().await;
     // Of the tables only the main one knows the way to S3.
     assert_eq!(place(&house)["subnets"], json!(["subnet-db"]));
@@ -250,10 +251,7 @@ async fn whichever_call_is_denied_the_statement_that_grants_it_is_told() {
             hints.contains(&format!("action: {action}")),
             "{operation}: {hints}"
         );
-        assert!(
-            hints.contains("\"Sid\":\"Discover\""),
-            "{operation}: {hints}"
-        );
+        assert!(hints.contains("\"Sid\":\"Discover"), "{operation}: {hints}");
         world.heal(operation);
     }
     // Without the rules nothing is doubted.

@@ -1,5 +1,7 @@
 //! Which security groups a task gets. Pure.
 
+use std::fmt;
+
 use super::problem::Problem;
 use crate::{
     aws::vpc::SecurityGroup,
@@ -45,26 +47,13 @@ pub(super) fn found(
     stack: &str,
     all: &[SecurityGroup],
 ) -> Result<(Vec<String>, Vec<Chosen>), Problem> {
-    let (key, value) = TAG;
-    let has = |group: &SecurityGroup, key: &str, value: &str| {
-        group.tags.get(key).is_some_and(|it| it == value)
-    };
-    let marks: [(String, Box<dyn Fn(&SecurityGroup) -> bool>); 3] = [
-        (
-            format!("the tag {key}={value}"),
-            Box::new(move |group| has(group, key, value)),
-        ),
-        (
-            format!("the tag {STACK}={stack}"),
-            Box::new(move |group| has(group, STACK, stack)),
-        ),
-        (
-            format!("the name {stack}"),
-            Box::new(move |group| group.name == stack),
-        ),
+    let marks = [
+        Mark::Tag(TAG.0, TAG.1),
+        Mark::Tag(STACK, stack),
+        Mark::Name(stack),
     ];
-    for (mark, fits) in &marks {
-        let fitting: Vec<&SecurityGroup> = all.iter().filter(|it| fits(it)).collect();
+    for mark in &marks {
+        let fitting: Vec<&SecurityGroup> = all.iter().filter(|it| mark.is_on(it)).collect();
         match fitting[..] {
             [] => {}
             [only] => {
@@ -72,10 +61,10 @@ pub(super) fn found(
                 let chosen = Chosen::new(ChosenKind::SecurityGroup, &only.id, why);
                 return Ok((vec![only.id.clone()], vec![chosen]));
             }
-            [..] => return Err(Problem::several_groups(mark, &fitting)),
+            [..] => return Err(Problem::several_groups(&mark.to_string(), &fitting)),
         }
     }
-    let marks: Vec<String> = marks.into_iter().map(|(mark, _)| mark).collect();
+    let marks: Vec<String> = marks.iter().map(Mark::to_string).collect();
     let default = all.iter().find(|it| it.name == "default");
     let why = format!("the VPC's default group: none has {}", marks.join(", or "));
     let id = default.map_or("", |it| it.id.as_str());
@@ -83,6 +72,30 @@ pub(super) fn found(
         Vec::new(),
         vec![Chosen::new(ChosenKind::SecurityGroup, id, why)],
     ))
+}
+
+/// What tells that a group is the bastion's.
+enum Mark<'a> {
+    Tag(&'a str, &'a str),
+    Name(&'a str),
+}
+
+impl Mark<'_> {
+    fn is_on(&self, group: &SecurityGroup) -> bool {
+        match *self {
+            Self::Tag(key, value) => group.tags.get(key).is_some_and(|it| it == value),
+            Self::Name(name) => group.name == name,
+        }
+    }
+}
+
+impl fmt::Display for Mark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(key, value) => write!(f, "the tag {key}={value}"),
+            Self::Name(name) => write!(f, "the name {name}"),
+        }
+    }
 }
 
 #[cfg(test)]
