@@ -256,6 +256,7 @@ async fn whichever_call_is_denied_the_statement_that_grants_it_is_told() {
     }
     // Without the rules nothing is doubted.
     world.fail_always("DescribeSecurityGroupRules", ApiFault::AccessDenied);
+    daemon.client.up("app-db").await.expect("it is up");
     let _client = daemon.served().await;
     house.close(daemon).await;
 }
