@@ -18,6 +18,7 @@ mod iam;
 mod inspect;
 mod json;
 mod login;
+mod network;
 mod pace;
 mod paced;
 mod query;
@@ -28,6 +29,7 @@ mod signin;
 mod source;
 mod ssm;
 mod task;
+mod told;
 mod vpc;
 
 use std::{
@@ -55,6 +57,7 @@ pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use iam::{Decision, Question, Role, Simulated};
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
+pub use network::{Network, Way, missing_endpoints, way_out};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};

@@ -11,6 +11,7 @@ mod connection;
 mod cost;
 mod event;
 mod health;
+mod network;
 mod orphan;
 mod reason;
 mod start;
@@ -27,6 +28,7 @@ pub use config::{InForce, Origin, Reloaded, Setting};
 pub use connection::{Connection, Connections};
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
 pub use event::{Event, EventKind};
+pub use network::{Chosen, ChosenKind};
 pub use orphan::{Orphan, OrphanKind, OrphanState};
 pub use reason::Reason;
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
@@ -226,6 +228,8 @@ pub struct Bastion {
     pub detail: Option<String>,
     /// Its task.
     pub task: Option<Task>,
+    /// Where its task runs, and why there: what was chosen for the last one.
+    pub network: Vec<Chosen>,
     /// Tunnels and shells that need it now.
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.

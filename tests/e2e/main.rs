@@ -24,6 +24,7 @@ mod ending;
 mod idle;
 mod local;
 mod lost_launch;
+mod network;
 mod opening;
 mod outage;
 mod process;

@@ -167,6 +167,7 @@ impl House {
         let Terms {
             first,
             top,
+            network,
             bastion,
             via,
             listen,
@@ -188,8 +189,7 @@ impl House {
             [bastion.dev]
             cluster = "backend"
             task_definition = "bastion"
-            subnets = ["subnet-0a1b2c3d"]
-            security_groups = ["sg-0a1b2c3d"]
+            {network}
             {bastion}
             [[tunnel]]
             name = "app-db"
@@ -288,7 +288,9 @@ pub struct Terms {
     pub first: String,
     /// Lines of `[aws]`.
     pub top: &'static str,
-    /// Lines of the bastion.
+    /// Where the bastion's task runs.
+    pub network: &'static str,
+    /// Further lines of the bastion.
     pub bastion: &'static str,
     /// `bastion = "dev"` or a target.
     pub via: &'static str,
@@ -311,6 +313,7 @@ impl Default for Terms {
         Self {
             first: String::new(),
             top: "",
+            network: "subnets = [\"subnet-0a1b2c3d\"]\nsecurity_groups = [\"sg-0a1b2c3d\"]",
             bastion: "",
             via: "bastion = \"dev\"",
             listen: "\"127.0.0.1:0\"".to_owned(),

@@ -165,6 +165,21 @@ pub(super) static GRANTS: &[Grant] = &[
         "Discover",
     ),
     Grant::new(
+        &["DescribeDBSubnetGroups"],
+        "rds:DescribeDBSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheClusters"],
+        "elasticache:DescribeCacheClusters",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheSubnetGroups"],
+        "elasticache:DescribeCacheSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
         &["DescribeSubnets"],
         "ec2:DescribeSubnets",
         "DiscoverNetwork",
