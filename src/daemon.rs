@@ -20,6 +20,7 @@ mod accounts;
 mod credentials;
 mod identity;
 mod leftovers;
+mod mfa;
 mod orphans;
 mod overview;
 
@@ -220,6 +221,7 @@ impl Daemon {
             aws: accounts.main().aws.clone(),
             records: state.clone(),
             owner: user,
+            who: daemon.who.clone(),
             pace: setup.pace,
             begin: daemon.begin_bastions.clone(),
         };
@@ -327,6 +329,11 @@ impl Daemon {
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
                 }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
+                Some(control::Command::Mfa {
+                    bastion,
+                    code,
+                    reply,
+                }) => self.give_mfa_code(bastion.as_deref(), code, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
                 Some(control::Command::Keep { tunnel, time }) => {
                     self.keep(&tunnel, Some(time));

@@ -1,7 +1,7 @@
 //! The calls a bastion makes, and what their answers mean to its lifecycle.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::choose::choose;
 use super::launch::{self, Epoch};
@@ -43,17 +43,20 @@ pub struct Calls {
     config: Bastion,
     aws: Aws,
     owner: String,
+    /// Who acts, for the reasons that AWS keeps.
+    who: String,
     /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
     unanswered: Mutex<Option<Epoch>>,
 }
 
 impl Calls {
     /// Calls for the bastion in `config`.
-    pub fn new(config: Bastion, aws: Aws, owner: String) -> Self {
+    pub fn new(config: Bastion, aws: Aws, owner: String, who: String) -> Self {
         Self {
             config,
             aws,
             owner,
+            who,
             unanswered: Mutex::default(),
         }
     }
@@ -92,6 +95,7 @@ impl Calls {
                 Outcome::Counted(self.count(&arn).await.map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
+                let reason = format!("{reason}, by {}", self.who);
                 let stopped = self
                     .aws
                     .stop_task(&self.config.cluster, &arn, &reason)
@@ -122,7 +126,8 @@ impl Calls {
 
     async fn find(&self) -> Result<Option<Task>, aws::Error> {
         let tasks = self.tasks(Desired::Running).await?;
-        Ok(choose(&tasks, &launch::wanted(&self.config, &self.owner)).cloned())
+        let wanted = launch::wanted(&self.config, &self.owner);
+        Ok(choose(&tasks, &wanted, SystemTime::now()).cloned())
     }
 
     /// ECS answers a token with the task it made, even when that has stopped since.
@@ -261,6 +266,7 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
         Ok(targets) => Phase::Up {
             targets,
             agent: agent(task, container),
+            age: age(task),
         },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
         Err(
@@ -269,6 +275,12 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
             | NoTarget::Ambiguous { .. }),
         ) => Phase::Unusable(Reason::new("no_target", error.to_string())),
     }
+}
+
+fn age(task: &Task) -> Duration {
+    let created = task.created_at;
+    let age = created.and_then(|at| SystemTime::now().duration_since(at).ok());
+    age.unwrap_or_default()
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {

@@ -60,6 +60,7 @@ enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
     Unreachable,
+    Dismiss,
     Reset,
 }
 
@@ -93,6 +94,11 @@ impl Handle {
     /// StartSession says, time and again, that the agent of the leased task is not connected.
     pub fn unreachable(&self) {
         let _ = self.commands.try_send(Command::Unreachable);
+    }
+
+    /// A person wants no more of it: once nobody has a lease it is not kept for whoever may come next.
+    pub fn dismiss(&self) {
+        let _ = self.commands.try_send(Command::Dismiss);
     }
 
     /// So many sessions of ours each of its containers is given.
@@ -141,6 +147,8 @@ pub struct Shared {
     pub records: Records,
     /// Whose bastion it is, in user mode.
     pub owner: String,
+    /// Who acts: the user, and on which machine.
+    pub who: String,
     /// See [`Settings::pace`].
     pub pace: f64,
     /// Cancelled when calls may be made.
@@ -168,6 +176,7 @@ pub fn spawn(
         idle_stop: config.idle_stop,
         shared: config.mode == config::Mode::Shared,
         stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
+        max_age: launch::max_age(&config),
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
@@ -188,7 +197,7 @@ pub fn spawn(
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
-    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner, shared.who));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -351,6 +360,7 @@ impl Bastion {
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
             Command::Unreachable => self.lifecycle.handle_unreachable(now),
+            Command::Dismiss => self.lifecycle.handle_dismissal(now),
             Command::Reset => self.lifecycle.handle_reset(now),
         }
     }

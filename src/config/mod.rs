@@ -16,6 +16,7 @@ mod error;
 mod host;
 mod launch;
 mod listen;
+mod overrides;
 mod prices;
 mod raw;
 mod scope;
@@ -27,6 +28,7 @@ mod warm;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
+pub use overrides::{ContainerOverride, Overrides};
 pub use prices::Prices;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
@@ -78,6 +80,8 @@ pub struct AssumeRole {
     pub duration: Option<Duration>,
     /// Who is behind it, for CloudTrail; it stays for the whole chain.
     pub source_identity: Option<String>,
+    /// The MFA device of which the first role wants a code.
+    pub mfa_serial: Option<String>,
 }
 
 impl Default for Aws {
@@ -117,6 +121,8 @@ pub struct Bastion {
     pub max_sessions_per_container: usize,
     /// How long the task rests unused before it is stopped; 15 min by default.
     pub idle_stop: Duration,
+    /// How old a task may become before it is replaced in a calm moment; `None`: as old as it likes.
+    pub max_lifetime: Option<Duration>,
     /// Whose tasks may be used.
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
@@ -128,7 +134,7 @@ pub struct Bastion {
 }
 
 /// How a task is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
     pub capacity_provider: Option<String>,
@@ -136,6 +142,26 @@ pub struct Launch {
     pub platform_version: Option<String>,
     /// Tags besides those that tell bastions apart.
     pub tags: BTreeMap<String, String>,
+    /// Whether the task has the tags of its definition as well; true by default.
+    pub propagate_tags: bool,
+    /// The group that ECS shows it in; `None`: that of its family.
+    pub group: Option<String>,
+    /// What is different from the task definition.
+    pub overrides: Overrides,
+}
+
+impl Default for Launch {
+    /// What a bastion that says nothing gets.
+    fn default() -> Self {
+        Self {
+            capacity_provider: None,
+            platform_version: None,
+            tags: BTreeMap::new(),
+            propagate_tags: true,
+            group: None,
+            overrides: Overrides::default(),
+        }
+    }
 }
 
 /// Whose task a bastion may use.

@@ -40,6 +40,7 @@ pub(super) struct Aws {
     pub external_id: Option<Spanned<String>>,
     pub role_duration: Option<Spanned<RawDuration>>,
     pub source_identity: Option<Spanned<String>>,
+    pub mfa_serial: Option<Spanned<String>>,
     pub endpoint_url: Option<Spanned<String>>,
     pub sign_websocket: Option<bool>,
 }
@@ -55,6 +56,10 @@ pub(super) struct Bastion {
     pub capacity_provider: Option<Spanned<String>>,
     pub platform_version: Option<Spanned<String>>,
     pub tags: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    pub propagate_tags: Option<bool>,
+    pub group: Option<Spanned<String>>,
+    pub overrides: Option<Spanned<Overrides>>,
+    pub max_lifetime: Option<Spanned<RawDuration>>,
     pub container: Option<Spanned<String>>,
     pub max_sessions_per_container: Option<Spanned<i64>>,
     pub idle_stop: Option<Spanned<RawDuration>>,
@@ -63,6 +68,28 @@ pub(super) struct Bastion {
     pub warm: Option<Spanned<String>>,
     pub max_hours_per_day: Option<Spanned<f64>>,
     pub aws: Option<Aws>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct Overrides {
+    pub cpu: Option<Spanned<i64>>,
+    pub memory: Option<Spanned<i64>>,
+    pub ephemeral_storage: Option<Spanned<i64>>,
+    pub task_role_arn: Option<Spanned<String>>,
+    pub execution_role_arn: Option<Spanned<String>>,
+    #[serde(default)]
+    pub container: BTreeMap<Spanned<String>, ContainerOverride>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct ContainerOverride {
+    pub command: Option<Vec<String>>,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    pub cpu: Option<Spanned<i64>>,
+    pub memory: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

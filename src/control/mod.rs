@@ -5,6 +5,7 @@
 
 pub mod client;
 mod guard;
+mod mfa;
 mod refusal;
 mod routes;
 pub mod server;
@@ -15,6 +16,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::status::{Orphan, Problem, Status};
+pub use mfa::MfaCode;
 pub use refusal::Refusal;
 
 /// What the daemon lets through its door.
@@ -98,6 +100,15 @@ pub enum Command {
         end: bool,
         /// What was found.
         reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>,
+    },
+    /// Assume the role of an account with a code of an MFA device.
+    Mfa {
+        /// The bastion whose account it is, if one was named.
+        bastion: Option<String>,
+        /// The code.
+        code: MfaCode,
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
     },
     /// Stop the daemon, as SIGTERM does.
     Shutdown,

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Command, Door, Refusal, guard,
+    Command, Door, Refusal, guard, mfa,
     routes::{self, Call, Miss},
 };
 use crate::{
@@ -148,6 +148,7 @@ async fn handle(
         Call::Hold => hold(door, name).await,
         Call::Orphans => orphans(door, false).await,
         Call::EndOrphans => orphans(door, true).await,
+        Call::Mfa => mfa::give(door, head.uri.query().unwrap_or_default()).await,
         Call::Shutdown => {
             door.commands
                 .send(Command::Shutdown)
@@ -213,7 +214,7 @@ async fn orphans(door: &Door, end: bool) -> Result<Response<Full<Bytes>>, Box<Re
 }
 
 /// Sends a command and waits for its outcome.
-async fn obeyed<T>(
+pub(super) async fn obeyed<T>(
     door: &Door,
     make: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Command,
 ) -> Result<T, Box<Refusal>> {
@@ -232,7 +233,7 @@ fn find_tunnel(door: &Door, name: &str) -> Result<Tunnel, Box<Refusal>> {
     found.ok_or_else(|| unknown("tunnel", name, names))
 }
 
-fn find_bastion(door: &Door, name: &str) -> Result<Bastion, Box<Refusal>> {
+pub(super) fn find_bastion(door: &Door, name: &str) -> Result<Bastion, Box<Refusal>> {
     let bastions = (door.status)().bastions;
     let found = bastions.iter().find(|it| it.name == name).cloned();
     let names = bastions.iter().map(|bastion| bastion.name.as_str());
@@ -286,7 +287,11 @@ fn refused(refusal: Box<Refusal>) -> Response<Full<Bytes>> {
     json(refusal.status, "application/problem+json", &refusal)
 }
 
-fn json(status: u16, kind: &'static str, value: &impl Serialize) -> Response<Full<Bytes>> {
+pub(super) fn json(
+    status: u16,
+    kind: &'static str,
+    value: &impl Serialize,
+) -> Response<Full<Bytes>> {
     let text = serde_json::to_vec(value).expect("these values have only string keys");
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status of this file");
