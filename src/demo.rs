@@ -84,12 +84,14 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
     }
     let setup = Setup {
         config,
-        config_path: None,
+        sources: None,
         paths: paths.clone(),
         log_path: None,
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),
         pace: 1.0,
         network: network::changes().ok(),
+        sockets: Default::default(),
+        successor: None,
     };
     let (daemon, line) = start(setup, cancel.clone()).await?;
     let stage = Stage {

@@ -56,12 +56,14 @@ impl Stage {
         heard.set_nonblocking(true)?;
         let setup = Setup {
             config: Config::parse(&configuration(&sim.endpoint(), via))?,
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),
             pace: 1.0,
             network: Some(heard),
+            sockets: Default::default(),
+            successor: None,
         };
         let cancel = CancellationToken::new();
         let announce = move |_: &str| {

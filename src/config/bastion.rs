@@ -8,9 +8,9 @@ use super::{
     Aws, Bastion, Mode, OnShutdown, aws,
     duration::RawDuration,
     error::Complaint,
-    launch, overrides, raw,
+    launch, raw,
     scope::{self, Report, Scope, Section},
-    warm,
+    task_overrides, warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
@@ -55,7 +55,7 @@ fn one(
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
     let overrides = raw
         .overrides
-        .map(|overrides| overrides::check(overrides, &section, report));
+        .map(|overrides| task_overrides::check(overrides, &section, report));
     let overrides = overrides.unwrap_or_default();
     let launch = launch::Raw {
         capacity_provider: raw.capacity_provider,

@@ -1,12 +1,14 @@
 //! The configuration file: TOML text in, a [`Config`] whose fields are already right out.
 //!
-//! It leaves finding and reading the file to its caller and knows no environment. Every mistake of a file is
-//! reported at once, each with its line, its key and, where there is one thing to do, a hint. Keys that do not
-//! exist are mistakes too: a setting that is silently ignored is worse than none.
+//! It leaves finding and reading the file to its caller, and is handed the environment. A flag goes before a variable,
+//! a variable before the file, the file before the default. Every mistake is reported at once, each with its place, its
+//! key and, where there is one thing to do, a hint. Keys that do not exist are mistakes too: a setting that is silently
+//! ignored is worse than none.
 //!
 //! ```text
-//! text ─ syntax ─▶ raw::Root (typed, spans kept) ─ check ─▶ Config
-//!          └───────────────┴──────────────┴──────────────▶ Error, a list of Mistake
+//! file ─ syntax ─▶ table ─ overrides ─▶ table ─▶ raw::Root (typed, spans kept) ─ check ─▶ Config
+//!          │                   │           └─▶ settings, each with its origin
+//!          └───────────────────┴──────────────────┴─────────────────┴──────────────────▶ Error, a list of Mistake
 //! ```
 
 mod aws;
@@ -15,23 +17,30 @@ mod duration;
 mod error;
 mod host;
 mod launch;
+mod layers;
 mod listen;
 mod overrides;
 mod prices;
 mod raw;
+mod read;
+mod schema;
 mod scope;
 mod selector;
+pub mod settings;
 pub mod suggest;
+mod task_overrides;
 mod tunnel;
 mod warm;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-pub use error::{Error, Mistake};
-pub use overrides::{ContainerOverride, Overrides};
+pub use error::{Error, Mistake, Place};
+pub use layers::Layers;
 pub use prices::Prices;
+pub use schema::schema;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
+pub use task_overrides::{ContainerOverride, Overrides};
 pub use warm::{Warm, keep_for};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
@@ -48,6 +57,8 @@ pub struct Config {
     pub tunnels: Vec<Tunnel>,
     /// How long open connections may go on after a request to stop; 5 s by default.
     pub shutdown_timeout: Duration,
+    /// After how long without use the daemon ends, if the service manager owns its ports and starts it again.
+    pub exit_when_idle: Option<Duration>,
     /// What tasks cost.
     pub prices: Prices,
 }
@@ -197,6 +208,8 @@ pub struct Tunnel {
     pub via: Via,
     /// Where it leads.
     pub remote: Remote,
+    /// The session document that leads to a host; `None`: AWS's own, which leads to any.
+    pub document: Option<String>,
     /// How long a connection is held while its bastion starts; 90 s by default.
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.
@@ -264,8 +277,18 @@ impl Config {
     /// # Errors
     /// Every mistake of the file, in the order of its lines.
     pub fn parse(text: &str) -> Result<Config, Error> {
-        let mut report = Report::new(text);
-        let Some(root) = raw::read(text, &mut report) else {
+        Config::of(&Layers::file_alone(text))
+    }
+
+    /// Reads a file and what overrides it.
+    ///
+    /// # Errors
+    /// Every mistake there is, those of the file first and in the order of its lines.
+    pub fn of(layers: &Layers) -> Result<Config, Error> {
+        let mut report = Report::new(layers);
+        let root =
+            read::merge(layers, &mut report).and_then(|table| read::read(table, &mut report));
+        let Some(root) = root else {
             return Err(report.into_error());
         };
         let config = check(root, &mut report);
@@ -281,6 +304,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, &aws, report);
@@ -290,6 +314,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         bastions,
         tunnels,
         shutdown_timeout,
+        exit_when_idle,
         prices,
     }
 }

@@ -1,184 +1,270 @@
-//! `[bastion.NAME.overrides]`: what a bastion's task has otherwise than its definition says.
+//! Variables and flags: which setting each means, and its value in the file's place.
+//!
+//! A variable's name is the setting's path in capitals, with `_` for everything else: `BASTIOND_AWS_PROFILE`, and for the
+//! tunnel `app-db` of the file `BASTIOND_TUNNEL_APP_DB_LISTEN`. They change what the file has, and add no bastion and no
+//! tunnel. A flag has the path as it is: `tunnel.app-db.listen`.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, ops::Range};
 
-use serde::Serialize;
-use toml::Spanned;
-
-use super::{
-    aws::role_arn,
-    error::Complaint,
-    raw,
-    scope::{Report, Section},
+use serde_json::{Map, Value};
+use toml::{
+    Spanned,
+    de::{DeArray, DeTable, DeValue},
 };
 
-/// Longest that ECS takes them, as it counts (ECS API model).
-const LONGEST: usize = 8192;
-/// Fargate's sizes: CPU units with the least and the most MiB, and the step between.
-const SIZES: [(u32, u32, u32, u32); 7] = [
-    (256, 512, 2048, 512),
-    (512, 1024, 4096, 1024),
-    (1024, 2048, 8192, 1024),
-    (2048, 4096, 16_384, 1024),
-    (4096, 8192, 30_720, 1024),
-    (8192, 16_384, 61_440, 4096),
-    (16_384, 32_768, 122_880, 8192),
-];
+use super::{
+    error::{Complaint, Place},
+    layers::{self, Layers, Override},
+    schema::{self, Kind, Reading},
+    scope::{Report, Section},
+    suggest,
+};
 
-/// What is different from the task definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Overrides {
-    /// CPU units of the task.
-    pub cpu: Option<u32>,
-    /// MiB of the task.
-    pub memory: Option<u32>,
-    /// GiB of the task's disk.
-    pub ephemeral_storage: Option<i32>,
-    /// What its containers may do.
-    pub task_role_arn: Option<String>,
-    /// What ECS may do to start it.
-    pub execution_role_arn: Option<String>,
-    /// By container.
-    pub containers: BTreeMap<String, ContainerOverride>,
-}
+/// What names a tunnel in its table; it is no setting of its own.
+const NAME: &str = "name";
 
-/// What is different in one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ContainerOverride {
-    /// Its command and arguments.
-    pub command: Option<Vec<String>>,
-    /// Further variables.
-    pub environment: BTreeMap<String, String>,
-    /// CPU units.
-    pub cpu: Option<i32>,
-    /// MiB at most.
-    pub memory: Option<i32>,
-}
-
-pub(super) fn check(
-    raw: Spanned<raw::Overrides>,
-    bastion: &Section,
-    report: &mut Report,
-) -> Overrides {
-    let (span, raw) = (raw.span(), raw.into_inner());
-    let section = bastion.table("overrides");
-    let containers = raw.container.into_iter();
-    let containers = containers
-        .map(|(name, raw)| {
-            let section = section.table("container").table(name.get_ref());
-            (name.into_inner(), container(raw, section, report))
-        })
-        .collect();
-    let mut scope = report.scope(section);
-    let at = raw.memory.as_ref().or(raw.cpu.as_ref()).map(Spanned::span);
-    let overrides = Overrides {
-        cpu: scope.whole("cpu", raw.cpu, 256..=16_384),
-        memory: scope.whole("memory", raw.memory, 512..=122_880),
-        ephemeral_storage: scope.whole("ephemeral_storage", raw.ephemeral_storage, 21..=200),
-        task_role_arn: scope.checked("task_role_arn", raw.task_role_arn, role_arn),
-        execution_role_arn: scope.checked("execution_role_arn", raw.execution_role_arn, role_arn),
-        containers,
-    };
-    if let (Err(complaint), Some(at)) = (size(overrides.cpu, overrides.memory), at) {
-        scope.wrong("memory", at, complaint);
-    }
-    let length = serde_json::to_string(&overrides).map_or(0, |text| text.len());
-    if length > LONGEST {
-        let complaint = format!("{length} characters are too many: ECS takes {LONGEST}");
-        scope.wrong("container", span, Complaint::new(complaint));
-    }
-    overrides
-}
-
-fn container(
-    raw: raw::ContainerOverride,
-    section: Section,
-    report: &mut Report,
-) -> ContainerOverride {
-    let mut scope = report.scope(section);
-    ContainerOverride {
-        command: raw.command,
-        environment: raw.environment,
-        cpu: scope.whole("cpu", raw.cpu, 1..=16_384),
-        memory: scope.whole("memory", raw.memory, 6..=122_880),
-    }
-}
-
-/// A size that Fargate has, as far as it is known without the task definition.
-fn size(cpu: Option<u32>, memory: Option<u32>) -> Result<(), Complaint> {
-    let Some(cpu) = cpu else { return Ok(()) };
-    let Some((_, least, most, step)) = SIZES.into_iter().find(|size| size.0 == cpu) else {
-        let sizes = SIZES.map(|size| size.0.to_string()).join(", ");
-        return Err(Complaint::new(format!(
-            "Fargate has no {cpu} CPU units: it has {sizes}"
-        )));
-    };
-    let fits = |memory: u32| (least..=most).contains(&memory) && (memory - least) % step == 0;
-    match memory.is_none_or(fits) {
-        true => Ok(()),
-        false => Err(Complaint::new(format!(
-            "Fargate has {least} to {most} MiB in steps of {step} with {cpu} CPU units"
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-
-    fn parse(lines: &str) -> Result<Overrides, String> {
-        let text = format!(
-            "[bastion.dev]\ncluster = 'c'\ntask_definition = 't'\nsubnets = ['subnet-1']\n\
-             [bastion.dev.overrides]\n{lines}\n[[tunnel]]\nname = 'db'\nport = 1\n"
-        );
-        let config = Config::parse(&text).map_err(|error| error.to_string())?;
-        Ok(config.bastions["dev"].launch.overrides.clone())
-    }
-
-    #[test]
-    fn everything_that_a_task_may_have_otherwise_is_read() {
-        let overrides = parse(
-            "cpu = 512\nmemory = 1024\nephemeral_storage = 30\n\
-             task_role_arn = 'arn:aws:iam::123456789012:role/task'\n\
-             [bastion.dev.overrides.container.bastion]\n\
-             command = ['sleep', '60']\nenvironment = { IDLE = '5' }\ncpu = 128\nmemory = 256\n",
-        );
-        let overrides = overrides.unwrap();
-        assert_eq!((overrides.cpu, overrides.memory), (Some(512), Some(1024)));
-        assert_eq!(overrides.ephemeral_storage, Some(30));
-        let container = &overrides.containers["bastion"];
-        assert_eq!(container.command.as_deref().unwrap(), ["sleep", "60"]);
-        assert_eq!(container.environment["IDLE"], "5");
-        assert_eq!((container.cpu, container.memory), (Some(128), Some(256)));
-    }
-
-    #[test]
-    fn sizes_that_fargate_does_not_have_are_refused_with_those_it_has() {
-        for (lines, words) in [
-            ("cpu = 300", "256, 512, 1024"),
-            ("cpu = 256\nmemory = 4096", "512 to 2048 MiB"),
-            ("cpu = 512\nmemory = 1536", "steps of 1024"),
-            ("ephemeral_storage = 20", "21 to 200"),
-            ("task_role_arn = 'role'", "is not the ARN of a role"),
-            (
-                "[bastion.dev.overrides.container.x]\nimage = 'y'",
-                "unknown key",
-            ),
-        ] {
-            let error = parse(lines).unwrap_err();
-            assert!(error.contains(words), "{lines}: {error}");
+/// Puts every override in its place. Variables that mean nothing are left out here; see [`strangers`].
+pub(super) fn apply<'l>(layers: &'l Layers, table: &mut DeTable<'l>, report: &mut Report) {
+    for over in layers.overrides() {
+        let spelling = Spelling::of(&over.place);
+        let known = settings(table, schema::root(), &spelling);
+        let mut meant = known.iter().filter(|it| it.spelled == spelling.wanted());
+        match (meant.next(), meant.next()) {
+            (Some(setting), None) => {
+                let value = read(layers.text_of(over), setting.reading, &over.value);
+                put(table, &setting.path, &over.value, value);
+            }
+            (Some(one), Some(other)) => {
+                let (one, other) = (dotted(&one.path), dotted(&other.path));
+                let complaint = Complaint::new(format!("could mean `{one}` or `{other}`"));
+                wrong(over, report, complaint.hint("use --set, or the file"));
+            }
+            (None, _) => {
+                if let Place::Flag(path) = &over.place {
+                    let names = known.iter().map(|it| it.spelled.as_str());
+                    let complaint = Complaint::new("there is no such setting");
+                    wrong(
+                        over,
+                        report,
+                        match suggest::nearest(path, names) {
+                            Some(near) => complaint.hint(format!("did you mean `{near}`?")),
+                            None => complaint.hint("bastiond config schema"),
+                        },
+                    );
+                }
+            }
         }
-        assert!(
-            parse("memory = 4096").is_ok(),
-            "the definition says the rest"
-        );
+    }
+}
+
+/// The variables that mean nothing, in words.
+pub(super) fn strangers(layers: &Layers) -> Vec<String> {
+    let (table, _) = DeTable::parse_recoverable(layers.file());
+    let mut said = Vec::new();
+    for over in layers.overrides() {
+        let Place::Environment(name) = &over.place else {
+            continue;
+        };
+        let spelling = Spelling::of(&over.place);
+        let known = settings(table.get_ref(), schema::root(), &spelling);
+        if known.iter().any(|it| it.spelled == spelling.wanted()) {
+            continue;
+        }
+        let names: Vec<String> = known.iter().map(|it| it.spelled.to_lowercase()).collect();
+        let near = suggest::nearest(layers::rest_of(name), names.iter().map(String::as_str));
+        let meant = near.map(|near| format!("; did you mean BASTIOND_{}?", near.to_uppercase()));
+        said.push(format!("{name} is no setting{}", meant.unwrap_or_default()));
+    }
+    said
+}
+
+fn wrong(over: &Override, report: &mut Report, complaint: Complaint) {
+    report.add(over.value.start, &Section::top(), "", complaint);
+}
+
+/// How settings are called.
+enum Spelling<'a> {
+    Variable(&'a str),
+    Path(&'a str),
+}
+
+impl<'a> Spelling<'a> {
+    fn of(place: &'a Place) -> Self {
+        match place {
+            Place::Environment(name) => Spelling::Variable(layers::rest_of(name)),
+            Place::Flag(path) => Spelling::Path(path),
+            Place::File { .. } => Spelling::Path(""),
+        }
     }
 
-    #[test]
-    fn what_is_too_long_for_ecs_is_refused() {
-        let long = "x".repeat(9000);
-        let lines = format!("[bastion.dev.overrides.container.x]\ncommand = ['{long}']");
-        assert!(parse(&lines).unwrap_err().contains("ECS takes 8192"));
+    fn wanted(&self) -> &'a str {
+        match self {
+            Spelling::Variable(rest) => rest,
+            Spelling::Path(path) => path,
+        }
+    }
+
+    fn spell(&self, path: &[Step]) -> String {
+        let dotted = dotted(path);
+        let capital = |c: char| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_uppercase(),
+            false => '_',
+        };
+        match self {
+            Spelling::Variable(_) => dotted.chars().map(capital).collect(),
+            Spelling::Path(_) => dotted,
+        }
+    }
+}
+
+/// One setting that the file has, or could have.
+struct Setting {
+    path: Vec<Step>,
+    spelled: String,
+    reading: Reading,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    /// An element of a list, and its name.
+    Element(usize, String),
+}
+
+fn dotted(path: &[Step]) -> String {
+    let words = path.iter().map(|step| match step {
+        Step::Key(key) => key.as_str(),
+        Step::Element(_, name) => name.as_str(),
+    });
+    words.collect::<Vec<_>>().join(".")
+}
+
+/// All of them, given the bastions and tunnels of the file.
+fn settings(
+    table: &DeTable<'_>,
+    properties: &Map<String, Value>,
+    spelling: &Spelling,
+) -> Vec<Setting> {
+    let mut found = Vec::new();
+    collect(
+        Some(table),
+        properties,
+        &mut Vec::new(),
+        spelling,
+        &mut found,
+    );
+    found
+}
+
+fn collect(
+    table: Option<&DeTable<'_>>,
+    properties: &Map<String, Value>,
+    path: &mut Vec<Step>,
+    spelling: &Spelling,
+    found: &mut Vec<Setting>,
+) {
+    for (key, schema) in properties {
+        let value = table
+            .and_then(|table| table.get(key.as_str()))
+            .map(Spanned::get_ref);
+        path.push(Step::Key(key.clone()));
+        match schema::kind(schema) {
+            Kind::Value(_) if key == NAME => {}
+            Kind::Value(reading) => found.push(Setting {
+                path: path.clone(),
+                spelled: spelling.spell(path),
+                reading,
+            }),
+            Kind::Table(own) => {
+                collect(
+                    value.and_then(DeValue::as_table),
+                    own,
+                    path,
+                    spelling,
+                    found,
+                );
+            }
+            Kind::Named(own) => {
+                for (name, entry) in value.and_then(DeValue::as_table).into_iter().flatten() {
+                    path.push(Step::Key(name.get_ref().to_string()));
+                    collect(entry.get_ref().as_table(), own, path, spelling, found);
+                    path.pop();
+                }
+            }
+            Kind::List(own) => {
+                let elements = value.and_then(DeValue::as_array).into_iter().flatten();
+                for (index, element) in elements.enumerate() {
+                    let table = element.get_ref().as_table();
+                    let name = table
+                        .and_then(|it| it.get(NAME))
+                        .and_then(|it| it.get_ref().as_str());
+                    let Some(name) = name else { continue };
+                    path.push(Step::Element(index, name.to_owned()));
+                    collect(table, own, path, spelling, found);
+                    path.pop();
+                }
+            }
+        }
+        path.pop();
+    }
+}
+
+/// What the text is, as far as it can be told. What cannot be read stays a text, which the check of types refuses.
+fn read<'l>(text: &'l str, reading: Reading, span: &Range<usize>) -> DeValue<'l> {
+    let whole = |text: &'l str| DeValue::String(Cow::Borrowed(text));
+    match reading {
+        Reading::Text => whole(text),
+        Reading::Literal => match DeValue::parse(text) {
+            Ok(value) if !value.get_ref().is_str() => value.into_inner(),
+            Ok(_) | Err(_) => whole(text),
+        },
+        Reading::TextOrWords if !text.contains(',') => whole(text),
+        Reading::Words | Reading::TextOrWords => {
+            let words = text
+                .split(',')
+                .map(str::trim)
+                .filter(|word| !word.is_empty());
+            let mut list = DeArray::new();
+            for word in words {
+                list.push(Spanned::new(span.clone(), whole(word)));
+            }
+            DeValue::Array(list)
+        }
+        Reading::Pairs => {
+            let mut table = DeTable::new();
+            for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let key = Spanned::new(span.clone(), Cow::Borrowed(key.trim()));
+                table.insert(key, Spanned::new(span.clone(), whole(value.trim())));
+            }
+            DeValue::Table(table)
+        }
+    }
+}
+
+/// Tables on the way that the file does not have are made; elements and names are there.
+fn put<'l>(table: &mut DeTable<'l>, path: &[Step], span: &Range<usize>, value: DeValue<'l>) {
+    match path {
+        [Step::Key(key)] => {
+            table.remove(key.as_str());
+            let key = Spanned::new(span.clone(), Cow::Owned(key.clone()));
+            table.insert(key, Spanned::new(span.clone(), value));
+        }
+        [Step::Key(key), Step::Element(index, _), rest @ ..] => {
+            let list = table.get_mut(key.as_str()).map(Spanned::get_mut);
+            if let Some(DeValue::Array(list)) = list
+                && let Some(DeValue::Table(inner)) = list.get_mut(*index).map(Spanned::get_mut)
+            {
+                put(inner, rest, span, value);
+            }
+        }
+        [Step::Key(key), rest @ ..] => {
+            let new = || Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
+            let name = Spanned::new(span.clone(), Cow::Owned(key.clone()));
+            if let DeValue::Table(inner) = table.entry(name).or_insert_with(new).get_mut() {
+                put(inner, rest, span, value);
+            }
+        }
+        [] | [Step::Element(..), ..] => {}
     }
 }

@@ -110,6 +110,11 @@ pub enum Command {
         /// The outcome.
         reply: oneshot::Sender<Result<(), Problem>>,
     },
+    /// Restart the daemon as a new program; replied to when it is on its way, or why it cannot be.
+    Restart {
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
     /// Stop the daemon, as SIGTERM does.
     Shutdown,
 }

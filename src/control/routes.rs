@@ -12,10 +12,11 @@ pub(super) enum Call {
     Orphans,
     EndOrphans,
     Mfa,
+    Restart,
     Shutdown,
 }
 
-const ROUTES: [(Method, &str, Call); 8] = [
+const ROUTES: [(Method, &str, Call); 9] = [
     (Method::GET, "/v1/status", Call::Status),
     (Method::POST, "/v1/tunnels/{name}/up", Call::Up),
     (Method::POST, "/v1/tunnels/{name}/down", Call::Down),
@@ -23,6 +24,7 @@ const ROUTES: [(Method, &str, Call); 8] = [
     (Method::GET, "/v1/orphans", Call::Orphans),
     (Method::POST, "/v1/orphans/end", Call::EndOrphans),
     (Method::POST, "/v1/mfa", Call::Mfa),
+    (Method::POST, "/v1/restart", Call::Restart),
     (Method::POST, "/v1/shutdown", Call::Shutdown),
 ];
 

@@ -2,6 +2,7 @@
 
 mod cost;
 mod orphans;
+mod restart;
 mod table;
 mod text;
 mod units;
@@ -46,6 +47,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Orphans { end, json } => orphans(&client, end, json).await,
         Ctl::Mfa { code, bastion } => mfa(&client, code, bastion.as_deref()).await,
+        Ctl::Restart { daemon: _ } => restart::run(&client).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     ExitCode::from(done.unwrap_or_else(|error| failed(&error)))

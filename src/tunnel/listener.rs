@@ -1,19 +1,25 @@
 //! One local address of a tunnel: bound before anything else, and for as long as the daemon lives.
 //!
+//! A socket that was open before this process began, because the service manager owns the port or because the daemon
+//! was restarted, is taken instead, and put back in the end. Nothing is accepted that the tunnel has no room for: it
+//! waits in the socket, whoever serves it then.
+//!
 //! A port that somebody else holds is tried again until it is free; meanwhile the status says who
 //! has it.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
 use crate::platform;
+use crate::sockets::{Origin, Sockets};
 
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -27,8 +33,13 @@ const BACKLOG: u32 = 1024;
 pub enum Binding {
     /// Nothing was tried yet.
     Unbound,
-    /// Bound to this address, whose port the system may have chosen.
-    Bound(SocketAddr),
+    /// Bound.
+    Bound {
+        /// To this address, whose port the system may have chosen.
+        at: SocketAddr,
+        /// By whom.
+        origin: Origin,
+    },
     /// IPv6 is switched off on this system, so it has no such address.
     Absent,
     /// Not bound.
@@ -40,39 +51,69 @@ pub enum Binding {
     },
 }
 
+/// What a listener listens for.
+pub struct Place {
+    /// The tunnel's name.
+    pub tunnel: String,
+    /// One of its addresses.
+    pub address: SocketAddr,
+    /// Where its socket may come from, and goes to.
+    pub sockets: Sockets,
+}
+
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
 /// accepts.
 pub async fn run(
-    address: SocketAddr,
+    place: Place,
     binding: watch::Sender<Binding>,
     accepted: mpsc::Sender<Accepted>,
+    seats: Arc<Semaphore>,
     cancel: CancellationToken,
 ) {
-    let serving = async {
-        let listener = bind_until_done(address, &binding).await;
-        accept(listener, accepted).await;
+    let bound = cancel.run_until_cancelled(place.bind_until_done(&binding));
+    let Some((listener, origin)) = bound.await else {
+        return;
     };
-    tokio::select! {
-        () = serving => {}
-        () = cancel.cancelled() => {}
+    cancel
+        .run_until_cancelled(accept(&listener, accepted, seats))
+        .await;
+    if let Ok(listener) = listener.into_std() {
+        let Place {
+            tunnel, sockets, ..
+        } = place;
+        sockets.put_back_tcp(&tunnel, listener, origin);
     }
 }
 
-async fn bind_until_done(address: SocketAddr, binding: &watch::Sender<Binding>) -> TcpListener {
-    loop {
-        match bind(address) {
-            Ok((listener, bound)) => {
-                tracing::info!(address = %bound, "listening");
-                binding.send_replace(Binding::Bound(bound));
-                return listener;
+impl Place {
+    async fn bind_until_done(&self, binding: &watch::Sender<Binding>) -> (TcpListener, Origin) {
+        loop {
+            match self.bind() {
+                Ok((listener, at, origin)) => {
+                    tracing::info!(address = %at, ?origin, "listening");
+                    binding.send_replace(Binding::Bound { at, origin });
+                    return (listener, origin);
+                }
+                Err(error) => busy(self.address, &error, binding).await,
             }
-            Err(error) => busy(address, &error, binding).await,
+            sleep(RETRY).await;
         }
-        sleep(RETRY).await;
+    }
+
+    fn bind(&self) -> io::Result<(TcpListener, SocketAddr, Origin)> {
+        let (listener, origin) = match self.sockets.take_tcp(&self.tunnel, self.address) {
+            Some((inherited, origin)) => {
+                inherited.set_nonblocking(true)?;
+                (TcpListener::from_std(inherited)?, origin)
+            }
+            None => (bind(self.address)?, Origin::Own),
+        };
+        let at = listener.local_addr()?;
+        Ok((listener, at, origin))
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -80,9 +121,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     // Otherwise a restart would have to wait for connections of the previous run to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+    socket.listen(BACKLOG)
 }
 
 async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Binding>) {
@@ -102,8 +141,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
-    loop {
+async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+    let mut crowded = false;
+    while let Ok(room) = accepted.reserve().await {
+        let seat = seat(&seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -112,8 +153,24 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
                 continue;
             }
         };
-        if accepted.send(Accepted::new(socket, peer)).await.is_err() {
-            return;
+        room.send(Accepted::new(socket, peer, seat));
+    }
+}
+
+/// Who comes when all are taken waits in the system's backlog.
+async fn seat(seats: &Arc<Semaphore>, crowded: &mut bool) -> OwnedSemaphorePermit {
+    let free = Arc::clone(seats).try_acquire_owned().ok();
+    if free.is_none() && !*crowded {
+        tracing::warn!(
+            "no more connections are accepted until one ends: the system allows no more open files"
+        );
+    }
+    *crowded = free.is_none();
+    match free {
+        Some(seat) => seat,
+        None => {
+            let next = Arc::clone(seats).acquire_owned().await;
+            next.expect("the semaphore is never closed")
         }
     }
 }

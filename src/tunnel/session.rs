@@ -166,8 +166,14 @@ impl Session {
         };
         let Context { aws, target, .. } = &self.context;
         let reason = &self.context.reason;
-        let started = aws.start_session(target, host.as_deref(), port, reason);
-        let started = started.await;
+        let host = host.as_deref();
+        let started = match &self.context.tunnel.document {
+            None => aws.start_session(target, host, port, reason).await,
+            Some(document) => {
+                aws.start_session_by(document, target, host, port, reason)
+                    .await
+            }
+        };
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))

@@ -222,12 +222,14 @@ impl House {
     async fn start(&self, terms: &Terms, paths: Paths) -> anyhow::Result<Daemon> {
         let setup = Setup {
             config: Config::parse(&self.config(terms)).expect("a valid configuration"),
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: terms.pace,
             network: self.network.1.try_clone().ok(),
+            sockets: Default::default(),
+            successor: None,
         };
         let cancel = CancellationToken::new();
         let (sender, ready) = oneshot::channel();

@@ -50,12 +50,14 @@ impl Tunnel {
         };
         let setup = Setup {
             config: configuration(&sim),
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: PACE,
             network: None,
+            sockets: Default::default(),
+            successor: None,
         };
         let daemon = tokio::spawn(daemon::run(setup, announce, cancel.clone()));
         ready.await.expect("the daemon starts");

@@ -164,26 +164,30 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
-    Grant::new(&["DescribeSubnets"], "ec2:DescribeSubnets", "Discover"),
+    Grant::new(
+        &["DescribeSubnets"],
+        "ec2:DescribeSubnets",
+        "DiscoverNetwork",
+    ),
     Grant::new(
         &["DescribeRouteTables"],
         "ec2:DescribeRouteTables",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeSecurityGroups"],
         "ec2:DescribeSecurityGroups",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeSecurityGroupRules"],
         "ec2:DescribeSecurityGroupRules",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeVpcEndpoints"],
         "ec2:DescribeVpcEndpoints",
-        "Discover",
+        "DiscoverNetwork",
     ),
 ];
 
@@ -391,7 +395,7 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         for grant in GRANTS {
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
-            let is_elsewhere = ["OpenShell", "EncryptShell", "AssumeRole"].contains(&grant.sid);
+            let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }
     }
