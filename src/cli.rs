@@ -251,6 +251,15 @@ pub enum Ctl {
         #[arg(long)]
         json: bool,
     },
+    /// Give the code of your MFA device that a role waits for
+    #[command(after_help = "Example: bastiond ctl mfa 123456")]
+    Mfa {
+        /// The six digits, each good once [default: asked for]
+        code: Option<String>,
+        /// The bastion whose account waits for it, if several do
+        #[arg(long, value_name = "NAME")]
+        bastion: Option<String>,
+    },
     /// List tasks and sessions that a daemon of yours started and that none looks after
     Orphans {
         /// End them

@@ -29,6 +29,7 @@ mod idle;
 mod in_force;
 mod leftovers;
 mod manager;
+mod mfa;
 mod observe;
 mod orphans;
 mod overview;
@@ -286,6 +287,7 @@ impl Daemon {
             aws: accounts.main().aws.clone(),
             records: state.clone(),
             owner: user,
+            who: daemon.who.clone(),
             pace: setup.pace,
             begin: daemon.begin_bastions.clone(),
         };
@@ -450,6 +452,11 @@ impl Daemon {
                     let _ = reply.send(Err(problem));
                 }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
+                Some(control::Command::Mfa {
+                    bastion,
+                    code,
+                    reply,
+                }) => self.give_mfa_code(bastion.as_deref(), code, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
                 Some(control::Command::Keep { tunnel, time }) => {
                     self.keep(&tunnel, Some(time));

@@ -18,9 +18,12 @@ mod iam;
 mod inspect;
 mod json;
 mod login;
+mod mfa;
 mod network;
+mod overrides;
 mod pace;
 mod paced;
+mod profile;
 mod query;
 mod reason;
 mod shell;
@@ -89,6 +92,8 @@ struct Inner {
     sts: aws_sdk_sts::Client,
     query: query::Transport,
     credentials: Cached,
+    /// MFA codes for the role.
+    codes: mfa::Codes,
     clock: Clock,
     caller: Caller,
     paces: Paces,
@@ -175,7 +180,8 @@ impl Aws {
         let region = region.ok_or_else(|| no_region(&caller))?;
         let clock = Clock::new();
         let base = source::with_variants(sdk(config, &region, net, timeouts), config).await;
-        let credentials = credentials(config, user, source, &base, timeouts);
+        let codes = mfa::Codes::default();
+        let credentials = credentials(config, user, source, &base, timeouts, codes.clone());
         let sdk = base
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
@@ -200,6 +206,7 @@ impl Aws {
             sts: aws_sdk_sts::Client::from_conf(sts),
             query,
             credentials,
+            codes,
             clock,
             caller,
             paces: Paces::default(),
@@ -278,6 +285,20 @@ impl Aws {
         };
         // The credentials live as long as this.
         let _ = trouble.wait_for(is_other).await;
+    }
+
+    /// Whether nothing can be done before somebody gives an MFA code.
+    pub fn wants_mfa_code(&self) -> bool {
+        let error = self.credentials_error();
+        error.is_some_and(|error| error.kind == Kind::Login(Login::Mfa))
+    }
+
+    /// Assumes the role with a code of the MFA device. The code is used once, and is not kept.
+    pub async fn give_mfa_code(&self, code: String) -> Result<(), Error> {
+        self.0.codes.give(code);
+        let renewed = self.0.credentials.renew().await;
+        let _ = self.0.codes.take();
+        renewed.map_err(|error| login::from_credentials("AssumeRole", &error, &self.0.caller))
     }
 
     fn lasting(&self, trouble: &Trouble) -> Option<Error> {
@@ -398,6 +419,7 @@ fn credentials(
     source: Source,
     sdk: &SdkConfig,
     timeouts: Timeouts,
+    codes: mfa::Codes,
 ) -> Cached {
     let mut providers = ProviderConfig::without_region()
         .with_region(sdk.region().cloned())
@@ -413,7 +435,14 @@ fn credentials(
         Source::Fixed(_) => Files::default(),
     };
     Cached::new(files, move || {
-        let base = source.provider(profile.as_deref(), &providers);
+        let base = source.provider(profile::OfProfile {
+            name: profile.clone(),
+            files: Default::default(),
+            providers: providers.clone(),
+            sdk: sdk.clone(),
+            session_name: session_name.clone(),
+            codes: codes.clone(),
+        });
         match &role_arn {
             None => base,
             Some(role_arn) => SharedCredentialsProvider::new(source::Assumed {
@@ -422,6 +451,7 @@ fn credentials(
                 role_arn: role_arn.clone(),
                 role: role.clone(),
                 session_name: session_name.clone(),
+                codes: codes.clone(),
             }),
         }
     })

@@ -47,6 +47,8 @@ pub struct Calls {
     config: Bastion,
     aws: Aws,
     owner: String,
+    /// Who acts, for the reasons that AWS keeps.
+    who: String,
     /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
     unanswered: Mutex<Option<Epoch>>,
     /// The network as it was last looked up, and until when that holds.
@@ -55,11 +57,12 @@ pub struct Calls {
 
 impl Calls {
     /// Calls for the bastion in `config`.
-    pub fn new(config: Bastion, aws: Aws, owner: String) -> Self {
+    pub fn new(config: Bastion, aws: Aws, owner: String, who: String) -> Self {
         Self {
             config,
             aws,
             owner,
+            who,
             unanswered: Mutex::default(),
             network: Mutex::default(),
         }
@@ -99,6 +102,7 @@ impl Calls {
                 Outcome::Counted(self.count(&arn).await.map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
+                let reason = format!("{reason}, by {}", self.who);
                 let stopped = self
                     .aws
                     .stop_task(&self.config.cluster, &arn, &reason)
@@ -131,7 +135,7 @@ impl Calls {
         let network = self.network().await?;
         let tasks = self.tasks(Desired::Running).await?;
         let wanted = launch::wanted(&self.config, &network, &self.owner);
-        Ok(choose(&tasks, &wanted).cloned())
+        Ok(choose(&tasks, &wanted, SystemTime::now()).cloned())
     }
 
     /// Where the task runs, for the status.
@@ -328,6 +332,7 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
         Ok(targets) => Phase::Up {
             targets,
             agent: agent(task, container),
+            age: age(task),
         },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
         Err(
@@ -336,6 +341,12 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
             | NoTarget::Ambiguous { .. }),
         ) => Phase::Unusable(Reason::new("no_target", error.to_string())),
     }
+}
+
+fn age(task: &Task) -> Duration {
+    let created = task.created_at;
+    let age = created.and_then(|at| SystemTime::now().duration_since(at).ok());
+    age.unwrap_or_default()
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {

@@ -4,7 +4,7 @@
 //! Pure. In shared mode every laptop must send the very same request, so nothing personal is in it.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,6 +15,9 @@ use crate::config::{Bastion, Mode, Pick};
 /// The tag with the version of the daemon that ran the task.
 pub const VERSION_TAG: &str = "bastiond:version";
 
+/// So long before the end of its life a task is not used any more.
+const WORN_BEFORE: Duration = Duration::from_secs(10 * 60);
+
 /// Fargate's interruptible capacity.
 const SPOT: &str = "FARGATE_SPOT";
 
@@ -23,6 +26,8 @@ const SPOT: &str = "FARGATE_SPOT";
 pub struct Wanted {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// How old it may be at most.
+    pub max_age: Option<Duration>,
 }
 
 /// What distinguishes one use of the client token from the next: ECS answers a token with the old
@@ -68,7 +73,17 @@ pub fn wanted(bastion: &Bastion, network: &Network, owner: &str) -> Wanted {
     let tags = tags.into_iter();
     let mut tags: BTreeMap<_, _> = tags.map(|(key, value)| (key.to_owned(), value)).collect();
     tags.extend(bastion.launch.tags.clone());
-    Wanted { tags }
+    Wanted {
+        tags,
+        max_age: max_age(bastion),
+    }
+}
+
+/// How old a task may be to be used: what begins now should not be cut soon.
+pub fn max_age(bastion: &Bastion) -> Option<Duration> {
+    bastion
+        .max_lifetime
+        .map(|lifetime| lifetime.saturating_sub(WORN_BEFORE))
 }
 
 /// The request that runs it.
@@ -83,6 +98,9 @@ pub fn request(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch)
         platform_version: bastion.launch.platform_version.clone(),
         started_by: started_by(bastion, owner),
         tags: wanted(bastion, network, owner).tags,
+        propagate_tags: bastion.launch.propagate_tags,
+        group: bastion.launch.group.clone(),
+        overrides: bastion.launch.overrides.clone(),
         client_token: client_token(bastion, network, owner, epoch),
     }
 }
@@ -172,6 +190,9 @@ fn digest(bastion: &Bastion, network: &[Value; 3]) -> String {
         bastion.launch.capacity_provider,
         bastion.launch.platform_version,
         bastion.launch.tags,
+        bastion.launch.propagate_tags,
+        bastion.launch.group,
+        bastion.launch.overrides,
     ]);
     hex(&Sha256::digest(canonical.to_string()))[..16].to_owned()
 }
@@ -189,8 +210,6 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::{Config, OnShutdown};
 
@@ -275,6 +294,14 @@ mod tests {
         assert_eq!(both("idle_stop = '1h'"), (params.clone(), written.clone()));
         let other = both("assign_public_ip = true");
         assert!(other.0 != params && other.1 != written);
+        for other in [
+            "group = 'bastions'",
+            "propagate_tags = false",
+            "overrides = { cpu = 256 }",
+            "overrides.container.bastion.command = ['true']",
+        ] {
+            assert_ne!(both("").0, both(other).0, "{other}");
+        }
         assert_eq!(bastion("").on_shutdown, OnShutdown::Stop);
     }
 

@@ -25,13 +25,12 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::aws::{Aws, Task};
+use crate::aws::{Aws, Network, Task};
 use crate::config;
 use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Chosen, Reason};
 
-pub use launch::family;
 pub use lease::{Going, Lease};
 
 use calls::{Answer, Calls, Seen};
@@ -61,6 +60,7 @@ enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
     Unreachable,
+    Dismiss,
     Reset,
     /// Leave the task at the end, whatever its rule says.
     Leave(oneshot::Sender<()>),
@@ -97,6 +97,11 @@ impl Handle {
     /// StartSession says, time and again, that the agent of the leased task is not connected.
     pub fn unreachable(&self) {
         let _ = self.commands.try_send(Command::Unreachable);
+    }
+
+    /// A person wants no more of it: once nobody has a lease it is not kept for whoever may come next.
+    pub fn dismiss(&self) {
+        let _ = self.commands.try_send(Command::Dismiss);
     }
 
     /// So many sessions of ours each of its containers is given.
@@ -173,6 +178,8 @@ pub struct Shared {
     pub records: Records,
     /// Whose bastion it is, in user mode.
     pub owner: String,
+    /// Who acts: the user, and on which machine.
+    pub who: String,
     /// See [`Settings::pace`].
     pub pace: f64,
     /// Cancelled when calls may be made.
@@ -188,8 +195,13 @@ pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
 }
 
 /// Those of `tasks` that were run for `config`, whether they are of use or not, in the order in which they would be used.
-pub fn of_bastion(tasks: Vec<Task>, config: &config::Bastion, owner: &str) -> Vec<Task> {
-    choose::in_order(tasks, &launch::wanted(config, owner))
+pub fn of_bastion(
+    tasks: Vec<Task>,
+    config: &config::Bastion,
+    network: &Network,
+    owner: &str,
+) -> Vec<Task> {
+    choose::in_order(tasks, &launch::wanted(config, network, owner))
 }
 
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
@@ -205,6 +217,7 @@ pub fn spawn(
         idle_stop: config.idle_stop,
         shared: config.mode == config::Mode::Shared,
         stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
+        max_age: launch::max_age(&config),
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
@@ -226,7 +239,7 @@ pub fn spawn(
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
-    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner, shared.who));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -390,6 +403,7 @@ impl Bastion {
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
             Command::Unreachable => self.lifecycle.handle_unreachable(now),
+            Command::Dismiss => self.lifecycle.handle_dismissal(now),
             Command::Reset => self.lifecycle.handle_reset(now),
             Command::Leave(reply) => {
                 self.lifecycle.leave_at_shutdown();

@@ -17,9 +17,10 @@ pub fn phase(state: &State) -> String {
         }
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
-        State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
-            "counting sessions".to_owned()
-        }
+        State::Leaving(
+            _,
+            Farewell::Counting | Farewell::CountingHopeless | Farewell::CountingWorn,
+        ) => "counting sessions".to_owned(),
         State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => {
             "stopping the task".to_owned()
         }

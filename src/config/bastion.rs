@@ -5,9 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, aws, launch, network, raw,
+    Aws, Bastion, Mode, OnShutdown, aws,
+    duration::RawDuration,
+    error::Complaint,
+    launch, network, raw,
     scope::{self, Report, Scope, Section},
-    warm,
+    task_overrides, warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
@@ -16,6 +19,7 @@ const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
 const MAX_SESSIONS: usize = 4;
 /// The quota of sessions in a container is 20, and adjustable.
 const MOST_SESSIONS: i64 = 200;
+const LEAST_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
@@ -46,6 +50,17 @@ fn one(
     let own = raw
         .aws
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
+    let overrides = raw
+        .overrides
+        .map(|overrides| task_overrides::check(overrides, &section, report));
+    let overrides = overrides.unwrap_or_default();
+    let launch = launch::Raw {
+        capacity_provider: raw.capacity_provider,
+        platform_version: raw.platform_version,
+        tags: raw.tags,
+        propagate_tags: raw.propagate_tags,
+        group: raw.group,
+    };
     let mut scope = report.scope(section);
     let cluster = scope.required(
         "cluster",
@@ -68,15 +83,11 @@ fn one(
             raw.security_groups,
             raw.assign_public_ip,
         ),
-        launch: launch::check(
-            &mut scope,
-            raw.capacity_provider,
-            raw.platform_version,
-            raw.tags,
-        ),
+        launch: launch::check(&mut scope, launch, overrides),
         container: scope.text("container", raw.container),
         max_sessions_per_container: max_sessions(&mut scope, raw.max_sessions_per_container),
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
+        max_lifetime: max_lifetime(&mut scope, raw.max_lifetime),
         mode: scope.word(
             "mode",
             raw.mode,
@@ -91,6 +102,17 @@ fn one(
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
+}
+
+/// Ten minutes before it is over the task is not used any more, and a start should be worth its while.
+fn max_lifetime(scope: &mut Scope, raw: Option<Spanned<RawDuration>>) -> Option<Duration> {
+    let span = raw.as_ref()?.span();
+    let lifetime = scope.duration("max_lifetime", raw, LEAST_LIFETIME);
+    if lifetime < LEAST_LIFETIME {
+        let complaint = Complaint::new("must be 30m at least");
+        scope.wrong("max_lifetime", span, complaint);
+    }
+    Some(lifetime)
 }
 
 fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {

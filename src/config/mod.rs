@@ -31,6 +31,7 @@ mod scope;
 mod selector;
 pub mod settings;
 pub mod suggest;
+mod task_overrides;
 mod tunnel;
 mod warm;
 
@@ -44,6 +45,7 @@ pub use prices::Prices;
 pub use schema::schema;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
+pub use task_overrides::{ContainerOverride, Overrides};
 pub use warm::{Warm, keep_for};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
@@ -96,6 +98,8 @@ pub struct AssumeRole {
     pub duration: Option<Duration>,
     /// Who is behind it, for CloudTrail; it stays for the whole chain.
     pub source_identity: Option<String>,
+    /// The MFA device of which the first role wants a code.
+    pub mfa_serial: Option<String>,
 }
 
 impl Default for Aws {
@@ -131,6 +135,8 @@ pub struct Bastion {
     pub max_sessions_per_container: usize,
     /// How long the task rests unused before it is stopped; 15 min by default.
     pub idle_stop: Duration,
+    /// How old a task may become before it is replaced in a calm moment; `None`: as old as it likes.
+    pub max_lifetime: Option<Duration>,
     /// Whose tasks may be used.
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
@@ -142,7 +148,7 @@ pub struct Bastion {
 }
 
 /// How a task is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
     pub capacity_provider: Option<String>,
@@ -150,6 +156,26 @@ pub struct Launch {
     pub platform_version: Option<String>,
     /// Tags besides those that tell bastions apart.
     pub tags: BTreeMap<String, String>,
+    /// Whether the task has the tags of its definition as well; true by default.
+    pub propagate_tags: bool,
+    /// The group that ECS shows it in; `None`: that of its family.
+    pub group: Option<String>,
+    /// What is different from the task definition.
+    pub overrides: Overrides,
+}
+
+impl Default for Launch {
+    /// What a bastion that says nothing gets.
+    fn default() -> Self {
+        Self {
+            capacity_provider: None,
+            platform_version: None,
+            tags: BTreeMap::new(),
+            propagate_tags: true,
+            group: None,
+            overrides: Overrides::default(),
+        }
+    }
 }
 
 /// Whose task a bastion may use.

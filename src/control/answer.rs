@@ -16,7 +16,7 @@ use super::{
     Command, Door, Goal, Refusal,
     call::Call,
     code::Code,
-    follow, openapi,
+    follow, mfa, openapi,
     query::Query,
     routes::Miss,
     wait::{self, LONGEST_WAIT, WAIT},
@@ -56,6 +56,7 @@ pub(super) async fn to(
         Call::Hold => hold(door, name).await,
         Call::Orphans => orphans(door, false).await,
         Call::EndOrphans => orphans(door, true).await,
+        Call::Mfa => mfa(door, query).await,
         Call::Events => follow::events(door, query, closing),
         Call::Logs => follow::logs(door, query, closing).await,
         Call::Config => config(door),
@@ -158,6 +159,22 @@ async fn hold(door: &Door, name: &str) -> Result<Answer, Box<Refusal>> {
 async fn orphans(door: &Door, end: bool) -> Result<Answer, Box<Refusal>> {
     let found = obeyed(door, |reply| Command::Orphans { end, reply }).await?;
     Ok(ok(&found))
+}
+
+/// Gives the code to the account that waits for it.
+async fn mfa(door: &Door, query: &Query) -> Result<Answer, Box<Refusal>> {
+    let code = mfa::read(query)?;
+    let bastion = query.text("bastion").map(str::to_owned);
+    if let Some(name) = &bastion {
+        find_bastion(door, name)?;
+    }
+    obeyed(door, |reply| Command::Mfa {
+        bastion,
+        code,
+        reply,
+    })
+    .await?;
+    Ok(ok(&openapi::Ending { state: "taken" }))
 }
 
 async fn shutdown(door: &Door) -> Result<Answer, Box<Refusal>> {

@@ -15,6 +15,7 @@ pub(super) enum Call {
     Hold,
     Orphans,
     EndOrphans,
+    Mfa,
     Events,
     Logs,
     Config,
@@ -41,6 +42,8 @@ pub(super) enum Kind {
     Duration,
     /// A span of time, or a moment in RFC 3339.
     Moment,
+    /// Six digits.
+    Digits,
     /// A whole number.
     Number,
     /// `true` or `false`.
@@ -86,6 +89,17 @@ const SINCE: Word = Word {
     says: "Only what is not older than so long, or than a moment.",
 };
 
+const CODE: Word = Word {
+    name: "code",
+    kind: Kind::Digits,
+    says: "The six digits that the device shows. Each code is good once.",
+};
+const BASTION: Word = Word {
+    name: "bastion",
+    kind: Kind::Name,
+    says: "The bastion whose account it is for, where several wait.",
+};
+
 impl Call {
     /// The words that it takes.
     pub fn words(self) -> &'static [Word] {
@@ -93,6 +107,7 @@ impl Call {
             Self::Up => &[FOR],
             Self::Wait | Self::WaitForAll => &[GOAL, TIMEOUT],
             Self::Connections => &[TUNNEL],
+            Self::Mfa => &[CODE, BASTION],
             Self::Events => &[LAST, FOLLOW],
             Self::Logs => &[LAST, SINCE, FOLLOW],
             Self::Status
@@ -143,6 +158,9 @@ impl Call {
                 "Tasks and sessions that a daemon of ours started and that none looks after."
             }
             Self::EndOrphans => "The same, and ends them.",
+            Self::Mfa => {
+                "Gives a code of an MFA device to the role that waits for it. Answers when AWS has taken it."
+            }
             Self::Events => {
                 "Changes of state, as newline-delimited JSON, an event a line. With `follow=false` it ends after the \
                  last; a reader that is too slow is dropped, and a line of the kind `stream` says so."

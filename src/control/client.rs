@@ -218,6 +218,19 @@ impl Client {
         self.call(method, path, LONGEST_CALL).await
     }
 
+    /// Gives a code of an MFA device, for the account of a bastion if one is named.
+    ///
+    /// # Errors
+    /// When no account waits for one, several do, AWS does not take it, or there is no answer in 1 min.
+    pub async fn mfa(&self, code: &str, bastion: Option<&str>) -> Result<(), Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("code", code);
+        bastion.map(|name| query.append_pair("bastion", name));
+        let path = format!("/v1/mfa?{}", query.finish());
+        let _: serde_json::Value = self.call(Method::POST, &path, DOWN).await?;
+        Ok(())
+    }
+
     /// Has the daemon restart as the program that its file holds now; it goes on ending after the answer.
     ///
     /// # Errors

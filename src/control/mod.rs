@@ -15,6 +15,7 @@ pub mod client;
 pub(crate) mod code;
 mod follow;
 mod guard;
+mod mfa;
 mod openapi;
 mod query;
 mod refusal;
@@ -31,6 +32,7 @@ use crate::{
     events::Events,
     status::{Connection, InForce, Orphan, Problem, Reloaded, Status},
 };
+pub use mfa::MfaCode;
 pub use refusal::Refusal;
 pub use wait::Goal;
 
@@ -149,6 +151,15 @@ pub enum Command {
         end: bool,
         /// What was found.
         reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>,
+    },
+    /// Assume the role of an account with a code of an MFA device.
+    Mfa {
+        /// The bastion whose account it is, if one was named.
+        bastion: Option<String>,
+        /// The code.
+        code: MfaCode,
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
     },
     /// Restart the daemon as a new program; replied to when it is on its way, or why it cannot be.
     RestartDaemon {

@@ -82,6 +82,7 @@ fn parameter(word: &Word) -> Value {
         Kind::Name => json!({ "type": "string" }),
         Kind::Duration => json!({ "type": "string", "examples": ["90s", "15m", "1h30m"] }),
         Kind::Moment => json!({ "type": "string", "examples": ["10m", "2026-11-28T09:00:00Z"] }),
+        Kind::Digits => json!({ "type": "string", "pattern": "^[0-9]{6}$" }),
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
@@ -117,6 +118,7 @@ fn answer(
             of::<Event>(generator),
         ),
         Call::Logs => ("200", "text/plain", "Lines of the log.", text()),
+        Call::Mfa => json("AWS has taken it.", of::<Ending>(generator)),
         Call::RestartDaemon | Call::Shutdown => (
             "202",
             "application/json",
@@ -130,10 +132,10 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// The answer to a request to stop, or to restart.
+/// What has become of a request that has no other answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ending {
-    /// `stopping`, or `restarting`.
+    /// `stopping`, `restarting`, or `taken`.
     pub state: &'static str,
 }
 

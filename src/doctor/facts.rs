@@ -157,6 +157,8 @@ pub fn quota_code(config: &config::Bastion) -> &'static str {
 /// The network around a bastion.
 #[derive(Clone, Debug)]
 pub struct Network {
+    /// Where the task runs, by ids.
+    pub place: Known<aws::Network>,
     /// The configured subnets that exist.
     pub subnets: Known<Vec<Subnet>>,
     /// The route tables of their VPC.
@@ -184,6 +186,7 @@ impl Network {
     /// Nothing is known, for this reason.
     pub fn unknown(gap: &Gap) -> Self {
         Self {
+            place: Err(gap.clone()),
             subnets: Err(gap.clone()),
             route_tables: Err(gap.clone()),
             endpoints: Err(gap.clone()),

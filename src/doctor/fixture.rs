@@ -1,7 +1,7 @@
 //! Facts that are all well, for the tests of judges to spoil.
 
 use crate::aws::{
-    AgentStatus, Cluster, Container, ContainerDefinition, Definition, Identity, Task,
+    self, AgentStatus, Cluster, Container, ContainerDefinition, Definition, Identity, Task,
 };
 use crate::config::Config;
 use crate::doctor::check::Gap;
@@ -102,6 +102,7 @@ pub fn bastion() -> Bastion {
         connected: Err(Gap::Needs("a running task")),
         sessions: Err(Gap::Needs("a running task")),
         network: Network {
+            place: Ok(aws::Network::by_ids(&config().bastions["dev"].network).unwrap()),
             subnets: Ok(Vec::new()),
             route_tables: Ok(Vec::new()),
             endpoints: Ok(Vec::new()),

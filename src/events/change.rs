@@ -139,7 +139,9 @@ impl Change {
 fn tunnel(now: &Tunnel) -> Change {
     let change = Change::new(EventKind::Tunnel, &now.name, word(now.state));
     match now.state {
-        TunnelState::NeedsLogin | TunnelState::Failed => change.told(now.last_error.as_ref()),
+        TunnelState::NeedsLogin | TunnelState::NeedsMfaCode | TunnelState::Failed => {
+            change.told(now.last_error.as_ref())
+        }
         TunnelState::Reconnecting => Change {
             detail: now.detail.clone(),
             ..change

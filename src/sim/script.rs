@@ -24,6 +24,8 @@ pub struct Script {
     pub region: String,
     /// Account id, twelve digits.
     pub account: String,
+    /// The codes with which roles may be assumed, each once; without any, no MFA is asked for.
+    pub mfa_codes: Vec<String>,
     /// RoleSessionName of the caller: the first part of every session id.
     pub caller: String,
     /// Clusters that exist, by name.
@@ -85,6 +87,7 @@ impl Default for Script {
         Self {
             region: "ap-northeast-1".into(),
             account: "123456789012".into(),
+            mfa_codes: Vec::new(),
             caller: "developer".into(),
             clusters: vec!["backend".into()],
             task_definitions: vec![TaskDefinition::default()],

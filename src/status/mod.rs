@@ -149,6 +149,8 @@ pub enum TunnelState {
     Reconnecting,
     /// AWS wants the user to sign in.
     NeedsLogin,
+    /// The role wants a code of the user's MFA device.
+    NeedsMfaCode,
     /// None of its addresses could be bound; tried again meanwhile.
     PortBusy,
     /// The last attempt failed; the next connection tries again.

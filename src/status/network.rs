@@ -1,9 +1,10 @@
 //! Where a bastion's task runs, and why there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One thing of the network that was chosen for a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Chosen {
     /// What it is.
     pub kind: ChosenKind,
@@ -14,7 +15,7 @@ pub struct Chosen {
 }
 
 /// What was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChosenKind {
     /// A subnet.

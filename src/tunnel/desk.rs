@@ -270,6 +270,9 @@ impl Tunnel {
                 let reason = Reason::new("tunnel_down", "the tunnel was taken down");
                 self.reset_waiting(&reason);
                 self.end_sessions(&reason);
+                if let Some(bastion) = &self.bastion {
+                    bastion.dismiss();
+                }
                 match self.sessions.is_empty() {
                     true => drop(reply.send(Ok(()))),
                     false => self.ending.push(reply),

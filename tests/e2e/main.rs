@@ -24,6 +24,7 @@ mod ending;
 mod idle;
 mod local;
 mod lost_launch;
+mod mfa;
 mod network;
 mod opening;
 mod outage;

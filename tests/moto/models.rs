@@ -12,7 +12,7 @@ use std::{
 
 use bastiond::{
     aws::{Aws, Desired, Filter, Question, RunTask, SessionId, Source, Timeouts},
-    config::{self, Config, Remote},
+    config::{self, Config, ContainerOverride, Overrides, Remote},
     net::Net,
 };
 use bytes::Bytes;
@@ -196,8 +196,12 @@ async fn every_call(endpoint: &str) {
     let _ = aws.security_groups(&filters).await;
     let _ = aws.security_group_rules(&filters[1..]).await;
     let _ = aws.vpc_endpoints(&[]).await;
-    let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
-    let _ = account(endpoint, role).await.identity().await;
+    let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"\n\
+                mfa_serial = \"arn:aws:iam::123456789012:mfa/me\"";
+    let _ = account(endpoint, role)
+        .await
+        .give_mfa_code("123456".into())
+        .await;
 }
 
 /// What only the doctor asks.
@@ -237,6 +241,9 @@ fn run() -> RunTask {
             ("bastiond:stack".to_owned(), "my_stack-1.x".to_owned()),
             ("bastiond:owner".to_owned(), "me@example.com".to_owned()),
         ]),
+        propagate_tags: true,
+        group: Some("bastions".into()),
+        overrides: overrides(),
         client_token: "x".repeat(64),
     }
 }
@@ -348,4 +355,22 @@ fn validate(python: &Path, records: &[Record]) -> String {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", output.status);
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// Everything that a task may have otherwise.
+fn overrides() -> Overrides {
+    let bastion = ContainerOverride {
+        command: Some(vec!["sleep".into(), "60".into()]),
+        environment: [("IDLE".to_owned(), "5".to_owned())].into(),
+        cpu: Some(128),
+        memory: Some(256),
+    };
+    Overrides {
+        cpu: Some(512),
+        memory: Some(1024),
+        ephemeral_storage: Some(30),
+        task_role_arn: Some("arn:aws:iam::123456789012:role/task".into()),
+        execution_role_arn: Some("arn:aws:iam::123456789012:role/execution".into()),
+        containers: [("bastion".to_owned(), bastion)].into(),
+    }
 }

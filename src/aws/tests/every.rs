@@ -98,6 +98,9 @@ fn run() -> RunTask {
         platform_version: None,
         started_by: "bastiond/shared".into(),
         tags: BTreeMap::new(),
+        propagate_tags: true,
+        group: None,
+        overrides: config::Overrides::default(),
         client_token: "token".into(),
     }
 }

@@ -5,6 +5,7 @@ use super::steps::AGENT_CONNECT_DEADLINE;
 use super::*;
 
 mod random;
+mod worn;
 use crate::status::Reason;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,6 +15,7 @@ fn settings() -> Settings {
         idle_stop: 900 * SECOND,
         shared: true,
         stop_on_shutdown: true,
+        max_age: None,
         pace: 1.0,
         seed: 7,
     }
@@ -44,6 +46,7 @@ fn up(arn: &str, agent: Agent) -> Sighting {
         phase: Phase::Up {
             targets: vec![format!("ecs:{arn}")],
             agent,
+            age: Duration::ZERO,
         },
     }
 }

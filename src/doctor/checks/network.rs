@@ -99,11 +99,15 @@ fn existing(bastion: &Bastion) -> Result<&[Subnet], Gap> {
 }
 
 fn subnets(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let found = known(&bastion.network.subnets)?;
     let region = &bastion.region;
     let list = format!("aws ec2 describe-subnets --region {region}");
+    let place = match &bastion.network.place {
+        Err(Gap::Failed(why)) => return Ok(Verdict::fail(why).fill("what", list)),
+        place => known(place)?,
+    };
+    let found = known(&bastion.network.subnets)?;
     let is_missing = |id: &&String| !found.iter().any(|subnet| subnet.id == **id);
-    if let Some(missing) = bastion.config.subnets.iter().find(is_missing) {
+    if let Some(missing) = place.subnets.iter().find(is_missing) {
         let evidence = format!("there is no {missing} in {region}");
         return Ok(Verdict::fail(evidence).fill("what", list));
     }
@@ -130,8 +134,9 @@ fn subnets(bastion: &Bastion) -> Result<Verdict, Gap> {
 
 fn route(bastion: &Bastion) -> Result<Verdict, Gap> {
     let tables = known(&bastion.network.route_tables)?;
+    let place = known(&bastion.network.place)?;
     for subnet in existing(bastion)? {
-        if ways::of(subnet, tables) == Way::Public && !bastion.config.assign_public_ip {
+        if ways::of(subnet, tables) == Way::Public && !place.assign_public_ip {
             let evidence = format!(
                 "the way out of {} is an internet gateway, and the task has no public address",
                 subnet.id
@@ -230,7 +235,7 @@ fn unusable(
         return Ok(Some(Verdict::fail(evidence).fill("what", what)));
     }
     let rules = known(&bastion.network.rules)?;
-    let ours = &bastion.config.security_groups;
+    let ours = &known(&bastion.network.place)?.security_groups;
     if endpoint.groups.is_empty() || ours.is_empty() {
         return Ok(None);
     }
@@ -294,7 +299,7 @@ fn layers(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 fn egress(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let ours = &bastion.config.security_groups;
+    let ours = &known(&bastion.network.place)?.security_groups;
     let Some(first) = ours.first() else {
         return Ok(Verdict::ok("the default group of the VPC"));
     };

@@ -2,7 +2,7 @@
 
 use super::{Gatherer, network, policy};
 use crate::aws::{Aws, Definition, Desired, Error, Identity, Task};
-use crate::bastion::{family, of_bastion};
+use crate::bastion::of_bastion;
 use crate::config;
 use crate::doctor::check::{Gap, Known};
 use crate::doctor::facts::{Bastion, Network, Policies, quota_code};
@@ -42,7 +42,11 @@ pub async fn bastion(
         stopped,
         Box::pin(network::network(gatherer, config, aws))
     );
-    let running = running.map(|tasks| of_bastion(tasks, config, &platform::local_user()));
+    let running = match (running, &network.place) {
+        (Ok(tasks), Ok(place)) => Ok(of_bastion(tasks, config, place, &platform::local_user())),
+        (Err(gap), _) => Err(gap),
+        (_, Err(gap)) => Err(gap.clone()),
+    };
     let quota = aws.fargate_quota(quota_code(config));
     let (log_groups, (connected, sessions), policies, quota) = tokio::join!(
         log_groups(gatherer, aws, &definition),
@@ -99,7 +103,7 @@ async fn tasks(
     aws: &Aws,
     desired: Desired,
 ) -> Known<Vec<Task>> {
-    let listed = aws.list_tasks(&config.cluster, Some(family(config)), desired);
+    let listed = aws.list_tasks(&config.cluster, Some(config.family()), desired);
     let listed = async {
         match listed.await {
             Err(error) if is_no_cluster(&error) => Ok(None),

@@ -1,17 +1,29 @@
 //! The network around a bastion.
 
 use super::Gatherer;
-use crate::aws::{Aws, Filter};
+use crate::aws::{self, Aws, Filter};
 use crate::config;
 use crate::doctor::check::Gap;
 use crate::doctor::facts::Network;
 
 /// Asks for it: the subnets tell the VPC, and the endpoints the groups.
 pub async fn network(gatherer: &Gatherer, config: &config::Bastion, aws: &Aws) -> Network {
-    let of_ids = [Filter::new("subnet-id", &config.subnets)];
-    let subnets = gatherer
-        .ask("ec2:DescribeSubnets", aws.subnets(&of_ids))
-        .await;
+    let place = match aws::Network::by_ids(&config.network) {
+        Some(place) => Ok(place),
+        None => {
+            let asked = aws.network(&config.network, config.family());
+            gatherer.ask("ec2:DescribeSubnets", asked).await
+        }
+    };
+    let subnets = match &place {
+        Ok(place) => {
+            let of_ids = [Filter::new("subnet-id", &place.subnets)];
+            gatherer
+                .ask("ec2:DescribeSubnets", aws.subnets(&of_ids))
+                .await
+        }
+        Err(gap) => Err(gap.clone()),
+    };
     let first = subnets.as_ref().ok().and_then(|it| it.first());
     let vpc = first.map(|subnet| subnet.vpc.clone());
     let of_vpc = vpc.map(|vpc| [Filter::new("vpc-id", [vpc])]);
@@ -26,7 +38,8 @@ pub async fn network(gatherer: &Gatherer, config: &config::Bastion, aws: &Aws) -
             gatherer.ask("ec2:DescribeVpcEndpoints", aws.vpc_endpoints(of_vpc))
         ),
     };
-    let mut groups = config.security_groups.clone();
+    let groups = place.as_ref().map(|place| place.security_groups.clone());
+    let mut groups = groups.unwrap_or_default();
     let of_endpoints = endpoints.iter().flatten().flat_map(|it| &it.groups);
     groups.extend(of_endpoints.cloned());
     groups.sort();
@@ -40,6 +53,7 @@ pub async fn network(gatherer: &Gatherer, config: &config::Bastion, aws: &Aws) -
         }
     };
     Network {
+        place,
         subnets,
         route_tables,
         endpoints,

@@ -159,6 +159,10 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
             Command::Keep { tunnel, time } => {
                 noted.push(format!("keep {tunnel} {}s", time.as_secs()));
             }
+            Command::Mfa { bastion, reply, .. } => {
+                noted.push(format!("mfa {}", bastion.unwrap_or_default()));
+                reply.send(Ok(())).unwrap();
+            }
             Command::Orphans { end, reply } => {
                 noted.push(format!("orphans {end}"));
                 reply.send(Ok(Vec::new())).unwrap();
