@@ -5,6 +5,7 @@ use super::steps::AGENT_CONNECT_DEADLINE;
 use super::*;
 
 mod random;
+mod schedule;
 mod worn;
 use crate::status::Reason;
 
