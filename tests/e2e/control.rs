@@ -215,7 +215,7 @@ async fn the_log_is_read_and_followed_and_the_configuration_shown() {
     hang_up(client);
     process.signal(rustix::process::Signal::TERM);
     assert!(process.ended().await.success());
-    while within("the end", new.next())
+    while within("the end", lines.next())
         .await
         .expect("an end")
         .is_some()
