@@ -17,6 +17,7 @@ pub mod paths;
 pub mod platform;
 pub mod proto;
 pub mod session;
+pub mod setup;
 pub mod shell;
 pub mod signals;
 pub mod sim;

@@ -12,7 +12,7 @@ use bastiond::{
     logs::{self, Stderr},
     paths::Paths,
     platform::network,
-    shell,
+    setup, shell,
     signals::{self, Hangup},
     start,
 };
@@ -37,6 +37,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run(&places(args.config)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Init(args) => {
+            let path = places(args.config.clone())?.config;
+            set_up(setup::init(args, &path))
+        }
+        Command::Infra(command) => {
+            let path = places(command.config().cloned())?.config;
+            set_up(setup::infra(command, &path))
+        }
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
@@ -116,6 +124,16 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
         signals::cancel_on_signal(cancel.clone(), Hangup::Ends)?;
         demo::run(args, cancel).await
     })
+}
+
+/// No signal is caught: Ctrl-C ends it at once. At a question nothing has been changed, and what CloudFormation works on
+/// goes on without it.
+fn set_up(done: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    logs::on_demand();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(done)
 }
 
 /// Its configuration is optional: an instance can be reached without one.

@@ -24,6 +24,7 @@ mod sign;
 mod signin;
 mod source;
 mod ssm;
+mod stack;
 mod task;
 mod vpc;
 
@@ -46,13 +47,14 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::Address;
+pub use database::{Address, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
+pub use stack::{ChangeSet, Stack, StackEvent};
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,

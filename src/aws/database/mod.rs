@@ -5,6 +5,7 @@
 //! mistyped.
 
 mod choose;
+mod list;
 mod problem;
 mod record;
 
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::config::{Database, Role, Selector, Which};
 use choose::{Place, choose, read_only};
+pub use list::{Listed, Listing};
 use problem::Problem;
 use record::{Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse};
 

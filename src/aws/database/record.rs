@@ -93,6 +93,10 @@ impl Record for Cluster {
 }
 
 impl Cluster {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
     /// A custom endpoint's name is the first label of its host.
     fn custom(&self, name: &str) -> Result<&str, Problem> {
         let hosts = items(&self.custom_endpoints).iter();
@@ -112,8 +116,22 @@ pub(super) struct Instance {
     id: String,
     #[serde(rename = "DBInstanceStatus")]
     status: Option<String>,
+    #[serde(rename = "DBClusterIdentifier")]
+    cluster: Option<String>,
+    #[serde(default)]
+    engine: String,
     endpoint: Option<Endpoint>,
     tag_list: Option<Items<Tag>>,
+}
+
+impl Instance {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    pub(super) fn is_of_a_cluster(&self) -> bool {
+        text(&self.cluster).is_some()
+    }
 }
 
 impl Record for Instance {

@@ -56,6 +56,7 @@ pub(super) enum Service {
     ElastiCache,
     Redshift,
     Ec2,
+    CloudFormation,
 }
 
 /// What services of the Query protocol do differently.
@@ -75,6 +76,7 @@ impl Service {
             Self::ElastiCache => "elasticache",
             Self::Redshift => "redshift",
             Self::Ec2 => "ec2",
+            Self::CloudFormation => "cloudformation",
         }
     }
 
@@ -85,13 +87,14 @@ impl Service {
             Self::ElastiCache => "2015-02-02",
             Self::Redshift => "2012-12-01",
             Self::Ec2 => "2016-11-15",
+            Self::CloudFormation => "2010-05-15",
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
             Self::Ec2 => Dialect::Ec2,
-            Self::Rds | Self::ElastiCache | Self::Redshift => Dialect::Plain,
+            Self::Rds | Self::ElastiCache | Self::Redshift | Self::CloudFormation => Dialect::Plain,
         }
     }
 }
