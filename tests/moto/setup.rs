@@ -129,18 +129,21 @@ pub fn init(moto: &Server, path: &Path) -> Command {
 }
 
 pub fn command(moto: &Server, path: &Path, words: &[&str]) -> Command {
+    let mut command = without_config(moto, path, words);
+    command.arg("--config").arg(path);
+    command
+}
+
+/// The same for commands that write none.
+pub fn without_config(moto: &Server, path: &Path, words: &[&str]) -> Command {
+    let home = path.parent().and_then(Path::parent).expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_bastiond"));
     command
         .args(words)
         .args(["--region", "eu-west-1", "--endpoint-url"])
         .arg(format!("http://{}", moto.address))
-        .arg("--config")
-        .arg(path)
         .env_clear()
-        .env(
-            "HOME",
-            path.parent().expect("a folder").parent().expect("a folder"),
-        )
+        .env("HOME", home)
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("TERM", "dumb")
         .env("AWS_ACCESS_KEY_ID", "AKIATESTTESTTESTTEST")
