@@ -38,9 +38,6 @@ pub enum Command {
         bastiond init --stack bastiond --database rds-cluster:app --listen 55432\n\n\
         A file that is there already is left as it is, unless you say otherwise")]
     Init(Init),
-    /// What a bastion needs in AWS: make, show and delete its CloudFormation stack
-    #[command(subcommand)]
-    Infra(Infra),
     /// Show a whole tunnel on this machine, without an AWS account
     #[command(after_help = "Examples:\n  \
         bastiond demo, then: curl localhost:55432\n  \
@@ -140,115 +137,6 @@ pub struct InAws {
     /// One endpoint for all of AWS's services: for tests and gateways
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
-}
-
-/// `bastiond infra`
-#[derive(Clone, Debug, Subcommand)]
-pub enum Infra {
-    /// Make or update the stack, and write the configuration
-    #[command(after_help = "Examples:\n  \
-        bastiond infra deploy                              asks which database\n  \
-        bastiond infra deploy --database rds-cluster:app --dry-run\n\n\
-        It shows what it would make and what that costs, and asks. It can be run again after any interruption.")]
-    Deploy(Box<Deploy>),
-    /// Print the CloudFormation template
-    #[command(after_help = "Example: bastiond infra template > bastion.yaml")]
-    Template,
-    /// Show the stack and what it tells of itself
-    Status(InfraStatus),
-    /// End the stack's tasks, and delete it
-    Delete(InfraDelete),
-}
-
-impl Infra {
-    /// The configuration file, where one is written.
-    pub fn config(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Deploy(options) => options.config.as_ref(),
-            Self::Template | Self::Status(_) | Self::Delete(_) => None,
-        }
-    }
-}
-
-/// `bastiond infra deploy`
-#[derive(Clone, Debug, Args)]
-pub struct Deploy {
-    /// The stack's name
-    #[arg(long, value_name = "NAME", default_value = "bastiond", value_parser = stack_name)]
-    pub stack: String,
-    /// The database: its host, or by id as in rds-cluster:app
-    #[arg(long, value_name = "HOST")]
-    pub database: Option<String>,
-    /// Its port, where AWS does not tell it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), requires = "database")]
-    pub port: Option<u16>,
-    /// Its VPC, where AWS does not tell it
-    #[arg(long, value_name = "ID")]
-    pub vpc: Option<String>,
-    /// Its security group, where AWS does not tell it
-    #[arg(long, value_name = "ID")]
-    pub security_group: Option<String>,
-    /// A subnet for the task, instead of those that are found; may be repeated
-    #[arg(long, value_name = "ID")]
-    pub subnet: Vec<String>,
-    /// The tunnel's local port
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub listen: Option<u16>,
-    /// The tunnel's name
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Show what would be made, and make nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Make it without asking
-    #[arg(long)]
-    pub yes: bool,
-    /// Write over a configuration that is there already
-    #[arg(long)]
-    pub force: bool,
-    /// Where in AWS.
-    #[command(flatten)]
-    pub aws: InAws,
-    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
-    #[arg(long, value_name = "PATH")]
-    pub config: Option<PathBuf>,
-}
-
-/// `bastiond infra status`
-#[derive(Clone, Debug, Args)]
-pub struct InfraStatus {
-    /// The stack's name
-    #[arg(long, value_name = "NAME", default_value = "bastiond")]
-    pub stack: String,
-    /// Where in AWS.
-    #[command(flatten)]
-    pub aws: InAws,
-}
-
-/// `bastiond infra delete`
-#[derive(Clone, Debug, Args)]
-pub struct InfraDelete {
-    /// The stack's name
-    #[arg(long, value_name = "NAME", default_value = "bastiond")]
-    pub stack: String,
-    /// Delete it without asking
-    #[arg(long)]
-    pub yes: bool,
-    /// Where in AWS.
-    #[command(flatten)]
-    pub aws: InAws,
-}
-
-/// What all names of the stack's parts can begin with.
-fn stack_name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let is_name = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(plain)
-        && (2..=25).contains(&text.len());
-    match is_name {
-        true => Ok(text.to_owned()),
-        false => Err("2 to 25 small letters, digits and `-`, beginning with a letter".to_owned()),
-    }
 }
 
 /// `bastiond init`

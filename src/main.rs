@@ -42,10 +42,6 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             let path = to_write(args.config.clone())?;
             set_up(setup::init(args, &path))
         }
-        Command::Infra(command) => {
-            let path = to_write(command.config().cloned())?;
-            set_up(setup::infra(command, &path))
-        }
         Command::Config(command) => settings::run(command, sources),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()

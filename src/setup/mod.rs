@@ -11,9 +11,7 @@ mod bastion;
 mod database;
 mod draft;
 mod file;
-mod infra;
 mod init;
 mod port;
 
-pub use infra::run as infra;
 pub use init::run as init;

@@ -4,7 +4,6 @@
 //! moto is known not to do as AWS does is not asked: custom endpoints, endpoints of proxies, DocumentDB's clusters,
 //! readers of caches.
 
-mod infra;
 mod models;
 #[path = "../support/operations.rs"]
 mod operations;

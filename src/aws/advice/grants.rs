@@ -78,6 +78,7 @@ impl Grant {
 
 const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
 const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
+const STACKS: &[&str] = &["arn:{p}:cloudformation:{r}:{a}:stack/*"];
 const NAMED: &[&str] = &["{named}"];
 /// AWS's own documents have no account.
 const TUNNEL: &[&str] = &[
@@ -164,6 +165,48 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
+    Grant::new(
+        &["DescribeStacks"],
+        "cloudformation:DescribeStacks",
+        "ReadStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["CreateChangeSet"],
+        "cloudformation:CreateChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeChangeSet"],
+        "cloudformation:DescribeChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["ExecuteChangeSet"],
+        "cloudformation:ExecuteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteChangeSet"],
+        "cloudformation:DeleteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeStackEvents"],
+        "cloudformation:DescribeStackEvents",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteStack"],
+        "cloudformation:DeleteStack",
+        "DeployStack",
+    )
+    .on(STACKS),
     Grant::new(
         &["DescribeSubnets"],
         "ec2:DescribeSubnets",
@@ -395,7 +438,7 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         for grant in GRANTS {
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
-            let is_elsewhere = grant.sid == "AssumeRole";
+            let is_elsewhere = ["AssumeRole", "DeployStack"].contains(&grant.sid);
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }
     }
