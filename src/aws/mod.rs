@@ -54,7 +54,7 @@ pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
-pub use stack::{ChangeSet, Stack, StackEvent};
+pub use stack::Stack;
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,

@@ -126,9 +126,14 @@ impl Setup<'_> {
             return self.by_hand();
         };
         match aws.stack(stack).await {
+            Ok(Some(stack)) if stack.outputs.is_empty() => bail!(
+                "the stack `{}` is {} and tells nothing of itself\nhint: wait until it is complete",
+                stack.name,
+                stack.status
+            ),
             Ok(Some(stack)) => of_outputs(&stack.name, &stack.outputs).map_err(|why| anyhow!(why)),
             Ok(None) => bail!(
-                "there is no stack `{stack}` in {}\nhint: bastiond infra deploy --stack {stack}",
+                "there is no stack `{stack}` in {}\nhint: deploy infra/bastion.yaml first, or give another --region",
                 aws.region()
             ),
             Err(error) if self.person.is_there() => {

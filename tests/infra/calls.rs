@@ -82,18 +82,6 @@ pub const CALLS: &[Call] = &[
     call("DescribeVpcEndpoints", "ec2:DescribeVpcEndpoints", "*", &[]),
 ];
 
-/// What makes, follows and deletes the stack `s`.
-#[rustfmt::skip]
-pub const DEPLOY_CALLS: &[Call] = &[
-    call("DescribeStacks", "cloudformation:DescribeStacks", STACK, &[]),
-    call("CreateChangeSet", "cloudformation:CreateChangeSet", STACK, &[]),
-    call("DescribeChangeSet", "cloudformation:DescribeChangeSet", STACK, &[]),
-    call("ExecuteChangeSet", "cloudformation:ExecuteChangeSet", STACK, &[]),
-    call("DeleteChangeSet", "cloudformation:DeleteChangeSet", STACK, &[]),
-    call("DescribeStackEvents", "cloudformation:DescribeStackEvents", STACK, &[]),
-    call("DeleteStack", "cloudformation:DeleteStack", STACK, &[]),
-];
-
 /// What each operation on nodes needs: targets of `i-…` and `mi-…`, with their tag.
 #[rustfmt::skip]
 pub const NODE_CALLS: &[Call] = &[

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::{
-    calls::{CALLS, Call, DEPLOY_CALLS, FREE, NODE_CALLS},
+    calls::{CALLS, Call, FREE, NODE_CALLS},
     infra,
     matcher::{Request, allows, listed},
     operations, programs,
@@ -37,7 +37,6 @@ fn every_call_is_in_the_table_of_calls() {
     let mut known: BTreeSet<&str> = CALLS
         .iter()
         .chain(NODE_CALLS)
-        .chain(DEPLOY_CALLS)
         .map(|it| it.operation)
         .collect();
     known.extend(FREE);
@@ -60,11 +59,6 @@ fn the_operator_policy_allows_every_call_and_nothing_can_be_left_out() {
 #[test]
 fn the_policy_for_nodes_allows_what_they_need_and_nothing_can_be_left_out() {
     holds_tightly("nodes.json", NODE_CALLS);
-}
-
-#[test]
-fn the_policy_for_deploying_allows_what_it_calls_and_nothing_can_be_left_out() {
-    holds_tightly("deploy.json", DEPLOY_CALLS);
 }
 
 /// A task of somebody else's, a role for something else, a document that opens a shell.
@@ -178,11 +172,7 @@ fn the_templates_have_these_policies() {
         .into_iter()
         .filter(|it| !made.contains_key(it))
         .collect();
-    assert_eq!(
-        others,
-        ["deploy.json", "nodes.json"],
-        "no template has these"
-    );
+    assert_eq!(others, ["nodes.json"], "no template has these");
 }
 
 #[test]

@@ -159,7 +159,8 @@ async fn every_call(endpoint: &str) {
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
-    stacks(&aws).await;
+    let _ = aws.stacks().await;
+    let _ = aws.stack("my-stack").await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",
@@ -192,25 +193,6 @@ async fn every_call(endpoint: &str) {
     let _ = aws.vpc_endpoints(&[]).await;
     let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
     let _ = account(endpoint, role).await.identity().await;
-}
-
-async fn stacks(aws: &Aws) {
-    let parameters = BTreeMap::from([
-        ("SubnetIds".to_owned(), "subnet-1,subnet-2".to_owned()),
-        ("TargetCidr".to_owned(), String::new()),
-    ]);
-    let template = include_str!("../../infra/bastion.yaml");
-    let _ = aws.stacks().await;
-    let _ = aws.stack("my-stack").await;
-    for is_new in [true, false] {
-        let made = aws.create_change_set("my-stack", "bastiond-1", is_new, template, &parameters);
-        let _ = made.await;
-    }
-    let _ = aws.change_set("my-stack", "bastiond-1").await;
-    let _ = aws.execute_change_set("my-stack", "bastiond-1").await;
-    let _ = aws.delete_change_set("my-stack", "bastiond-1").await;
-    let _ = aws.stack_events("my-stack").await;
-    let _ = aws.delete_stack("my-stack").await;
 }
 
 fn run() -> RunTask {

@@ -172,42 +172,6 @@ pub(super) static GRANTS: &[Grant] = &[
     )
     .on(STACKS),
     Grant::new(
-        &["CreateChangeSet"],
-        "cloudformation:CreateChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DescribeChangeSet"],
-        "cloudformation:DescribeChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["ExecuteChangeSet"],
-        "cloudformation:ExecuteChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DeleteChangeSet"],
-        "cloudformation:DeleteChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DescribeStackEvents"],
-        "cloudformation:DescribeStackEvents",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DeleteStack"],
-        "cloudformation:DeleteStack",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
         &["DescribeSubnets"],
         "ec2:DescribeSubnets",
         "DiscoverNetwork",
@@ -438,7 +402,7 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         for grant in GRANTS {
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
-            let is_elsewhere = ["AssumeRole", "DeployStack"].contains(&grant.sid);
+            let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }
     }
