@@ -15,6 +15,7 @@ mod denied;
 mod ecs;
 mod error;
 mod login;
+mod network;
 mod pace;
 mod paced;
 mod query;
@@ -26,6 +27,7 @@ mod source;
 mod ssm;
 mod stack;
 mod task;
+mod told;
 mod vpc;
 
 use std::{
@@ -51,6 +53,7 @@ pub use database::{Address, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
+pub use network::{Network, Way, missing_endpoints, way_out};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};

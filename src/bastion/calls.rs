@@ -1,19 +1,23 @@
 //! The calls a bastion makes, and what their answers mean to its lifecycle.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::choose::choose;
 use super::launch::{self, Epoch};
 use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
-use crate::aws::{self, Aws, Desired, Kind, NoTarget, Retry, Task};
+use crate::aws::{self, Aws, Desired, Kind, Network, NoTarget, Retry, Task};
 use crate::config::Bastion;
 use crate::cost::Metered;
 use crate::state::TaskRecord;
-use crate::status::Reason;
+use crate::status::{Chosen, ChosenKind, Reason};
 
 /// How often a token that names a stopped task is replaced before giving up.
 const STALE_TOKENS: usize = 3;
+/// How long what was found of the network is used again: it seldom changes.
+const NETWORK_LASTS: Duration = Duration::from_secs(5 * 60);
 
 /// What came of a call.
 pub struct Answer {
@@ -45,6 +49,8 @@ pub struct Calls {
     owner: String,
     /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
     unanswered: Mutex<Option<Epoch>>,
+    /// The network as it was last looked up, and until when that holds.
+    network: Mutex<Option<(Network, Instant)>>,
 }
 
 impl Calls {
@@ -55,6 +61,7 @@ impl Calls {
             aws,
             owner,
             unanswered: Mutex::default(),
+            network: Mutex::default(),
         }
     }
 
@@ -69,7 +76,7 @@ impl Calls {
             bastion: self.config.name.clone(),
             cluster: self.config.cluster.clone(),
             arn,
-            params: launch::params(&self.config),
+            params: launch::written(&self.config),
             started_at: SystemTime::now().into(),
         }
     }
@@ -121,8 +128,45 @@ impl Calls {
     }
 
     async fn find(&self) -> Result<Option<Task>, aws::Error> {
+        let network = self.network().await?;
         let tasks = self.tasks(Desired::Running).await?;
-        Ok(choose(&tasks, &launch::wanted(&self.config, &self.owner)).cloned())
+        let wanted = launch::wanted(&self.config, &network, &self.owner);
+        Ok(choose(&tasks, &wanted).cloned())
+    }
+
+    /// Where the task runs, for the status.
+    pub fn chosen(&self) -> Vec<Chosen> {
+        let network = self.network.lock();
+        let network = network.unwrap_or_else(PoisonError::into_inner);
+        let network = network.as_ref();
+        network.map_or_else(Vec::new, |(network, _)| network.chosen.clone())
+    }
+
+    async fn network(&self) -> Result<Network, aws::Error> {
+        let known = self.known_network();
+        if let Some((network, until)) = &known
+            && Instant::now() < *until
+        {
+            return Ok(network.clone());
+        }
+        let wanted = &self.config.network;
+        // Boxed: its many calls would make every future around it as large as all of them.
+        let network = Box::pin(self.aws.network(wanted, self.config.family())).await?;
+        if known.is_none_or(|(before, _)| before != network) {
+            network.chosen.iter().for_each(log);
+        }
+        self.keep_network(network.clone(), Instant::now() + NETWORK_LASTS);
+        Ok(network)
+    }
+
+    fn known_network(&self) -> Option<(Network, Instant)> {
+        let known = self.network.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep_network(&self, network: Network, until: Instant) {
+        let mut known = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((network, until));
     }
 
     /// ECS answers a token with the task it made, even when that has stopped since.
@@ -148,7 +192,8 @@ impl Calls {
     }
 
     async fn launch_in(&self, epoch: &Epoch) -> Result<Task, aws::Error> {
-        let request = launch::request(&self.config, &self.owner, epoch);
+        let network = self.network().await?;
+        let request = launch::request(&self.config, &network, &self.owner, epoch);
         tracing::info!(cluster = %self.config.cluster, task_definition = %self.config.task_definition, "running a task");
         let mut run = self.aws.run_task(&request).await;
         if run
@@ -158,6 +203,9 @@ impl Calls {
         {
             tracing::warn!("there is no Spot capacity; running the task on demand");
             run = self.aws.run_task(&request).await;
+        }
+        if run.as_ref().is_err_and(is_of_network) {
+            self.keep_network(network, Instant::now());
         }
         let is_unanswered = run.as_ref().is_err_and(aws::Error::is_ambiguous);
         *self
@@ -192,7 +240,7 @@ impl Calls {
     }
 
     async fn tasks(&self, desired: Desired) -> Result<Vec<Task>, aws::Error> {
-        let family = launch::family(&self.config);
+        let family = self.config.family();
         let arns = self
             .aws
             .list_tasks(&self.config.cluster, Some(family), desired)
@@ -233,6 +281,25 @@ impl From<&Task> for Seen {
                 began: task.pull_started_at,
             },
         }
+    }
+}
+
+/// Whether another look at the network may help: something of it is gone, or a zone has no room.
+fn is_of_network(error: &aws::Error) -> bool {
+    matches!(error.kind, Kind::Invalid | Kind::NotFound | Kind::Capacity)
+}
+
+fn log(chosen: &Chosen) {
+    let Chosen {
+        kind,
+        value,
+        reason,
+    } = chosen;
+    match kind {
+        ChosenKind::Subnet => tracing::info!(subnet = %value, %reason, "network"),
+        ChosenKind::SecurityGroup => tracing::info!(security_group = %value, %reason, "network"),
+        ChosenKind::PublicIp => tracing::info!(public_ip = %value, %reason, "network"),
+        ChosenKind::Caution => tracing::warn!(%reason, "network"),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::aws::Aws;
 use crate::config;
 use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records, TaskRecord};
-use crate::status::{self, Reason};
+use crate::status::{self, Chosen, Reason};
 
 pub use lease::{Going, Lease};
 
@@ -72,6 +72,7 @@ struct View {
     state: lifecycle::State,
     since: Instant,
     task: Option<Seen>,
+    network: Vec<Chosen>,
     last_error: Option<(Reason, Instant)>,
     leases: usize,
     phases: Phases,
@@ -177,7 +178,7 @@ pub struct Shared {
 pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
     task.bastion == config.name
         && task.cluster == config.cluster
-        && task.params == launch::params(config)
+        && task.params == launch::written(config)
 }
 
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
@@ -204,6 +205,7 @@ pub fn spawn(
         state: state.clone(),
         since: since.into(),
         task: None,
+        network: Vec::new(),
         last_error: None,
         leases: 0,
         phases: Phases::default(),
@@ -461,6 +463,7 @@ impl Bastion {
     fn publish(&mut self) {
         let (state, since) = self.lifecycle.state();
         let task = self.seen.clone();
+        let network = self.calls.chosen();
         let leases = self
             .leases
             .as_ref()
@@ -472,6 +475,7 @@ impl Bastion {
             view.state = state.clone();
             view.since = since.into();
             view.task = task;
+            view.network = network;
             view.leases = leases;
             let started = view.phases.note(state, &view.name, now());
             if let Some(start) = started {

@@ -39,6 +39,7 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         state_seconds: now.saturating_duration_since(view.since).as_secs(),
         detail: Some(phase(&view.state)),
         task: task(view),
+        network: view.network.clone(),
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
         start: view.phases.status(now.into_std()),

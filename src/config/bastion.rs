@@ -1,13 +1,11 @@
 //! `[bastion.NAME]`: an ECS task that may be run.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, aws,
-    error::Complaint,
-    launch, raw,
+    Aws, Bastion, Mode, OnShutdown, aws, launch, network, raw,
     scope::{self, Report, Scope, Section},
     warm,
 };
@@ -18,9 +16,6 @@ const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
 const MAX_SESSIONS: usize = 4;
 /// The quota of sessions in a container is 20, and adjustable.
 const MOST_SESSIONS: i64 = 200;
-/// Bounds of `awsvpcConfiguration` (ECS API model).
-const MOST_SUBNETS: usize = 16;
-const MOST_SECURITY_GROUPS: usize = 5;
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
@@ -67,15 +62,12 @@ fn one(
     Bastion {
         cluster,
         task_definition,
-        subnets: subnets(&mut scope, raw.subnets, &header),
-        security_groups: ids(
+        network: network::check(
             &mut scope,
-            "security_groups",
-            "sg-",
-            MOST_SECURITY_GROUPS,
+            raw.subnets,
             raw.security_groups,
+            raw.assign_public_ip,
         ),
-        assign_public_ip: raw.assign_public_ip.unwrap_or(false),
         launch: launch::check(
             &mut scope,
             raw.capacity_provider,
@@ -105,57 +97,4 @@ fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {
     let key = "max_sessions_per_container";
     let range = 1..=MOST_SESSIONS;
     scope.whole(key, raw, range).unwrap_or(MAX_SESSIONS)
-}
-
-fn subnets(
-    scope: &mut Scope,
-    raw: Option<Spanned<Vec<Spanned<String>>>>,
-    header: &Range<usize>,
-) -> Vec<String> {
-    match &raw {
-        None => scope.missing(
-            "subnets",
-            header.clone(),
-            "name one subnet that can reach the database",
-        ),
-        Some(list) if list.get_ref().is_empty() => {
-            scope.wrong(
-                "subnets",
-                list.span(),
-                Complaint::new("must name at least one subnet"),
-            );
-        }
-        Some(_) => {}
-    }
-    ids(scope, "subnets", "subnet-", MOST_SUBNETS, raw)
-}
-
-fn ids(
-    scope: &mut Scope,
-    key: &str,
-    prefix: &str,
-    most: usize,
-    raw: Option<Spanned<Vec<Spanned<String>>>>,
-) -> Vec<String> {
-    let Some(raw) = raw else { return Vec::new() };
-    if raw.get_ref().len() > most {
-        scope.wrong(
-            key,
-            raw.span(),
-            Complaint::new(format!(
-                "{} are too many: ECS takes {most}",
-                raw.get_ref().len()
-            )),
-        );
-    }
-    let well_formed = |id: &str| match id.strip_prefix(prefix) {
-        Some(rest) if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()) => Ok(()),
-        _ => Err(Complaint::new(format!(
-            "`{id}` is not an id that begins with `{prefix}`"
-        ))),
-    };
-    raw.into_inner()
-        .into_iter()
-        .filter_map(|id| scope.checked(key, Some(id), well_formed))
-        .collect()
 }

@@ -19,7 +19,9 @@ mod host;
 mod launch;
 mod layers;
 mod listen;
+mod network;
 mod overrides;
+mod pick;
 mod prices;
 mod raw;
 mod read;
@@ -35,6 +37,8 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake, Place};
 pub use layers::Layers;
+pub use network::Network;
+pub use pick::Pick;
 pub use prices::Prices;
 pub use schema::schema;
 use scope::{Report, Section};
@@ -114,12 +118,8 @@ pub struct Bastion {
     pub cluster: String,
     /// Family, `family:revision` or ARN.
     pub task_definition: String,
-    /// Subnets for its network interface, 1 to 16.
-    pub subnets: Vec<String>,
-    /// Security groups, 0 to 5; none means the default group of the VPC.
-    pub security_groups: Vec<String>,
-    /// Whether the task gets a public address.
-    pub assign_public_ip: bool,
+    /// Where it is run.
+    pub network: Network,
     /// How it is run.
     pub launch: Launch,
     /// The container to go through; `None`: all that have an exec agent.
@@ -239,6 +239,14 @@ pub enum Keepalive {
     Never,
 }
 
+impl Bastion {
+    /// The family, without which tasks cannot be listed: the last part of a name or ARN, less the revision.
+    pub fn family(&self) -> &str {
+        let name = self.task_definition.rsplit('/').next().unwrap_or_default();
+        name.split(':').next().unwrap_or(name)
+    }
+}
+
 impl Config {
     /// How to reach AWS for the bastion of this name, or for what is no bastion.
     pub fn aws_of(&self, bastion: Option<&str>) -> &Aws {
@@ -281,8 +289,16 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
-    let bastions = bastion::check(root.bastion, &aws, report);
+    let mut bastions = bastion::check(root.bastion, &aws, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
+    for tunnel in &tunnels {
+        if let (Via::Bastion(name), Remote::Database { selector, .. }) =
+            (&tunnel.via, &tunnel.remote)
+            && let Some(bastion) = bastions.get_mut(name)
+        {
+            bastion.network.databases.push(selector.clone());
+        }
+    }
     Config {
         aws,
         bastions,

@@ -77,14 +77,14 @@ pub(super) struct Bastion {
     /// Family, `family:revision` or ARN.
     #[schemars(with = "Option<String>")]
     pub task_definition: Option<Spanned<String>>,
-    /// Subnets from which the database can be reached, 1 to 16.
+    /// Subnets from which the database can be reached: 1 to 16 ids, names, or `tag:KEY=VALUE`; found if nothing is said.
     #[schemars(with = "Option<Vec<String>>")]
     pub subnets: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Security groups, at most 5; the VPC's default group if nothing is said.
+    /// Security groups, at most 5: ids, names, or `tag:KEY=VALUE`; if nothing is said, found, or beside subnets by id the
+    /// VPC's default group.
     #[schemars(with = "Option<Vec<String>>")]
     pub security_groups: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Whether the task gets a public address.
-    #[schemars(extend("default" = false))]
+    /// Whether the task gets a public address; false beside subnets by id if nothing is said, else as their way out takes it.
     pub assign_public_ip: Option<bool>,
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; Fargate on demand if nothing is said.
     #[schemars(with = "Option<String>")]

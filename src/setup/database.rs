@@ -43,6 +43,7 @@ pub(super) fn usual_port(kind: Database) -> u16 {
     match kind {
         Database::RdsCluster | Database::RdsInstance | Database::RdsProxy => 5432,
         Database::ElastiCache => 6379,
+        Database::Memcached => 11211,
         Database::DocDb => 27017,
         Database::Neptune => 8182,
         Database::Redshift => 5439,

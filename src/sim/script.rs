@@ -179,7 +179,7 @@ impl Container {
 }
 
 /// A database cluster, as DescribeDBClusters tells of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DbCluster {
     /// Its id.
     pub id: String,
@@ -189,6 +189,12 @@ pub struct DbCluster {
     pub endpoint: String,
     /// Its port.
     pub port: u16,
+    /// The VPC that its instances are in.
+    pub vpc: String,
+    /// The zone of its writer.
+    pub zone: String,
+    /// Its security group.
+    pub security_group: String,
 }
 
 /// A target that exists without ECS.

@@ -8,6 +8,7 @@
 
 mod cost;
 mod health;
+mod network;
 mod orphan;
 mod reason;
 mod start;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
+pub use network::{Chosen, ChosenKind};
 pub use orphan::{Orphan, OrphanKind, OrphanState};
 pub use reason::Reason;
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
@@ -215,6 +217,8 @@ pub struct Bastion {
     pub detail: Option<String>,
     /// Its task.
     pub task: Option<Task>,
+    /// Where its task runs, and why there: what was chosen for the last one.
+    pub network: Vec<Chosen>,
     /// Tunnels and shells that need it now.
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.

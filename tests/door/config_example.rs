@@ -75,9 +75,10 @@ fn what_the_example_calls_default_is_the_default() {
     assert_eq!(least.exit_when_idle, None);
     assert_eq!(least.aws.sign_websocket, example.aws.sign_websocket);
     let mut shown = example.bastions["dev"].clone();
-    assert!(least.bastions["dev"].security_groups.is_empty());
+    assert!(least.bastions["dev"].network.security_groups.is_empty());
     assert!(shown.aws.is_some() && shown.warm.is_some());
-    (shown.security_groups, shown.container) = (vec![], None);
+    assert_eq!(shown.network.assign_public_ip, Some(false));
+    (shown.network, shown.container) = (least.bastions["dev"].network.clone(), None);
     (shown.warm, shown.aws) = (None, None);
     shown.launch = Launch::default();
     assert_eq!(least.bastions["dev"], shown);

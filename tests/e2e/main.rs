@@ -21,6 +21,7 @@ mod ending;
 mod idle;
 mod local;
 mod lost_launch;
+mod network;
 mod opening;
 mod outage;
 mod process;

@@ -166,6 +166,7 @@ impl House {
     pub fn config(&self, terms: &Terms) -> String {
         let Terms {
             top,
+            network,
             bastion,
             via,
             listen,
@@ -186,8 +187,7 @@ impl House {
             [bastion.dev]
             cluster = "backend"
             task_definition = "bastion"
-            subnets = ["subnet-0a1b2c3d"]
-            security_groups = ["sg-0a1b2c3d"]
+            {network}
             {bastion}
             [[tunnel]]
             name = "app-db"
@@ -284,7 +284,9 @@ impl House {
 pub struct Terms {
     /// Lines of `[aws]`.
     pub top: &'static str,
-    /// Lines of the bastion.
+    /// Where the bastion's task runs.
+    pub network: &'static str,
+    /// Further lines of the bastion.
     pub bastion: &'static str,
     /// `bastion = "dev"` or a target.
     pub via: &'static str,
@@ -306,6 +308,7 @@ impl Default for Terms {
     fn default() -> Self {
         Self {
             top: "",
+            network: "subnets = [\"subnet-0a1b2c3d\"]\nsecurity_groups = [\"sg-0a1b2c3d\"]",
             bastion: "",
             via: "bastion = \"dev\"",
             listen: "\"127.0.0.1:0\"".to_owned(),

@@ -5,6 +5,7 @@
 //! readers of caches.
 
 mod models;
+mod network;
 #[path = "../support/operations.rs"]
 mod operations;
 #[path = "../support/programs.rs"]

@@ -168,6 +168,7 @@ async fn every_call(endpoint: &str) {
         "rds-instance:tag:Env=dev",
         "rds-proxy:front:readonly",
         "elasticache:cache:reader",
+        "memcached:words",
         "docdb:docs",
         "neptune:graph",
         "redshift:dwh",
@@ -181,6 +182,11 @@ async fn every_call(endpoint: &str) {
             panic!("{host} is a database");
         };
         let _ = aws.locate(&selector, port).await;
+        let network = config::Network {
+            databases: vec![selector],
+            ..config::Network::default()
+        };
+        let _ = aws.network(&network, "d\u{f6}ner_1").await;
     }
     let filters = [
         Filter::new("vpc-id", ["vpc-0a1b2c3d", "vpc-1"]),
@@ -282,6 +288,19 @@ fn list(action: &str) -> String {
         "DescribeDBProxies" => {
             "<DBProxies><member><DBProxyName>front</DBProxyName><Status>available</Status>\
              <EngineFamily>MYSQL</EngineFamily><Endpoint>front.x</Endpoint></member></DBProxies>"
+        }
+        "DescribeDBClusters" => {
+            "<DBClusters><DBCluster><DBClusterIdentifier>app</DBClusterIdentifier><Engine>mysql</Engine>\
+             <DBSubnetGroup>db</DBSubnetGroup></DBCluster></DBClusters>"
+        }
+        "DescribeReplicationGroups" => {
+            "<ReplicationGroups><ReplicationGroup><ReplicationGroupId>cache</ReplicationGroupId><NodeGroups><NodeGroup>\
+             <NodeGroupMembers><NodeGroupMember><CacheClusterId>cache-001</CacheClusterId></NodeGroupMember>\
+             </NodeGroupMembers></NodeGroup></NodeGroups></ReplicationGroup></ReplicationGroups>"
+        }
+        "DescribeCacheClusters" => {
+            "<CacheClusters><CacheCluster><CacheClusterId>words</CacheClusterId><Engine>memcached</Engine><CacheSubnetGroupName>private</CacheSubnetGroupName></CacheCluster>\
+             </CacheClusters>"
         }
         _ => "",
     };

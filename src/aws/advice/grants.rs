@@ -172,6 +172,21 @@ pub(super) static GRANTS: &[Grant] = &[
     )
     .on(STACKS),
     Grant::new(
+        &["DescribeDBSubnetGroups"],
+        "rds:DescribeDBSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheClusters"],
+        "elasticache:DescribeCacheClusters",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheSubnetGroups"],
+        "elasticache:DescribeCacheSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
         &["DescribeSubnets"],
         "ec2:DescribeSubnets",
         "DiscoverNetwork",

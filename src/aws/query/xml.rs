@@ -34,7 +34,10 @@ struct Response<T> {
         alias = "DescribeDBProxiesResult",
         alias = "DescribeDBProxyEndpointsResult",
         alias = "DescribeReplicationGroupsResult",
-        alias = "DescribeClustersResult"
+        alias = "DescribeClustersResult",
+        alias = "DescribeDBSubnetGroupsResult",
+        alias = "DescribeCacheClustersResult",
+        alias = "DescribeCacheSubnetGroupsResult"
     )]
     result: ListOf<T>,
 }
@@ -48,7 +51,10 @@ struct ListOf<T> {
         alias = "DBProxies",
         alias = "DBProxyEndpoints",
         alias = "ReplicationGroups",
-        alias = "Clusters"
+        alias = "Clusters",
+        alias = "DBSubnetGroups",
+        alias = "CacheClusters",
+        alias = "CacheSubnetGroups"
     )]
     list: Option<Items<T>>,
     #[serde(rename = "Marker")]
@@ -85,6 +91,13 @@ pub(in crate::aws) struct Items<T> {
         alias = "Cluster",
         alias = "NodeGroup",
         alias = "Tag",
+        alias = "DBClusterMember",
+        alias = "DBSubnetGroup",
+        alias = "VpcSecurityGroupMembership",
+        alias = "VpcSecurityGroup",
+        alias = "NodeGroupMember",
+        alias = "CacheCluster",
+        alias = "CacheSubnetGroup",
         alias = "item"
     )]
     pub(in crate::aws) member: Vec<T>,

@@ -284,6 +284,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         state_seconds: 600,
         detail: None,
         task: Some(task),
+        network: Vec::new(),
         leases: 1,
         stops_in_seconds,
         start: None,
