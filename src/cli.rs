@@ -31,6 +31,13 @@ pub enum Command {
     /// Start the daemon in the background; returns when it is ready
     #[command(after_help = "Example: bastiond start && bastiond ctl status")]
     Start(Start),
+    /// Write a configuration: by questions on a terminal, or by flags
+    #[command(after_help = "Examples:\n  \
+        bastiond init                                      asks\n  \
+        bastiond init --stack bastiond                     takes the bastion from its CloudFormation stack\n  \
+        bastiond init --stack bastiond --database rds-cluster:app --listen 55432\n\n\
+        A file that is there already is left as it is, unless you say otherwise")]
+    Init(Init),
     /// Show a whole tunnel on this machine, without an AWS account
     #[command(after_help = "Examples:\n  \
         bastiond demo, then: curl localhost:55432\n  \
@@ -154,6 +161,67 @@ pub enum Service {
         #[command(flatten)]
         chosen: Chosen,
     },
+}
+
+/// Where in AWS
+#[derive(Clone, Debug, Default, Args)]
+pub struct InAws {
+    /// The profile of the AWS CLI to use
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// The AWS region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// One endpoint for all of AWS's services: for tests and gateways
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}
+
+/// `bastiond init`
+#[derive(Clone, Debug, Default, Args)]
+pub struct Init {
+    /// bastiond's CloudFormation stack, which tells all of the bastion
+    #[arg(long, value_name = "NAME", conflicts_with = "cluster")]
+    pub stack: Option<String>,
+    /// An ECS cluster of your own
+    #[arg(long, value_name = "NAME", requires = "task_definition")]
+    pub cluster: Option<String>,
+    /// The task definition to run in it
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub task_definition: Option<String>,
+    /// A subnet for the task; may be repeated
+    #[arg(long, value_name = "ID", requires = "cluster")]
+    pub subnet: Vec<String>,
+    /// A security group for the task; may be repeated
+    #[arg(long, value_name = "ID", requires = "cluster")]
+    pub security_group: Vec<String>,
+    /// Give the task a public address
+    #[arg(long, requires = "cluster")]
+    pub public_ip: bool,
+    /// The session document to use, if not AWS's own
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub document: Option<String>,
+    /// The database: its host, or by id as in rds-cluster:app:reader
+    #[arg(long, value_name = "HOST")]
+    pub database: Option<String>,
+    /// Its port, where AWS does not tell it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), requires = "database")]
+    pub port: Option<u16>,
+    /// The local port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub listen: Option<u16>,
+    /// The tunnel's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where in AWS.
+    #[command(flatten)]
+    pub aws: InAws,
+    /// Write over a file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
 }
 
 /// `bastiond demo`

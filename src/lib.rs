@@ -25,6 +25,7 @@ pub mod proto;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod setup;
 pub mod shell;
 pub mod signals;
 pub mod sim;

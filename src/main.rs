@@ -1,7 +1,7 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use bastiond::{
@@ -15,7 +15,7 @@ use bastiond::{
     paths::Paths,
     platform::{descriptors, network},
     service::{self, Service},
-    settings, shell,
+    settings, setup, shell,
     signals::{self, Hangup},
     sockets::Sockets,
     sources::Sources,
@@ -46,6 +46,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
         Command::Doctor(args) => run_doctor(&args),
+        Command::Init(args) => {
+            let path = to_write(args.config.clone())?;
+            set_up(setup::init(args, &path))
+        }
         Command::Config(command) => settings::run(command, sources),
         Command::Service(command) => run_service(command),
         Command::Ctl(command) => {
@@ -160,6 +164,24 @@ fn run_service(command: cli::Service) -> anyhow::Result<ExitCode> {
         cli::Service::Uninstall => service::uninstall(),
         cli::Service::Status { chosen } => service(chosen, false)?.status(),
     }
+}
+
+/// The configuration file that is going to be written.
+fn to_write(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    match named {
+        Some(path) => Ok(std::path::absolute(path)?),
+        None => Ok(Paths::from_env()?.config),
+    }
+}
+
+/// No signal is caught: Ctrl-C ends it at once. At a question nothing has been changed, and what CloudFormation works on
+/// goes on without it.
+fn set_up(done: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    logs::on_demand();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(done)
 }
 
 /// Its configuration is optional: an instance can be reached without one.

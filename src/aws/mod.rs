@@ -31,6 +31,7 @@ mod sign;
 mod signin;
 mod source;
 mod ssm;
+mod stack;
 mod task;
 mod told;
 mod vpc;
@@ -54,7 +55,7 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::Address;
+pub use database::{Address, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
@@ -64,6 +65,7 @@ pub use network::{Network, Way, missing_endpoints, way_out};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
+pub use stack::Stack;
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,

@@ -23,6 +23,9 @@ const MINE: &[(&str, &str)] = &[(
     "${aws:userid}",
 )];
 
+const STACK: &str =
+    "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/01234567-89ab-cdef-0123-456789abcdef";
+
 const fn call(
     operation: &'static str,
     action: &'static str,
@@ -79,6 +82,7 @@ pub const CALLS: &[Call] = &[
     call("ExecuteCommand", "ecs:ExecuteCommand", CLUSTER, &[]),
     call("ExecuteCommand", "ecs:ExecuteCommand", TASK, IN_CLUSTER),
     call("GenerateDataKey", "kms:GenerateDataKey", "arn:aws:kms:eu-west-1:123456789012:key/k", &[]),
+    call("DescribeStacks", "cloudformation:DescribeStacks", STACK, &[]),
     call("DescribeDBClusters", "rds:DescribeDBClusters", "arn:aws:rds:eu-west-1:123456789012:cluster:app", &[]),
     call("DescribeDBInstances", "rds:DescribeDBInstances", "arn:aws:rds:eu-west-1:123456789012:db:app", &[]),
     call("DescribeDBProxies", "rds:DescribeDBProxies", "arn:aws:rds:eu-west-1:123456789012:db-proxy:prx-1", &[]),

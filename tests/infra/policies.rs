@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Placeholders, and what the calls have in their place.
-const VALUES: [(&str, &str); 9] = [
+const VALUES: [(&str, &str); 10] = [
+    ("${Stack}", "s"),
     ("${Partition}", "aws"),
     ("${Region}", "eu-west-1"),
     ("${Account}", "123456789012"),

@@ -11,6 +11,8 @@ mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
 mod server;
+mod setup;
+mod stacks;
 
 use bastiond::{
     aws::{Address, Aws, Error, Kind, Source, Timeouts},

@@ -160,6 +160,8 @@ async fn every_call(endpoint: &str) {
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
     inspect(&aws).await;
+    let _ = aws.stacks().await;
+    let _ = aws.stack("my-stack").await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",

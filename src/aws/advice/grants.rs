@@ -78,6 +78,7 @@ impl Grant {
 
 const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
 const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
+const STACKS: &[&str] = &["arn:{p}:cloudformation:{r}:{a}:stack/*"];
 const NAMED: &[&str] = &["{named}"];
 /// AWS's own documents have no account.
 const TUNNEL: &[&str] = &[
@@ -164,6 +165,12 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
+    Grant::new(
+        &["DescribeStacks"],
+        "cloudformation:DescribeStacks",
+        "ReadStack",
+    )
+    .on(STACKS),
     Grant::new(
         &["DescribeDBSubnetGroups"],
         "rds:DescribeDBSubnetGroups",

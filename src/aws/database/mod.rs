@@ -6,6 +6,7 @@
 
 mod choose;
 mod home;
+mod list;
 mod problem;
 mod record;
 
@@ -20,6 +21,7 @@ use super::{
 use crate::config::{Database, Role, Selector, Which};
 use choose::{Place, choose, read_only};
 pub(super) use home::Home;
+pub use list::{Listed, Listing};
 use problem::Problem;
 use record::{
     CacheCluster, Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse,

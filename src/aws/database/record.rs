@@ -115,6 +115,10 @@ impl Record for Cluster {
 }
 
 impl Cluster {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
     /// The instance that is the writer now.
     pub(super) fn writer(&self) -> Option<&str> {
         let mut members = items(&self.members).iter();
@@ -145,6 +149,10 @@ pub(super) struct Instance {
     id: String,
     #[serde(rename = "DBInstanceStatus")]
     status: Option<String>,
+    #[serde(rename = "DBClusterIdentifier")]
+    cluster: Option<String>,
+    #[serde(default)]
+    engine: String,
     endpoint: Option<Endpoint>,
     tag_list: Option<Items<Tag>>,
     availability_zone: Option<String>,
@@ -188,6 +196,16 @@ impl Instance {
 
     pub(super) fn groups(&self) -> Vec<String> {
         ids(&self.vpc_security_groups)
+    }
+}
+
+impl Instance {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    pub(super) fn is_of_a_cluster(&self) -> bool {
+        text(&self.cluster).is_some()
     }
 }
 

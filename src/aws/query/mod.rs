@@ -47,6 +47,7 @@ pub(super) enum Service {
     Redshift,
     Ec2,
     Iam,
+    CloudFormation,
 }
 
 /// What services of the Query protocol do differently.
@@ -67,6 +68,7 @@ impl Service {
             Self::Redshift => "redshift",
             Self::Ec2 => "ec2",
             Self::Iam => "iam",
+            Self::CloudFormation => "cloudformation",
         }
     }
 
@@ -78,13 +80,16 @@ impl Service {
             Self::Redshift => "2012-12-01",
             Self::Ec2 => "2016-11-15",
             Self::Iam => "2010-05-08",
+            Self::CloudFormation => "2010-05-15",
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
             Self::Ec2 => Dialect::Ec2,
-            Self::Rds | Self::ElastiCache | Self::Redshift | Self::Iam => Dialect::Plain,
+            Self::Rds | Self::ElastiCache | Self::Redshift | Self::Iam | Self::CloudFormation => {
+                Dialect::Plain
+            }
         }
     }
 }
