@@ -26,7 +26,7 @@ fn a_start() -> Calls {
         let action = world.action();
         let at = world.now - launched;
         let ms = u64::try_from(at.as_millis()).expect("a start does not last for ever");
-        let runs = at >= RUNNING_AT * SECOND;
+        let runs = at >= Duration::from_secs(RUNNING_AT);
         match action {
             Action::Find => {
                 calls.finds.push(ms);
@@ -42,7 +42,7 @@ fn a_start() -> Calls {
             }
             Action::Probe(_) => {
                 calls.probes.push(ms);
-                world.answer(Outcome::Probed(Ok(at >= CONNECTED_AT * SECOND)));
+                world.answer(Outcome::Probed(Ok(at >= Duration::from_secs(CONNECTED_AT))));
             }
             other => panic!("not in a start: {other:?}"),
         }
