@@ -10,6 +10,8 @@
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
 //! ├── hold      × H            keeps a bastion for a while for who asked
+//! ├── observe   × B + T        tells of what changes
+//! ├── hook                     runs `on_event` for what a person may want to know
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -18,8 +20,10 @@
 
 mod accounts;
 mod credentials;
+mod hook;
 mod identity;
 mod leftovers;
+mod observe;
 mod orphans;
 mod overview;
 
@@ -31,7 +35,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -40,14 +44,15 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::aws::Source;
 use crate::config::{self, Config, Via};
 use crate::control::socket::Claim;
-use crate::control::{self, Door};
+use crate::control::{self, Door, Shown};
+use crate::events::{Change, Events};
 use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
 use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::{Orphan, Problem};
+use crate::status::{Orphan, Problem, Reason};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
@@ -59,6 +64,8 @@ use overview::Overview;
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// What programs of `on_event` are given to tell of the end.
+const HOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
 const MAX_HOLDS: usize = 256;
 
@@ -109,11 +116,15 @@ pub async fn run(
     let overview = Overview::new(&setup, &daemon, &accounts, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
-    let door = Door::new(move || overview.status(), commands);
+    let events = daemon.events.clone();
+    let door = Door::new(daemon.shown(&setup, overview), commands);
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let mut helpers = daemon.helpers(&accounts, &cancel);
+    let (_on_event, command) = watch::channel(setup.config.on_event.clone());
+    let hooked = CancellationToken::new();
+    let hook = hook::spawn(&events, command, hooked.clone());
     let left = leftovers(&setup.config, loaded.contents);
     helpers.push(leftovers::spawn(
         accounts,
@@ -124,17 +135,21 @@ pub async fn run(
 
     let announced = ready(&line);
     if announced.is_ok() {
+        events.tell(Change::of_daemon("ready").because(&line));
         tell_service_manager(&[NotifyState::Ready, NotifyState::Status(&line)]);
         daemon.serve(&mut requests, &cancel).await;
     }
     tell_service_manager(&[NotifyState::Stopping]);
     // Whoever still asks is told that the daemon stops.
     drop(requests);
+    events.tell(Change::of_daemon("stopping"));
     cancel.cancel();
     daemon.shut_down().await;
     for helper in helpers {
         let _ = helper.await;
     }
+    hooked.cancel();
+    let _ = timeout(HOOK_PATIENCE, hook).await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }
@@ -193,6 +208,10 @@ struct Daemon {
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
+    /// What changes, told by those who look at it.
+    events: Events,
+    observers: JoinSet<()>,
+    roster: tunnel::Roster,
 }
 
 impl Daemon {
@@ -216,6 +235,9 @@ impl Daemon {
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
+            events: Events::default(),
+            observers: JoinSet::new(),
+            roster: tunnel::Roster::default(),
         };
         let shared = bastion::Shared {
             aws: accounts.main().aws.clone(),
@@ -237,6 +259,7 @@ impl Daemon {
             containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            roster: daemon.roster.clone(),
             seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
@@ -256,6 +279,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
+            let observer = observe::bastion(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             self.bastions.insert(bastion.name.clone(), handle);
         }
     }
@@ -274,6 +299,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
+            let observer = observe::tunnel(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             self.tunnels.push(handle);
         }
     }
@@ -285,7 +312,8 @@ impl Daemon {
         cancel: &CancellationToken,
     ) -> Vec<AbortOnDropHandle<()>> {
         let mut helpers = Vec::new();
-        for Account { aws, starting } in accounts.all() {
+        for account in accounts.all() {
+            let Account { aws, starting } = account;
             let is_of_it = |tunnel: &&tunnel::Handle| {
                 Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)
             };
@@ -293,8 +321,23 @@ impl Daemon {
             let (asking, renewing) = (cancel.child_token(), cancel.child_token());
             helpers.push(identity::spawn(aws.clone(), starting.clone(), asking));
             helpers.push(credentials::spawn(aws.clone(), tunnels, renewing));
+            let (owner, events) = (accounts.owner(account), self.events.clone());
+            let telling = observe::credentials(aws.clone(), owner, events, cancel.child_token());
+            helpers.push(AbortOnDropHandle::new(tokio::spawn(telling)));
         }
         helpers
+    }
+
+    /// What can be read of it at any time.
+    fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
+        let roster = self.roster.clone();
+        Shown {
+            status: Box::new(move || overview.status()),
+            connections: Box::new(move || roster.list()),
+            config: Box::new(|| None),
+            events: self.events.clone(),
+            logs: setup.log_path.clone(),
+        }
     }
 
     /// Wait until every port was tried.
@@ -327,6 +370,20 @@ impl Daemon {
                 Some(control::Command::Down { tunnel, reply }) => {
                     self.keep(&tunnel, None);
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
+                }
+                Some(control::Command::Restart { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Restart(reply)).await;
+                }
+                Some(control::Command::Reset { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
+                }
+                Some(control::Command::Reload { reply }) => {
+                    let reason = Reason::new(
+                        "not_reloadable",
+                        "this daemon was given no file to read again",
+                    );
+                    let problem = Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
+                    let _ = reply.send(Err(problem));
                 }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
@@ -392,5 +449,7 @@ impl Daemon {
         while self.tunnel_tasks.join_next().await.is_some() {}
         self.end_bastions.cancel();
         while self.bastion_tasks.join_next().await.is_some() {}
+        // Those who look at them have seen their end by now, or are about to.
+        while self.observers.join_next().await.is_some() {}
     }
 }

@@ -11,7 +11,12 @@ pub mod cost;
 pub mod ctl;
 pub mod daemon;
 pub mod demo;
+#[cfg(test)]
+mod errors_page;
+pub mod events;
+pub mod exit;
 pub mod logs;
+pub mod manual;
 pub mod net;
 pub mod paths;
 pub mod platform;

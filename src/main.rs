@@ -10,6 +10,7 @@ use bastiond::{
     config::Config,
     ctl, daemon, demo,
     logs::{self, Stderr},
+    manual,
     paths::Paths,
     platform::{descriptors, network},
     settings, shell,
@@ -38,6 +39,17 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run(&sources(args.chosen)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Completion { shell } => {
+            manual::completion(shell);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => manual::man(args.out.as_deref())
+            .map(|()| ExitCode::SUCCESS)
+            .context("cannot write the manual"),
+        Command::Version { json } => {
+            manual::version(json);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Config(command) => settings::run(command, sources),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()

@@ -60,6 +60,8 @@ pub use vpc::{
 };
 
 use advice::Caller;
+#[cfg(test)]
+pub(crate) use advice::page;
 use clock::Clock;
 use credentials::{Cached, Trouble};
 use paced::Paces;
@@ -257,6 +259,17 @@ impl Aws {
     /// Why the credentials are of no use, or soon will be, until somebody does something about it.
     pub fn credentials_error(&self) -> Option<Error> {
         self.lasting(&self.0.credentials.trouble().borrow())
+    }
+
+    /// Waits until [`Self::credentials_error`] is another than `known`.
+    pub async fn credentials_changed(&self, known: Option<&Error>) {
+        let mut trouble = self.0.credentials.trouble();
+        let is_other = |trouble: &Trouble| {
+            let word = |error: &Error| error.to_string();
+            self.lasting(trouble).as_ref().map(word) != known.map(word)
+        };
+        // The credentials live as long as this.
+        let _ = trouble.wait_for(is_other).await;
     }
 
     fn lasting(&self, trouble: &Trouble) -> Option<Error> {

@@ -120,6 +120,11 @@ impl Handle {
         }
     }
 
+    /// Wait until the status may be another. `false` when the bastion has ended.
+    pub async fn changed(&mut self) -> bool {
+        self.view.changed().await.is_ok()
+    }
+
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Bastion {
         let view = self.view.borrow().clone();
@@ -277,6 +282,7 @@ impl Bastion {
         }
         // The last outcome has news too: that the task need not be remembered.
         self.follow_events();
+        self.publish();
     }
 
     /// Do what is to be done, then wait for one thing to happen.

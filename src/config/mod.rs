@@ -19,6 +19,7 @@ mod host;
 mod launch;
 mod layers;
 mod listen;
+mod on_event;
 mod overrides;
 mod prices;
 mod raw;
@@ -57,6 +58,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// What tasks cost.
     pub prices: Prices,
+    /// A program and its arguments, run when something changes that a person may want to know; empty: none.
+    pub on_event: Vec<String>,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
@@ -276,6 +279,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let on_event = on_event::check(&mut top, root.on_event);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, &aws, report);
@@ -286,5 +290,6 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         tunnels,
         shutdown_timeout,
         prices,
+        on_event,
     }
 }

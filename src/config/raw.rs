@@ -30,6 +30,9 @@ pub(super) struct Root {
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
+    /// A program and its arguments, run when something changes that a person may want to know.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub on_event: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// How to reach AWS.

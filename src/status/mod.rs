@@ -1,4 +1,4 @@
-//! What can be known about the daemon, as plain values: the answer to `GET /v1/status`.
+//! What can be known about the daemon, as plain values: what the control API answers with.
 //!
 //! The JSON is a contract (`"schema": 1`): fields and words are added, never changed. Times are RFC 3339 and stand
 //! beside numeric seconds, so that a reader needs no clock. `problems` and `healthy` are worked out here and only
@@ -6,7 +6,10 @@
 //!
 //! Owners keep one promise: `last_error` holds what is wrong now, and is cleared when the same thing succeeds.
 
+mod config;
+mod connection;
 mod cost;
+mod event;
 mod health;
 mod orphan;
 mod reason;
@@ -16,19 +19,23 @@ mod tests;
 
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
+pub use config::{InForce, Origin, Reloaded, Setting};
+pub use connection::{Connection, Connections};
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
+pub use event::{Event, EventKind};
 pub use orphan::{Orphan, OrphanKind, OrphanState};
-pub use reason::Reason;
+pub use reason::{Reason, is_sign_in};
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 
 /// The version of the JSON; it grows only when something is removed or changes its meaning.
 pub const SCHEMA: u32 = 1;
 
 /// The whole daemon at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -49,7 +56,7 @@ pub struct Status {
 }
 
 /// The process that answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Daemon {
     /// The program's version.
     pub version: String,
@@ -57,6 +64,7 @@ pub struct Daemon {
     pub pid: u32,
     /// When it started.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: OffsetDateTime,
     /// Seconds since then.
     pub uptime_seconds: u64,
@@ -69,7 +77,7 @@ pub struct Daemon {
 }
 
 /// Who the daemon is to AWS; all unknown until its first call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Aws {
     /// The region of its calls.
     pub region: Option<String>,
@@ -79,6 +87,7 @@ pub struct Aws {
     pub arn: Option<String>,
     /// When the credentials in hand expire; they are renewed as needed, so this is no problem by itself.
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub credentials_expire_at: Option<OffsetDateTime>,
     /// Seconds until then, 0 when it has passed.
     pub credentials_seconds_left: Option<u64>,
@@ -87,7 +96,7 @@ pub struct Aws {
 }
 
 /// A local address and where it leads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tunnel {
     /// Its name in the configuration.
     pub name: String,
@@ -122,7 +131,7 @@ pub struct Tunnel {
 }
 
 /// What a tunnel is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TunnelState {
     /// Listening; no session, and nobody wants one.
@@ -144,7 +153,7 @@ pub enum TunnelState {
 }
 
 /// One local socket of a tunnel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Listener {
     /// `address:port`.
     pub address: String,
@@ -155,7 +164,7 @@ pub struct Listener {
 }
 
 /// Whether a local socket listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ListenerState {
     /// It does.
@@ -165,8 +174,10 @@ pub enum ListenerState {
 }
 
 /// One SSM session of a tunnel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
+    /// Its number within the tunnel, as in the logs.
+    pub key: u64,
     /// Its id; `None` until AWS gave one.
     pub id: Option<String>,
     /// What it is doing.
@@ -184,7 +195,7 @@ pub struct Session {
 }
 
 /// What an SSM session is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// StartSession is under way.
@@ -200,7 +211,7 @@ pub enum SessionState {
 }
 
 /// An ECS task that tunnels go through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bastion {
     /// Its name in the configuration.
     pub name: String,
@@ -229,7 +240,7 @@ pub struct Bastion {
 }
 
 /// What a bastion is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BastionState {
     /// No task.
@@ -247,7 +258,7 @@ pub enum BastionState {
 }
 
 /// A task in ECS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// Its ARN.
     pub arn: String,
@@ -257,6 +268,7 @@ pub struct Task {
     pub last_status: String,
     /// When it began to run.
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<OffsetDateTime>,
     /// Seconds since it was asked for.
     pub age_seconds: u64,
@@ -265,7 +277,7 @@ pub struct Task {
 }
 
 /// Something that is wrong, and what mends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable word, such as `port_busy` or `credentials_expired`.
     pub code: String,
@@ -277,6 +289,7 @@ pub struct Problem {
     pub hint: Option<String>,
     /// When it was seen.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
     /// Seconds since then.
     pub seconds_ago: u64,

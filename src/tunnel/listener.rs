@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
+use super::roster::Roster;
 use crate::platform;
 
 /// How often a taken port is tried again.
@@ -41,18 +42,29 @@ pub enum Binding {
     },
 }
 
+/// Where accepted connections go.
+pub struct Door {
+    /// To the tunnel.
+    pub accepted: mpsc::Sender<Accepted>,
+    /// One for each that there may be.
+    pub seats: Arc<Semaphore>,
+    /// Where they are listed.
+    pub roster: Roster,
+    /// The tunnel's name.
+    pub tunnel: Arc<str>,
+}
+
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
 /// accepts.
 pub async fn run(
     address: SocketAddr,
     binding: watch::Sender<Binding>,
-    accepted: mpsc::Sender<Accepted>,
-    seats: Arc<Semaphore>,
+    door: Door,
     cancel: CancellationToken,
 ) {
     let serving = async {
         let listener = bind_until_done(address, &binding).await;
-        accept(listener, accepted, seats).await;
+        accept(listener, door).await;
     };
     tokio::select! {
         () = serving => {}
@@ -104,10 +116,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+async fn accept(listener: TcpListener, door: Door) {
     let mut crowded = false;
     loop {
-        let seat = seat(&seats, &mut crowded).await;
+        let seat = seat(&door.seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -116,11 +128,12 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>, seats: 
                 continue;
             }
         };
-        if accepted
-            .send(Accepted::new(socket, peer, seat))
-            .await
-            .is_err()
-        {
+        let Ok(local) = socket.local_addr() else {
+            continue;
+        };
+        let ticket = door.roster.enter(&door.tunnel, local, peer, seat);
+        let accepted = Accepted::new(socket, peer, ticket);
+        if door.accepted.send(accepted).await.is_err() {
             return;
         }
     }

@@ -17,13 +17,16 @@ mod placement;
 mod reason;
 mod remote;
 mod renewal;
+mod roster;
 mod session;
 mod view;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,6 +48,8 @@ use conn::Counters;
 use desk::{Inbox, Tunnel};
 use listener::Binding;
 
+pub use roster::Roster;
+
 /// Connections accepted and not yet looked at.
 const ACCEPTED: usize = 64;
 
@@ -65,6 +70,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// Where open connections are listed.
+    pub roster: Roster,
     /// One for each local connection that there may be at once, over all tunnels.
     pub seats: Arc<Semaphore>,
     /// The sessions of all tunnels, by the containers that they are in.
@@ -78,6 +85,10 @@ pub enum Command {
     Up(oneshot::Sender<Result<(), Problem>>),
     /// End its sessions and let the bastion go; the next connection starts again.
     Down(oneshot::Sender<Result<(), Problem>>),
+    /// End its sessions and have a new one ready.
+    Restart(oneshot::Sender<Result<(), Problem>>),
+    /// Cut its sessions off, whatever they are doing. Done when no connection is left on them.
+    Reset(oneshot::Sender<Result<(), Problem>>),
 }
 
 /// A running tunnel, as others see it.
@@ -118,6 +129,23 @@ impl Handle {
         board::status(&self.board.borrow(), &around, now)
     }
 
+    /// Wait until the status may be another. `false` when the tunnel has ended.
+    pub async fn changed(&mut self) -> bool {
+        let bindings = self.bindings.iter_mut();
+        let bindings = bindings.map(|(_, binding)| Box::pin(binding.changed()));
+        // A listener that has ended says nothing more.
+        let bound = async {
+            match select_ok(bindings).await {
+                Ok(_) => {}
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.board.changed() => changed.is_ok(),
+            () = bound => true,
+        }
+    }
+
     /// Wait until each of its addresses was bound, or was found taken.
     pub async fn listening(&mut self) {
         for (_, binding) in &mut self.bindings {
@@ -149,13 +177,13 @@ pub fn spawn(
     let mut bindings = Vec::new();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
-        listeners.spawn(listener::run(
-            address,
-            binding,
-            accepted.clone(),
-            Arc::clone(&shared.seats),
-            cancel.clone(),
-        ));
+        let door = listener::Door {
+            accepted: accepted.clone(),
+            seats: Arc::clone(&shared.seats),
+            roster: shared.roster.clone(),
+            tunnel: config.name.as_str().into(),
+        };
+        listeners.spawn(listener::run(address, binding, door, cancel.clone()));
         bindings.push((address, receiver));
     }
     let config = Arc::new(config);

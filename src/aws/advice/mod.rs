@@ -6,7 +6,7 @@ mod calls;
 mod grants;
 mod others;
 #[cfg(test)]
-mod page;
+pub(crate) mod page;
 mod row;
 #[cfg(test)]
 mod tests;

@@ -137,6 +137,7 @@ fn colour_adds_nothing_but_colour() {
     let look = Look {
         width: Some(80),
         palette: Palette::coloured(),
+        verbose: false,
     };
     let coloured = render(&at_work(), &look);
     assert!(
@@ -181,6 +182,7 @@ fn plain(status: &Status, width: impl Into<Option<usize>>) -> String {
         &Look {
             width: width.into(),
             palette: Palette::plain(),
+            verbose: false,
         },
     )
 }
@@ -258,6 +260,7 @@ fn tunnel(name: &str, port: u16) -> Tunnel {
 
 fn session() -> Session {
     Session {
+        key: 0,
         id: Some("alice-0a1b2c3d4e5f".into()),
         state: SessionState::Connected,
         state_seconds: 600,

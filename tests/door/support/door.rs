@@ -5,12 +5,14 @@ use std::path::Path;
 
 use bastiond::{
     control::{
-        Command, Door, Refusal,
+        Command, Door, Refusal, Shown,
         client::{self, Client},
         server,
         socket::Claim,
     },
+    events::Events,
     paths::Paths,
+    status::{InForce, Reloaded},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{paths_in, problem, status};
+use super::{connection, paths_in, problem, status};
 
 /// A door with nobody behind it but a task that notes what it is told.
 pub struct Daemon {
@@ -28,6 +30,8 @@ pub struct Daemon {
     pub folder: tempfile::TempDir,
     /// Its places.
     pub paths: Paths,
+    /// What it tells of.
+    pub events: Events,
     cancel: CancellationToken,
     serving: JoinHandle<()>,
     commands: JoinHandle<Vec<String>>,
@@ -49,7 +53,15 @@ impl Daemon {
         let listener = claim.listen().unwrap();
         let (sender, receiver) = mpsc::channel(4);
         let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
-        let door = Door::new(status, sender).owned_by(uid);
+        let events = Events::default();
+        let shown = Shown {
+            status: Box::new(status),
+            connections: Box::new(|| vec![connection(1, "app-db"), connection(2, "cache")]),
+            config: Box::new(|| Some(InForce::new(None, vec![]))),
+            events: events.clone(),
+            logs: Some(paths.logs.clone()),
+        };
+        let door = Door::new(shown, sender).owned_by(uid);
         let serving = server::serve(listener, door, cancel.clone());
         let serving = tokio::spawn(async move {
             serving.await;
@@ -59,6 +71,7 @@ impl Daemon {
         Daemon {
             folder,
             paths,
+            events,
             cancel,
             serving,
             commands,
@@ -124,6 +137,23 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
             Command::Hold { bastion, reply } => {
                 noted.push(format!("hold {bastion}"));
                 reply.send(Ok(())).unwrap();
+            }
+            Command::Restart { tunnel, reply } => {
+                noted.push(format!("restart {tunnel}"));
+                reply.send(Ok(())).unwrap();
+            }
+            Command::Reset { tunnel, reply } => {
+                noted.push(format!("reset {tunnel}"));
+                reply.send(Ok(())).unwrap();
+            }
+            Command::Reload { reply } => {
+                noted.push("reload".to_owned());
+                let reloaded = Reloaded {
+                    schema: 1,
+                    added: vec!["cache".to_owned()],
+                    ..Reloaded::default()
+                };
+                reply.send(Ok(reloaded)).unwrap();
             }
             Command::Keep { tunnel, time } => {
                 noted.push(format!("keep {tunnel} {}s", time.as_secs()));
