@@ -22,6 +22,7 @@ mod accounts;
 mod credentials;
 mod hook;
 mod identity;
+mod in_force;
 mod leftovers;
 mod observe;
 mod orphans;
@@ -331,10 +332,14 @@ impl Daemon {
     /// What can be read of it at any time.
     fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
         let roster = self.roster.clone();
+        let in_force = in_force::Shown::default();
+        if let Some(sources) = &setup.sources {
+            in_force.set(sources);
+        }
         Shown {
             status: Box::new(move || overview.status()),
             connections: Box::new(move || roster.list()),
-            config: Box::new(|| None),
+            config: Box::new(move || in_force.get()),
             events: self.events.clone(),
             logs: setup.log_path.clone(),
         }

@@ -30,7 +30,7 @@ pub(super) struct Root {
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
-    /// A program and its arguments, run when something changes that a person may want to know.
+    /// A program and its arguments, run when a tunnel is ready, has failed or needs a sign-in, and when a bastion stops.
     #[schemars(with = "Option<Vec<String>>")]
     pub on_event: Option<Spanned<Vec<Spanned<String>>>>,
 }

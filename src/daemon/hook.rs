@@ -86,7 +86,11 @@ impl Hook {
 /// Ready, failed, in need of a sign-in, or stopped.
 fn is_worth_it(event: &Event) -> bool {
     match event.kind {
-        EventKind::Tunnel => matches!(event.state.as_str(), "ready" | "failed" | "needs_login"),
+        EventKind::Tunnel => match event.state.as_str() {
+            // A link that was lost and is back is nothing to tell: AWS closes each of them hourly.
+            "ready" => event.was.as_deref() != Some("reconnecting"),
+            state => matches!(state, "failed" | "needs_login"),
+        },
         // What has no task at the start was not stopped.
         EventKind::Bastion => match event.state.as_str() {
             "failed" => true,
@@ -118,11 +122,12 @@ async fn run(command: &[String], event: &Event) {
         Ok(child) => child,
         Err(error) => return tracing::warn!(program, %error, "`on_event` cannot be run"),
     };
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     if timeout(DEADLINE, followed(program, &mut child))
         .await
         .is_ok()
     {
+        group.0 = None;
         return;
     }
     tracing::warn!(
@@ -130,10 +135,19 @@ async fn run(command: &[String], event: &Event) {
         "`on_event` takes more than {} s: killed",
         DEADLINE.as_secs()
     );
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    drop(group);
     let _ = timeout(GRACE, child.wait()).await;
+}
+
+/// A program and all that it has started; killed when this is dropped, unless it has ended.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 /// Until it has ended, and whoever else has its output.
@@ -183,4 +197,91 @@ fn environment(event: &Event) -> Vec<(&'static str, String)> {
         ("BASTIOND_EVENT_CODE", maybe(&event.code)),
         ("BASTIOND_EVENT_HINT", maybe(&event.hint)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::Change;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_takes_too_long_is_killed_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("pid");
+        let script = format!("sleep 1000 & echo $! > {}; wait", note.display());
+        // The clock jumps to the deadline as soon as the program has nothing more to do, or before.
+        run(&command(&script), &event()).await;
+        let Ok(pid) = std::fs::read_to_string(note) else {
+            return;
+        };
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let runs = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+        while runs() {
+            std::thread::yield_now();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_says_much_is_not_kept_waiting() {
+        let script = "yes | head -c 1000000; yes | head -c 1000000 >&2";
+        timeout(Duration::from_secs(60), run(&command(script), &event()))
+            .await
+            .expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_run_is_no_trouble() {
+        run(&["/nonexistent/program".to_owned()], &event()).await;
+        run(&command("exit 3"), &event()).await;
+        run(&[], &event()).await;
+    }
+
+    #[tokio::test]
+    async fn of_too_many_events_the_oldest_are_left_out() {
+        let events = Events::default();
+        let (_keep, command) = watch::channel(vec!["true".to_owned()]);
+        let mut hook = Hook {
+            reader: events.reader(0),
+            command,
+            waiting: VecDeque::new(),
+        };
+        for seq in 0..MOST_WAITING as u64 + 5 {
+            hook.note(Read::Event(Arc::new(Event { seq, ..event() })));
+        }
+        assert_eq!(hook.waiting.len(), MOST_WAITING);
+        assert_eq!(hook.waiting[0].seq, 5);
+    }
+
+    #[test]
+    fn a_link_that_is_back_is_nothing_to_tell() {
+        let ready = |was: &str| Event {
+            was: Some(was.to_owned()),
+            ..event()
+        };
+        assert!(is_worth_it(&ready("starting")));
+        assert!(!is_worth_it(&ready("reconnecting")));
+        let daemon = Event {
+            kind: EventKind::Daemon,
+            ..event()
+        };
+        assert!(!is_worth_it(&daemon));
+    }
+
+    fn command(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(str::to_owned).to_vec()
+    }
+
+    /// A tunnel is ready.
+    fn event() -> Event {
+        let events = Events::default();
+        events.tell(Change::of_daemon("ready"));
+        let Some(Read::Event(event)) = events.reader(1).try_next() else {
+            panic!("it was told");
+        };
+        Event {
+            kind: EventKind::Tunnel,
+            name: "app-db".to_owned(),
+            ..(*event).clone()
+        }
+    }
 }
