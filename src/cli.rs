@@ -95,6 +95,9 @@ pub struct Run {
     /// Talk to the `start` that runs this through stdout
     #[arg(long, hide = true)]
     pub detached: bool,
+    /// Only read the configuration: whether this program could take over from the one that asks
+    #[arg(long = "try", hide = true)]
+    pub trial: bool,
 }
 
 /// `bastiond start`

@@ -48,11 +48,17 @@ pub enum Ctl {
         /// Its name in the configuration
         tunnel: String,
     },
-    /// End a tunnel's sessions and start a new one
-    #[command(after_help = "Example: bastiond ctl restart app-db")]
+    /// End a tunnel's sessions and start a new one; or restart the daemon, as after an upgrade
+    #[command(after_help = "Examples:\n  \
+        bastiond ctl restart app-db\n  \
+        cargo install --locked bastiond && bastiond ctl restart --daemon")]
     Restart {
         /// Its name in the configuration
-        tunnel: String,
+        #[arg(required_unless_present = "daemon", conflicts_with = "daemon")]
+        tunnel: Option<String>,
+        /// The daemon itself: ports stay open, connections get `shutdown_timeout` to finish
+        #[arg(long)]
+        daemon: bool,
     },
     /// Cut a tunnel's sessions off, whatever they are doing; it goes on listening
     #[command(after_help = "Example: bastiond ctl reset app-db")]

@@ -60,6 +60,13 @@ pub(super) async fn to(
         Call::Logs => follow::logs(door, query, closing).await,
         Call::Config => config(door),
         Call::Reload => Ok(ok(&obeyed(door, |reply| Command::Reload { reply }).await?)),
+        Call::RestartDaemon => {
+            obeyed(door, |reply| Command::RestartDaemon { reply }).await?;
+            let restarting = openapi::Stopping {
+                state: "restarting",
+            };
+            Ok(json(202, "application/json", &restarting))
+        }
         Call::Shutdown => shutdown(door).await,
         Call::OpenApi => Ok(ok(&openapi::document())),
     }

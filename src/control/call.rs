@@ -19,6 +19,7 @@ pub(super) enum Call {
     Logs,
     Config,
     Reload,
+    RestartDaemon,
     Shutdown,
     OpenApi,
 }
@@ -104,6 +105,7 @@ impl Call {
             | Self::EndOrphans
             | Self::Config
             | Self::Reload
+            | Self::RestartDaemon
             | Self::Shutdown
             | Self::OpenApi => &[],
         }
@@ -149,6 +151,10 @@ impl Call {
             Self::Config => "The configuration in force.",
             Self::Reload => {
                 "Reads the configuration again and applies what has changed. A bad file is refused whole."
+            }
+            Self::RestartDaemon => {
+                "Restarts the daemon as the program that its file holds now. Ports stay open; it goes on ending after the \
+                 answer."
             }
             Self::Shutdown => {
                 "Stops the daemon, as SIGTERM does. It goes on stopping after the answer."

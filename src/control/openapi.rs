@@ -117,10 +117,10 @@ fn answer(
             of::<Event>(generator),
         ),
         Call::Logs => ("200", "text/plain", "Lines of the log.", text()),
-        Call::Shutdown => (
+        Call::Shutdown | Call::RestartDaemon => (
             "202",
             "application/json",
-            "It is stopping.",
+            "It is on its way.",
             of::<Stopping>(generator),
         ),
     }
@@ -130,9 +130,9 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// The answer to a request to stop.
+/// The answer to a request to stop or to restart.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Stopping {
-    /// `stopping`.
+    /// `stopping` or `restarting`.
     pub state: &'static str,
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::call::Call;
 
-pub(super) const ROUTES: [(Method, &str, Call); 18] = [
+pub(super) const ROUTES: [(Method, &str, Call); 19] = [
     (Method::GET, "/v1/status", Call::Status),
     (Method::GET, "/v1/tunnels/{name}", Call::Tunnel),
     (Method::POST, "/v1/tunnels/{name}/up", Call::Up),
@@ -21,6 +21,7 @@ pub(super) const ROUTES: [(Method, &str, Call); 18] = [
     (Method::GET, "/v1/logs", Call::Logs),
     (Method::GET, "/v1/config", Call::Config),
     (Method::POST, "/v1/reload", Call::Reload),
+    (Method::POST, "/v1/restart", Call::RestartDaemon),
     (Method::POST, "/v1/shutdown", Call::Shutdown),
     (Method::GET, "/v1/openapi.json", Call::OpenApi),
 ];

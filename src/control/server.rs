@@ -51,7 +51,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long calls may go on once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Answers at `listener` until cancelled, then removes the socket, finishes open calls and returns.
+/// Answers at `listener` until cancelled, then finishes open calls and returns. The socket's name is its claim's to
+/// remove.
 pub async fn serve(listener: Listener, door: Door, cancel: CancellationToken) {
     let mut calls = JoinSet::new();
     loop {

@@ -11,6 +11,7 @@ mod list;
 mod orphans;
 mod progress;
 mod reload;
+mod restart;
 mod selection;
 mod starter;
 mod table;
@@ -65,10 +66,10 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
             .await
             .map(told)
             .map_err(Into::into),
-        Ctl::Restart { tunnel } => progress::shown(&client, Some(&tunnel), client.restart(&tunnel))
-            .await
-            .map(told)
-            .map_err(Into::into),
+        Ctl::Restart { tunnel, .. } => match tunnel {
+            Some(tunnel) => restart::tunnel(&client, &tunnel).await,
+            None => restart::daemon(&client).await,
+        },
         Ctl::Reset { tunnel } => client.reset(&tunnel).await.map(told).map_err(Into::into),
         Ctl::Wait {
             tunnel,

@@ -1,5 +1,9 @@
 //! One local address of a tunnel: bound before anything else, and for as long as the daemon lives.
 //!
+//! A socket that was open before this process began, because the service manager owns the port or because the daemon
+//! was restarted, is taken instead, and put back in the end. Nothing is accepted that the tunnel has no room for: it
+//! waits in the socket, whoever serves it then.
+//!
 //! A port that somebody else holds is tried again until it is free; meanwhile the status says who
 //! has it.
 
@@ -16,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::conn::Accepted;
 use super::roster::Roster;
 use crate::platform;
+use crate::sockets::{Origin, Sockets};
 
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -29,8 +34,13 @@ const BACKLOG: u32 = 1024;
 pub enum Binding {
     /// Nothing was tried yet.
     Unbound,
-    /// Bound to this address, whose port the system may have chosen.
-    Bound(SocketAddr),
+    /// Bound.
+    Bound {
+        /// To this address, whose port the system may have chosen.
+        at: SocketAddr,
+        /// By whom.
+        origin: Origin,
+    },
     /// IPv6 is switched off on this system, so it has no such address.
     Absent,
     /// Not bound.
@@ -40,6 +50,14 @@ pub enum Binding {
         /// Who has the port, where the system tells.
         holder: Option<String>,
     },
+}
+
+/// What a listener listens for.
+pub struct Place {
+    /// One of the tunnel's addresses.
+    pub address: SocketAddr,
+    /// Where its socket may come from, and goes to.
+    pub sockets: Sockets,
 }
 
 /// Where accepted connections go.
@@ -57,36 +75,55 @@ pub struct Door {
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
 /// accepts.
 pub async fn run(
-    address: SocketAddr,
+    place: Place,
     binding: watch::Sender<Binding>,
     door: Door,
     cancel: CancellationToken,
 ) {
-    let serving = async {
-        let listener = bind_until_done(address, &binding).await;
-        accept(listener, door).await;
+    let bound = cancel.run_until_cancelled(place.bind_until_done(&door.tunnel, &binding));
+    let Some((listener, origin)) = bound.await else {
+        return;
     };
-    tokio::select! {
-        () = serving => {}
-        () = cancel.cancelled() => {}
+    cancel.run_until_cancelled(accept(&listener, &door)).await;
+    if let Ok(listener) = listener.into_std() {
+        let sockets = place.sockets;
+        sockets.put_back_tcp(&door.tunnel, listener, origin);
     }
 }
 
-async fn bind_until_done(address: SocketAddr, binding: &watch::Sender<Binding>) -> TcpListener {
-    loop {
-        match bind(address) {
-            Ok((listener, bound)) => {
-                tracing::info!(address = %bound, "listening");
-                binding.send_replace(Binding::Bound(bound));
-                return listener;
+impl Place {
+    async fn bind_until_done(
+        &self,
+        tunnel: &str,
+        binding: &watch::Sender<Binding>,
+    ) -> (TcpListener, Origin) {
+        loop {
+            match self.bind(tunnel) {
+                Ok((listener, at, origin)) => {
+                    tracing::info!(address = %at, ?origin, "listening");
+                    binding.send_replace(Binding::Bound { at, origin });
+                    return (listener, origin);
+                }
+                Err(error) => busy(self.address, &error, binding).await,
             }
-            Err(error) => busy(address, &error, binding).await,
+            sleep(RETRY).await;
         }
-        sleep(RETRY).await;
+    }
+
+    fn bind(&self, tunnel: &str) -> io::Result<(TcpListener, SocketAddr, Origin)> {
+        let (listener, origin) = match self.sockets.take_tcp(tunnel, self.address) {
+            Some((inherited, origin)) => {
+                inherited.set_nonblocking(true)?;
+                (TcpListener::from_std(inherited)?, origin)
+            }
+            None => (bind(self.address)?, Origin::Own),
+        };
+        let at = listener.local_addr()?;
+        Ok((listener, at, origin))
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -94,9 +131,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     // Otherwise a restart would have to wait for connections of the previous run to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+    socket.listen(BACKLOG)
 }
 
 async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Binding>) {
@@ -116,9 +151,9 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, door: Door) {
+async fn accept(listener: &TcpListener, door: &Door) {
     let mut crowded = false;
-    loop {
+    while let Ok(room) = door.accepted.reserve().await {
         let seat = seat(&door.seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
@@ -132,10 +167,7 @@ async fn accept(listener: TcpListener, door: Door) {
             continue;
         };
         let ticket = door.roster.enter(&door.tunnel, local, peer, seat);
-        let accepted = Accepted::new(socket, peer, ticket);
-        if door.accepted.send(accepted).await.is_err() {
-            return;
-        }
+        room.send(Accepted::new(socket, peer, ticket));
     }
 }
 

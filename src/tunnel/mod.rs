@@ -24,6 +24,7 @@ mod view;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::select_ok;
@@ -38,6 +39,7 @@ use crate::bastion;
 use crate::config;
 use crate::net::Net;
 use crate::session::changes::Changes;
+use crate::sockets::{Origin, Sockets};
 use crate::state::State;
 use crate::status::{self, Problem};
 
@@ -46,7 +48,7 @@ pub use containers::Containers;
 use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
-use listener::Binding;
+use listener::{Binding, Place};
 
 pub use roster::Roster;
 
@@ -72,6 +74,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Where open connections are listed.
     pub roster: Roster,
+    /// Sockets that are older than this process, or outlive it.
+    pub sockets: Sockets,
     /// One for each local connection that there may be at once, over all tunnels.
     pub seats: Arc<Semaphore>,
     /// The sessions of all tunnels, by the containers that they are in.
@@ -89,6 +93,8 @@ pub enum Command {
     Restart(oneshot::Sender<Result<(), Problem>>),
     /// Cut its sessions off, whatever they are doing. Done when no connection is left on them.
     Reset(oneshot::Sender<Result<(), Problem>>),
+    /// Accept nothing more, and end when what was accepted is done, or the time for that is over.
+    Close,
 }
 
 /// A running tunnel, as others see it.
@@ -116,6 +122,38 @@ impl Handle {
     /// Whether it has a session, or is starting one.
     pub fn has_sessions(&self) -> bool {
         !self.board.borrow().sessions.is_empty()
+    }
+
+    /// Whether the service manager owns all its ports.
+    pub fn is_activated(&self) -> bool {
+        self.bindings.iter().all(|(_, binding)| {
+            let binding = binding.borrow();
+            let is_systems = matches!(
+                *binding,
+                Binding::Bound {
+                    origin: Origin::System,
+                    ..
+                }
+            );
+            is_systems || *binding == Binding::Absent
+        })
+    }
+
+    /// Nobody is connected or waits, and no session is open.
+    pub fn is_at_rest(&self) -> bool {
+        let board = self.board.borrow();
+        board.sessions.is_empty() && board.waiting == 0 && board.starting_since.is_none()
+    }
+
+    /// How many bytes it has carried so far.
+    pub fn carried(&self) -> u64 {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        load(&self.counters.sent) + load(&self.counters.received)
+    }
+
+    /// Wait for its end.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
     }
 
     /// What it is doing. Reads what was published; wakes nobody.
@@ -175,15 +213,20 @@ pub fn spawn(
     let (accepted, incoming) = mpsc::channel(ACCEPTED);
     let mut listeners = JoinSet::new();
     let mut bindings = Vec::new();
+    let closing = cancel.child_token();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
+        let place = Place {
+            address,
+            sockets: shared.sockets.clone(),
+        };
         let door = listener::Door {
             accepted: accepted.clone(),
             seats: Arc::clone(&shared.seats),
             roster: shared.roster.clone(),
             tunnel: config.name.as_str().into(),
         };
-        listeners.spawn(listener::run(address, binding, door, cancel.clone()));
+        listeners.spawn(listener::run(place, binding, door, closing.clone()));
         bindings.push((address, receiver));
     }
     let config = Arc::new(config);
@@ -200,6 +243,7 @@ pub fn spawn(
         incoming,
         commands: command_receiver,
         listeners,
+        closing,
         cancel,
     };
     let tunnel = Tunnel::new(config, bastion, shared, counters, board, inbox);
