@@ -75,7 +75,7 @@ const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// What programs of `on_event` are given to tell of the end.
-const HOOK_PATIENCE: Duration = Duration::from_secs(2);
+const HOOK_PATIENCE: Duration = Duration::from_secs(5);
 /// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
 const MAX_HOLDS: usize = 256;
 

@@ -32,6 +32,7 @@ fn main() -> anyhow::Result<()> {
         child::idle(&mut table).await?;
         child::crowd(&mut table).await?;
         ctl::round_trips(&mut table).await?;
+        ctl::crowded_calls(&mut table).await?;
         start::cold_starts(&mut table).await?;
         pace::share(&mut table).await?;
         shell::keys_and_output(&mut table).await?;

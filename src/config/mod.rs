@@ -281,8 +281,8 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
-    let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let on_event = on_event::check(&mut top, root.on_event);
+    let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, &aws, report);

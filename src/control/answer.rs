@@ -62,10 +62,7 @@ pub(super) async fn to(
         Call::Reload => Ok(ok(&obeyed(door, |reply| Command::Reload { reply }).await?)),
         Call::RestartDaemon => {
             obeyed(door, |reply| Command::RestartDaemon { reply }).await?;
-            let restarting = openapi::Stopping {
-                state: "restarting",
-            };
-            Ok(json(202, "application/json", &restarting))
+            Ok(ending("restarting"))
         }
         Call::Shutdown => shutdown(door).await,
         Call::OpenApi => Ok(ok(&openapi::document())),
@@ -166,8 +163,11 @@ async fn orphans(door: &Door, end: bool) -> Result<Answer, Box<Refusal>> {
 async fn shutdown(door: &Door) -> Result<Answer, Box<Refusal>> {
     let sent = door.commands.send(Command::Shutdown).await;
     sent.map_err(|_| stopping())?;
-    let stopping = openapi::Stopping { state: "stopping" };
-    Ok(json(202, "application/json", &stopping))
+    Ok(ending("stopping"))
+}
+
+fn ending(state: &'static str) -> Answer {
+    json(202, "application/json", &openapi::Ending { state })
 }
 
 /// Sends a command and waits for its outcome.
@@ -321,6 +321,7 @@ mod tests {
         let daemon = Daemon {
             version: String::new(),
             pid: 1,
+            instance: "1f".to_owned(),
             started_at: time::OffsetDateTime::UNIX_EPOCH,
             uptime_seconds: 0,
             config_path: None,

@@ -153,8 +153,8 @@ impl Call {
                 "Reads the configuration again and applies what has changed. A bad file is refused whole."
             }
             Self::RestartDaemon => {
-                "Restarts the daemon as the program that its file holds now. Ports stay open; it goes on ending after the \
-                 answer."
+                "Restarts the daemon as the program that its file holds now. No listener is lost; connections are given \
+                 `shutdown_timeout` to end. It goes on ending after the answer."
             }
             Self::Shutdown => {
                 "Stops the daemon, as SIGTERM does. It goes on stopping after the answer."

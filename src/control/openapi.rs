@@ -117,11 +117,11 @@ fn answer(
             of::<Event>(generator),
         ),
         Call::Logs => ("200", "text/plain", "Lines of the log.", text()),
-        Call::Shutdown | Call::RestartDaemon => (
+        Call::RestartDaemon | Call::Shutdown => (
             "202",
             "application/json",
             "It is on its way.",
-            of::<Stopping>(generator),
+            of::<Ending>(generator),
         ),
     }
 }
@@ -130,9 +130,87 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-/// The answer to a request to stop or to restart.
+/// The answer to a request to stop, or to restart.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Stopping {
-    /// `stopping` or `restarting`.
+pub(super) struct Ending {
+    /// `stopping`, or `restarting`.
     pub state: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn openapi_page_is_made_of_the_routes_and_the_types() {
+        let path = docs("openapi.json");
+        let document = format!("{:#}\n", document());
+        if std::env::var_os("BASTIOND_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &document).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == document,
+            "docs/openapi.json is not what the daemon answers with: \
+             BASTIOND_WRITE_DOCS=1 cargo test --lib openapi_page"
+        );
+    }
+
+    #[test]
+    fn routes_page_and_document_have_the_same_calls() {
+        let routes: BTreeSet<String> = ROUTES
+            .iter()
+            .map(|(method, path, _)| format!("{method} {path}"))
+            .collect();
+        let text = std::fs::read_to_string(docs("openapi.json")).unwrap();
+        let written: Value = serde_json::from_str(&text).unwrap();
+        let mut in_document = BTreeSet::new();
+        for (path, methods) in written["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                in_document.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        assert_eq!(in_document, routes);
+        let page = std::fs::read_to_string(docs("control-api.md")).unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let in_page: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        let calls: BTreeSet<String> = in_page.iter().map(|call| (*call).to_owned()).collect();
+        assert_eq!(calls, routes);
+        assert_eq!(in_page.len(), ROUTES.len(), "none twice");
+    }
+
+    #[test]
+    fn the_page_names_every_word_that_a_call_takes() {
+        let page = std::fs::read_to_string(docs("control-api.md")).unwrap();
+        for (_, path, call) in &ROUTES {
+            let line = page
+                .lines()
+                .find(|line| line.contains(&format!(" {path}` |")));
+            for word in call.words().iter().filter(|_| *call != Call::WaitForAll) {
+                let spelled = format!("`{}=", word.name);
+                assert!(line.unwrap().contains(&spelled), "{path}: {}", word.name);
+            }
+        }
+    }
+
+    #[test]
+    fn each_reference_leads_somewhere() {
+        let document = document();
+        let text = document.to_string();
+        let mut references = 0;
+        for rest in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = rest.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+            references += 1;
+        }
+        assert!(references > 20);
+    }
+
+    fn docs(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs")
+            .join(name)
+    }
 }

@@ -52,14 +52,6 @@ pub enum Binding {
     },
 }
 
-/// What a listener listens for.
-pub struct Place {
-    /// One of the tunnel's addresses.
-    pub address: SocketAddr,
-    /// Where its socket may come from, and goes to.
-    pub sockets: Sockets,
-}
-
 /// Where accepted connections go.
 pub struct Door {
     /// To the tunnel.
@@ -68,8 +60,16 @@ pub struct Door {
     pub seats: Arc<Semaphore>,
     /// Where they are listed.
     pub roster: Roster,
+}
+
+/// What a listener listens for.
+pub struct Place {
     /// The tunnel's name.
-    pub tunnel: Arc<str>,
+    pub tunnel: String,
+    /// One of its addresses.
+    pub address: SocketAddr,
+    /// Where its socket may come from, and goes to.
+    pub sockets: Sockets,
 }
 
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
@@ -80,25 +80,25 @@ pub async fn run(
     door: Door,
     cancel: CancellationToken,
 ) {
-    let bound = cancel.run_until_cancelled(place.bind_until_done(&door.tunnel, &binding));
+    let bound = cancel.run_until_cancelled(place.bind_until_done(&binding));
     let Some((listener, origin)) = bound.await else {
         return;
     };
-    cancel.run_until_cancelled(accept(&listener, &door)).await;
+    cancel
+        .run_until_cancelled(accept(&listener, place.tunnel.as_str().into(), door))
+        .await;
     if let Ok(listener) = listener.into_std() {
-        let sockets = place.sockets;
-        sockets.put_back_tcp(&door.tunnel, listener, origin);
+        let Place {
+            tunnel, sockets, ..
+        } = place;
+        sockets.put_back_tcp(&tunnel, listener, origin);
     }
 }
 
 impl Place {
-    async fn bind_until_done(
-        &self,
-        tunnel: &str,
-        binding: &watch::Sender<Binding>,
-    ) -> (TcpListener, Origin) {
+    async fn bind_until_done(&self, binding: &watch::Sender<Binding>) -> (TcpListener, Origin) {
         loop {
-            match self.bind(tunnel) {
+            match self.bind() {
                 Ok((listener, at, origin)) => {
                     tracing::info!(address = %at, ?origin, "listening");
                     binding.send_replace(Binding::Bound { at, origin });
@@ -110,8 +110,8 @@ impl Place {
         }
     }
 
-    fn bind(&self, tunnel: &str) -> io::Result<(TcpListener, SocketAddr, Origin)> {
-        let (listener, origin) = match self.sockets.take_tcp(tunnel, self.address) {
+    fn bind(&self) -> io::Result<(TcpListener, SocketAddr, Origin)> {
+        let (listener, origin) = match self.sockets.take_tcp(&self.tunnel, self.address) {
             Some((inherited, origin)) => {
                 inherited.set_nonblocking(true)?;
                 (TcpListener::from_std(inherited)?, origin)
@@ -151,7 +151,7 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: &TcpListener, door: &Door) {
+async fn accept(listener: &TcpListener, tunnel: Arc<str>, door: Door) {
     let mut crowded = false;
     while let Ok(room) = door.accepted.reserve().await {
         let seat = seat(&door.seats, &mut crowded).await;
@@ -166,7 +166,7 @@ async fn accept(listener: &TcpListener, door: &Door) {
         let Ok(local) = socket.local_addr() else {
             continue;
         };
-        let ticket = door.roster.enter(&door.tunnel, local, peer, seat);
+        let ticket = door.roster.enter(&tunnel, local, peer, seat);
         room.send(Accepted::new(socket, peer, ticket));
     }
 }

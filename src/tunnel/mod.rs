@@ -216,15 +216,15 @@ pub fn spawn(
     let closing = cancel.child_token();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
-        let place = Place {
-            address,
-            sockets: shared.sockets.clone(),
-        };
         let door = listener::Door {
             accepted: accepted.clone(),
             seats: Arc::clone(&shared.seats),
             roster: shared.roster.clone(),
-            tunnel: config.name.as_str().into(),
+        };
+        let place = Place {
+            tunnel: config.name.clone(),
+            address,
+            sockets: shared.sockets.clone(),
         };
         listeners.spawn(listener::run(place, binding, door, closing.clone()));
         bindings.push((address, receiver));

@@ -5,6 +5,7 @@ mod config_example;
 mod config_mistakes;
 mod control_requests;
 mod control_socket;
+mod control_streams;
 mod settings;
 mod support;
 mod user;

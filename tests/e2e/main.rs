@@ -11,11 +11,13 @@ mod programs;
 
 mod accounts;
 mod agent;
+mod api;
 mod budget;
 mod bytes;
 mod circumstances;
 mod conformance;
 mod containers;
+mod control;
 mod databases;
 mod ending;
 mod idle;

@@ -165,6 +165,7 @@ impl House {
     /// The configuration as a person would write it, less what `terms` says otherwise.
     pub fn config(&self, terms: &Terms) -> String {
         let Terms {
+            first,
             top,
             bastion,
             via,
@@ -179,6 +180,7 @@ impl House {
         format!(
             r#"
             shutdown_timeout = "1s"
+            {first}
             [aws]
             region = "ap-northeast-1"
             endpoint_url = "{endpoint}"
@@ -282,6 +284,8 @@ impl House {
 
 /// What is different about a configuration.
 pub struct Terms {
+    /// Lines before all others.
+    pub first: String,
     /// Lines of `[aws]`.
     pub top: &'static str,
     /// Lines of the bastion.
@@ -305,6 +309,7 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            first: String::new(),
             top: "",
             bastion: "",
             via: "bastion = \"dev\"",

@@ -163,7 +163,7 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
                 noted.push(format!("orphans {end}"));
                 reply.send(Ok(Vec::new())).unwrap();
             }
-            Command::Restart { reply } => {
+            Command::RestartDaemon { reply } => {
                 noted.push("restart".into());
                 reply.send(Ok(())).unwrap();
             }
