@@ -214,6 +214,30 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
+    fn every_command_has_a_short_help_with_an_example() {
+        fn each(command: &clap::Command, check: &mut impl FnMut(&clap::Command)) {
+            check(command);
+            for command in command.get_subcommands() {
+                if command.get_name() != "help" {
+                    each(command, check);
+                }
+            }
+        }
+        let mut root = super::Cli::command();
+        root.build();
+        each(&root, &mut |command| {
+            let name = command.get_name().to_owned();
+            if command.is_hide_set() {
+                return;
+            }
+            let text = command.clone().render_help().to_string();
+            let has_one = text.contains("Example") || command.has_subcommands();
+            assert!(has_one, "{name}: {text}");
+            assert!(text.lines().count() <= 45, "{name}: {text}");
+        });
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
     }

@@ -126,12 +126,14 @@ pub enum Ctl {
         json: bool,
     },
     /// Show what the bastions' tasks cost, as an estimate
+    #[command(after_help = "Example: bastiond ctl cost")]
     Cost {
         /// Print it as JSON
         #[arg(long)]
         json: bool,
     },
     /// List tasks and sessions that a daemon of yours started and that none looks after
+    #[command(after_help = "Example: bastiond ctl orphans --end")]
     Orphans {
         /// End them
         #[arg(long)]

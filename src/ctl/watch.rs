@@ -17,6 +17,8 @@ use super::{complaint, look, selection::Selection, text};
 use crate::{control::client::Client, exit::Exit};
 
 const EVERY: Duration = Duration::from_secs(1);
+/// Of a terminal that does not tell.
+const HEIGHT: usize = 24;
 /// The other screen, without a cursor and without lines that go on in the next.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
@@ -74,9 +76,10 @@ async fn frame(client: &Client, selection: &Selection) -> String {
 
 /// In one piece, so that nobody sees half of it.
 fn draw(text: &str) -> io::Result<()> {
-    let height =
-        rustix::termios::tcgetwinsize(io::stdout()).map_or(24, |size| usize::from(size.ws_row));
-    let lines: Vec<&str> = text.lines().take(height.max(2) - 1).collect();
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    let height = size.map_or(0, |size| usize::from(size.ws_row));
+    let height = if height < 2 { HEIGHT } else { height };
+    let lines: Vec<&str> = text.lines().take(height - 1).collect();
     let mut frame = TOP.to_owned();
     for line in lines {
         frame.push_str(&format!("{line}{CLEAR_LINE}\r\n"));
