@@ -48,15 +48,36 @@ impl Plan {
             };
             list.push(tunnel.name.clone());
         }
-        if old.shutdown_timeout != new.shutdown_timeout {
-            plan.needs_restart.push("shutdown_timeout".to_owned());
-        }
+        let for_good = [
+            (
+                "shutdown_timeout",
+                old.shutdown_timeout != new.shutdown_timeout,
+            ),
+            ("exit_when_idle", old.exit_when_idle != new.exit_when_idle),
+        ];
+        let changed = for_good.into_iter().filter(|(_, is_new)| *is_new);
+        plan.needs_restart = changed.map(|(key, _)| key.to_owned()).collect();
         plan
+    }
+
+    /// Whether the tunnel of this name is started.
+    pub fn starts(&self, name: &str) -> bool {
+        self.added.iter().chain(&self.changed).any(|it| it == name)
+    }
+
+    /// Whether the tunnel of this name ends.
+    pub fn ends(&self, name: &str) -> bool {
+        self.removed
+            .iter()
+            .chain(&self.changed)
+            .any(|it| it == name)
     }
 
     /// In a line, for the log.
     pub fn summary(&self) -> String {
-        let count = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+        let count = |what: &str, names: &[String]| {
+            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+        };
         let parts = [
             count("added", &self.added),
             count("removed", &self.removed),
@@ -139,13 +160,22 @@ mod tests {
     #[test]
     fn nothing_new_changes_nothing() {
         let unchanged = names(&["a", "b", "c"]);
-        assert_eq!(plan(BEFORE, BEFORE), Plan { unchanged, ..Plan::default() });
+        assert_eq!(
+            plan(BEFORE, BEFORE),
+            Plan {
+                unchanged,
+                ..Plan::default()
+            }
+        );
     }
 
     #[test]
     fn a_tunnel_is_changed_alone() {
         let plan = changed("port = 1", "port = 11");
-        assert_eq!((plan.changed, plan.unchanged), (names(&["a"]), names(&["b", "c"])));
+        assert_eq!(
+            (plan.changed, plan.unchanged),
+            (names(&["a"]), names(&["b", "c"]))
+        );
         assert_eq!(plan.old_bastions, names(&[]));
         let plan = changed("name = \"a\"", "name = \"z\"");
         assert_eq!((plan.added, plan.removed), (names(&["z"]), names(&["a"])));
@@ -154,14 +184,23 @@ mod tests {
     #[test]
     fn a_bastion_changes_with_its_tunnels() {
         let plan = changed("subnet-2", "subnet-3");
-        assert_eq!((plan.old_bastions, plan.new_bastions), (names(&["prod"]), names(&["prod"])));
-        assert_eq!((plan.changed, plan.unchanged), (names(&["b"]), names(&["a", "c"])));
+        assert_eq!(
+            (plan.old_bastions, plan.new_bastions),
+            (names(&["prod"]), names(&["prod"]))
+        );
+        assert_eq!(
+            (plan.changed, plan.unchanged),
+            (names(&["b"]), names(&["a", "c"]))
+        );
     }
 
     #[test]
     fn the_way_to_aws_changes_those_who_go_it() {
         let plan = changed("eu-west-1", "eu-west-2");
-        assert_eq!((plan.changed, plan.unchanged), (names(&["a", "c"]), names(&["b"])));
+        assert_eq!(
+            (plan.changed, plan.unchanged),
+            (names(&["a", "c"]), names(&["b"]))
+        );
         assert_eq!(plan.new_bastions, names(&["dev"]));
     }
 }
