@@ -28,7 +28,7 @@ async fn the_life_of_a_tunnel_is_told_in_the_words_of_the_status() {
     let has = |rest: &[Event], wanted: &str| rest.iter().any(|event| words(event) == wanted);
     while !(has(&rest, "session 0 ended") && has(&rest, "tunnel app-db idle")) {
         let event = within("the end of it", events.next()).await;
-        rest.extend(event.expect("an event"));
+        rest.push(event.expect("an event").expect("it goes on"));
     }
     told.append(&mut rest);
     let position = |wanted: &str| told.iter().position(|it| words(it) == wanted);
