@@ -172,6 +172,7 @@ pub enum Config {
 #[derive(Debug, Subcommand)]
 pub enum Service {
     /// Write the units of systemd or launchd for this user, and start them
+    #[command(after_help = "Example: bastiond service install --socket")]
     Install {
         /// Which configuration.
         #[command(flatten)]
@@ -184,8 +185,10 @@ pub enum Service {
         dry_run: bool,
     },
     /// Stop them, and remove them
+    #[command(after_help = "Example: bastiond service uninstall")]
     Uninstall,
     /// Compare what is installed with what would be today
+    #[command(after_help = "Example: bastiond service status")]
     Status {
         /// Which configuration.
         #[command(flatten)]

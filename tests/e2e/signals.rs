@@ -157,9 +157,3 @@ fn strays(world: &World, kills: &[Instant]) -> Vec<Session> {
     });
     sessions
 }
-
-fn written(logs: &std::path::Path) -> String {
-    let files = std::fs::read_dir(logs).into_iter().flatten().flatten();
-    let texts = files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default());
-    texts.collect()
-}

@@ -160,11 +160,11 @@ fn several_addresses_and_a_fixed_target_are_shown() {
             .skip(3)
             .collect::<Vec<_>>(),
         [
-            "TUNNEL  LOCAL               TASK                 SESS  CONN  SENT  RECV  STATE",
-            "cache   127.0.0.1:56379     i-0123456789abcdef0     0     0     0     0  idle 2h 3m",
+            "TUNNEL  LOCAL               TASK                 CONN  SENT  RECV  STATE",
+            "cache   127.0.0.1:56379     i-0123456789abcdef0     0     0     0  idle 2h 3m",
             "        192.168.64.1:56379",
             "        session ends in 1m 15s, open to other machines",
-            "db      localhost:1         0a1b2c3d                0     0     0     0  idle 2h 3m",
+            "db      localhost:1         0a1b2c3d                0     0     0  idle 2h 3m",
         ]
     );
 }
