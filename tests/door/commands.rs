@@ -63,16 +63,16 @@ fn transcripts_of_a_daemon_at_rest() {
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app-db", "--verbose"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
             leads to port 5432 of the target
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app_db"])), @r#"
@@ -103,9 +103,10 @@ fn transcripts_of_a_daemon_at_rest() {
     1 tunnel is idle
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "wait", "app-db", "--timeout", "1s"])), @r#"
-    code 6
+    code 2
     --- stderr
-    error: tunnel app-db is not ready within Ns: it is idle
+    error: `999ms 999us 658ns` is not a duration from Ns to 7d
+    hint: write for example "90s", "15m" or "1h30m"
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "wait", "app-db", "--timeout", "soon"])), @r#"
     code 2
@@ -138,8 +139,8 @@ fn transcripts_of_a_reload() {
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
 
     # Health
     1. configuration: what was in force before stays in force, since the configuration `HOME/config.toml` has mistakes; line 9: `port` in [[tunnel]] "app-db": `0` is not a port
