@@ -103,10 +103,9 @@ fn transcripts_of_a_daemon_at_rest() {
     1 tunnel is idle
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "wait", "app-db", "--timeout", "1s"])), @r#"
-    code 2
+    code 6
     --- stderr
-    error: `999ms 999us 658ns` is not a duration from Ns to 7d
-    hint: write for example "90s", "15m" or "1h30m"
+    error: tunnel app-db is not ready within Ns: it is idle
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "wait", "app-db", "--timeout", "soon"])), @r#"
     code 2
