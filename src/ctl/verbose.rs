@@ -4,12 +4,15 @@ use super::{
     text::printable,
     units::{age, span},
 };
-use crate::status::{Bastion, Session, SessionState, Status, Tunnel};
+use crate::status::{Bastion, Chosen, ChosenKind, Session, SessionState, Status, Tunnel};
 
 /// Lines that go below the tunnel's row.
 pub(super) fn lines(status: &Status, tunnel: &Tunnel) -> Vec<String> {
     let mut lines = vec![format!("leads to {}", tunnel.remote)];
-    lines.extend(status.bastion_of(tunnel).map(bastion));
+    if let Some(through) = status.bastion_of(tunnel) {
+        lines.push(bastion(through));
+        lines.extend(through.network.iter().map(chosen));
+    }
     lines.extend(tunnel.sessions.iter().map(session));
     lines.iter().map(|line| printable(line)).collect()
 }
@@ -30,6 +33,17 @@ fn bastion(bastion: &Bastion) -> String {
         bastion.name,
         usual.unwrap_or_default()
     )
+}
+
+/// What was chosen for its task, and why.
+fn chosen(chosen: &Chosen) -> String {
+    let (value, reason) = (&chosen.value, &chosen.reason);
+    match chosen.kind {
+        ChosenKind::Subnet => format!("subnet {value}: {reason}"),
+        ChosenKind::SecurityGroup => format!("security group {value}: {reason}"),
+        ChosenKind::PublicIp => format!("public address {value}: {reason}"),
+        ChosenKind::Caution => format!("caution: {reason}"),
+    }
 }
 
 fn session(session: &Session) -> String {
@@ -55,4 +69,24 @@ fn session(session: &Session) -> String {
         rtt.unwrap_or_default(),
         agent.unwrap_or_default()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_chosen_for_the_task_is_told_with_its_reason() {
+        let of = |kind, value: &str| chosen(&Chosen::new(kind, value, "why"));
+        assert_eq!(of(ChosenKind::Subnet, "subnet-1"), "subnet subnet-1: why");
+        assert_eq!(
+            of(ChosenKind::SecurityGroup, "sg-1"),
+            "security group sg-1: why"
+        );
+        assert_eq!(
+            of(ChosenKind::PublicIp, "enabled"),
+            "public address enabled: why"
+        );
+        assert_eq!(chosen(&Chosen::caution("why")), "caution: why");
+    }
 }
