@@ -1,4 +1,4 @@
-//! The calls a bastion makes, and what their answers mean to its lifecycle.
+//! The calls a bastion makes whose agent is in a task, and what their answers mean to its lifecycle.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,7 +9,6 @@ use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
 use crate::aws::{self, Aws, Desired, Kind, NoTarget, Retry, Task};
 use crate::config::Bastion;
 use crate::cost::Metered;
-use crate::state::TaskRecord;
 use crate::status::Reason;
 
 /// How often a token that names a stopped task is replaced before giving up.
@@ -55,22 +54,6 @@ impl Calls {
             aws,
             owner,
             unanswered: Mutex::default(),
-        }
-    }
-
-    /// The bastion's name.
-    pub fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    /// What the state file is to hold about a task.
-    pub fn record(&self, arn: String) -> TaskRecord {
-        TaskRecord {
-            bastion: self.config.name.clone(),
-            cluster: self.config.cluster.clone(),
-            arn,
-            params: launch::params(&self.config),
-            started_at: SystemTime::now().into(),
         }
     }
 
@@ -277,7 +260,8 @@ fn agent(task: &Task, container: Option<&str>) -> Agent {
     }
 }
 
-fn trouble(error: aws::Error) -> Trouble {
+/// A call that failed, in the terms of the lifecycle.
+pub fn trouble(error: aws::Error) -> Trouble {
     Trouble {
         retry: error.is_retryable(),
         ambiguous: error.is_ambiguous(),

@@ -1,15 +1,17 @@
-//! A bastion: one ECS task, shared by the tunnels that hold a lease on it.
+//! A bastion: one ECS task, or a machine in its place, shared by the tunnels that hold a lease on it.
 //!
 //! One task with one loop and one call in flight. [`lifecycle`] decides, `calls` asks AWS, and
 //! this passes news on. A [`Lease`] is a claim that the task be running: while one is held the task
 //! is kept, and when the last is dropped it rests and is stopped.
 
 mod calls;
+mod carrier;
 mod choose;
 mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
+mod node;
 mod phases;
 mod shown;
 mod warm;
@@ -33,7 +35,8 @@ use crate::status::{self, Reason};
 
 pub use lease::{Going, Lease};
 
-use calls::{Answer, Calls, Seen};
+use calls::{Answer, Seen};
+use carrier::Carrier;
 use keeper::{Keeper, Until};
 use lifecycle::{Event, Lifecycle, Settings};
 use phases::Phases;
@@ -146,7 +149,7 @@ pub struct Shared {
 pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
     task.bastion == config.name
         && task.cluster == config.cluster
-        && task.params == launch::params(config)
+        && task.params == carrier::params(config)
 }
 
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
@@ -159,6 +162,7 @@ pub fn spawn(
     cancel: CancellationToken,
 ) -> Handle {
     let settings = Settings {
+        kind: carrier::kind(&config),
         idle_stop: config.idle_stop,
         shared: config.mode == config::Mode::Shared,
         stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
@@ -181,7 +185,7 @@ pub fn spawn(
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
-    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner));
+    let calls = Arc::new(Carrier::new(config, shared.aws, shared.owner));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -223,7 +227,7 @@ pub fn spawn(
 
 struct Bastion {
     lifecycle: Lifecycle,
-    calls: Arc<Calls>,
+    calls: Arc<Carrier>,
     records: Records,
     commands: mpsc::Receiver<Command>,
     view: watch::Sender<View>,

@@ -1,13 +1,13 @@
-//! `[bastion.NAME]`: an ECS task that may be run.
+//! `[bastion.NAME]`: an ECS task that may be run, or a machine in its place.
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, aws,
+    Aws, Bastion, Launch, Mode, OnShutdown, aws,
     error::Complaint,
-    launch, raw,
+    launch, machine, raw,
     scope::{self, Report, Scope, Section},
     warm,
 };
@@ -20,17 +20,22 @@ const MOST_SECURITY_GROUPS: usize = 5;
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
+    keys: &BTreeMap<String, Vec<Spanned<String>>>,
     aws: &Aws,
     report: &mut Report,
 ) -> BTreeMap<String, Bastion> {
     raw.into_iter()
-        .map(|(name, bastion)| (name.get_ref().clone(), one(name, bastion, aws, report)))
+        .map(|(name, bastion)| {
+            let keys = keys.get(name.get_ref()).map_or(&[][..], Vec::as_slice);
+            (name.get_ref().clone(), one(name, bastion, keys, aws, report))
+        })
         .collect()
 }
 
 fn one(
     name: Spanned<String>,
     raw: Spanned<raw::Bastion>,
+    keys: &[Spanned<String>],
     aws: &Aws,
     report: &mut Report,
 ) -> Bastion {
@@ -42,12 +47,16 @@ fn one(
             complaint,
         );
     }
-    let (name, header, raw) = (name.into_inner(), raw.span(), raw.into_inner());
+    let (name, header, mut raw) = (name.into_inner(), raw.span(), raw.into_inner());
     let section = Section::top().table("bastion").table(&name);
     let own = raw
         .aws
+        .take()
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
     let mut scope = report.scope(section);
+    if raw.instance.is_some() || raw.node.is_some() {
+        return of_machine(name, &mut scope, raw, keys, own);
+    }
     let cluster = scope.required(
         "cluster",
         raw.cluster,
@@ -61,6 +70,7 @@ fn one(
         "name the task definition to run",
     );
     Bastion {
+        machine: None,
         cluster,
         task_definition,
         subnets: subnets(&mut scope, raw.subnets, &header),
@@ -85,15 +95,42 @@ fn one(
             raw.mode,
             &[("shared", Mode::Shared), ("user", Mode::User)],
         ),
-        on_shutdown: scope.word(
-            "on_shutdown",
-            raw.on_shutdown,
-            &[("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)],
-        ),
+        on_shutdown: on_shutdown(&mut scope, raw.on_shutdown),
         aws: own,
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
+}
+
+/// Nothing is run, so there is nothing to say about a task.
+fn of_machine(
+    name: String,
+    scope: &mut Scope,
+    raw: raw::Bastion,
+    keys: &[Spanned<String>],
+    own: Option<Aws>,
+) -> Bastion {
+    Bastion {
+        name,
+        machine: Some(machine::check(scope, raw.instance, raw.node, keys)),
+        cluster: String::new(),
+        task_definition: String::new(),
+        subnets: Vec::new(),
+        security_groups: Vec::new(),
+        assign_public_ip: false,
+        launch: Launch::default(),
+        container: None,
+        idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
+        mode: Mode::Shared,
+        on_shutdown: on_shutdown(scope, raw.on_shutdown),
+        aws: own,
+        warm: warm::check(scope, raw.warm, raw.max_hours_per_day),
+    }
+}
+
+fn on_shutdown(scope: &mut Scope, raw: Option<Spanned<String>>) -> OnShutdown {
+    let words = [("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)];
+    scope.word("on_shutdown", raw, &words)
 }
 
 fn subnets(

@@ -16,6 +16,7 @@ mod error;
 mod host;
 mod launch;
 mod listen;
+mod machine;
 mod prices;
 mod raw;
 mod scope;
@@ -27,6 +28,7 @@ mod warm;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake};
+pub use machine::{Machine, Pick};
 pub use prices::Prices;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
@@ -94,11 +96,13 @@ impl Default for Aws {
     }
 }
 
-/// An ECS task that the daemon runs when a tunnel needs it.
+/// An ECS task that the daemon runs when a tunnel needs it, or a machine that takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bastion {
     /// Its name in this file.
     pub name: String,
+    /// A machine with an agent instead of a task: then all that is about a task is empty.
+    pub machine: Option<Machine>,
     /// Name or ARN of the ECS cluster.
     pub cluster: String,
     /// Family, `family:revision` or ARN.
@@ -255,7 +259,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
-    let bastions = bastion::check(root.bastion, &aws, report);
+    let bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
     Config {
         aws,

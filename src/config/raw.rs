@@ -25,6 +25,9 @@ pub(super) struct Root {
     pub aws: Option<Aws>,
     #[serde(default)]
     pub bastion: BTreeMap<Spanned<String>, Spanned<Bastion>>,
+    /// The keys that each bastion has.
+    #[serde(skip)]
+    pub bastion_keys: BTreeMap<String, Vec<Spanned<String>>>,
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
     pub prices: Option<Prices>,
@@ -47,6 +50,8 @@ pub(super) struct Aws {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Bastion {
+    pub instance: Option<Spanned<String>>,
+    pub node: Option<Spanned<String>>,
     pub cluster: Option<Spanned<String>>,
     pub task_definition: Option<Spanned<String>>,
     pub subnets: Option<Spanned<Vec<Spanned<String>>>>,
@@ -105,10 +110,31 @@ pub(super) fn read(text: &str, report: &mut Report) -> Option<Root> {
             span.clone(),
             table.clone(),
         ))) {
-            Ok(root) => return Some(root),
+            Ok(root) => {
+                return Some(Root {
+                    bastion_keys: bastion_keys(&table),
+                    ..root
+                });
+            }
             Err(error) => note_and_cut(&error, &mut table, report)?,
         }
     }
+}
+
+fn bastion_keys(table: &DeTable<'_>) -> BTreeMap<String, Vec<Spanned<String>>> {
+    let named = |table: &DeTable<'_>| {
+        let keys = table.keys();
+        let keys = keys.map(|key| Spanned::new(key.span(), key.get_ref().clone().into_owned()));
+        keys.collect::<Vec<_>>()
+    };
+    let bastions = table.iter().find(|(key, _)| key.get_ref() == "bastion");
+    let bastions = bastions.and_then(|(_, value)| value.get_ref().as_table());
+    let bastions = bastions.into_iter().flat_map(|it| it.iter());
+    let keys = bastions.filter_map(|(name, value)| {
+        let keys = named(value.get_ref().as_table()?);
+        Some((name.get_ref().clone().into_owned(), keys))
+    });
+    keys.collect()
 }
 
 /// One broken line makes the parser stumble several times; the first on each line is the one to mend.

@@ -247,6 +247,16 @@ pub(in crate::aws) static SSM: &[Row] = &[
     )
     .advice("check that the session document exists in region {region}"),
     Row::code(
+        &["BadRequest", "BadRequestException", "ValidationException"],
+        Kind::Unsuitable,
+        "sessions to hybrid nodes need the advanced-instances tier",
+    )
+    .words(&["advanced-instances tier", "advanced instances tier"])
+    .advice(
+        "aws ssm update-service-setting{profile} --region {region} --setting-id /ssm/managed-instance/activation-tier \
+         --setting-value advanced   (from then on every hybrid node of the account and region is charged by the hour)",
+    ),
+    Row::code(
         &["ValidationException", "InvalidParameters"],
         Kind::Invalid,
         "a parameter does not fit the session document's pattern, or AWS's model",
@@ -259,6 +269,12 @@ pub(in crate::aws) static SSM: &[Row] = &[
         "the target is not managed by Systems Manager in this region",
     )
     .advice("correct `target`, and check that it is in region {region}"),
+    Row::code(
+        &["InvalidInstanceId"],
+        Kind::NotFound,
+        "Systems Manager knows no such node in this account and region",
+    )
+    .advice("correct `node` of the bastion, and check `region` ({region}) and `profile`"),
 ];
 
 /// Of the services that databases, keys and everything else are asked for.

@@ -131,6 +131,18 @@ pub(super) static GRANTS: &[Grant] = &[
         "ssm:DescribeSessions",
         "CountSessions",
     ),
+    Grant::new(
+        &["DescribeInstanceInformation"],
+        "ssm:DescribeInstanceInformation",
+        "FindNode",
+    ),
+    Grant::new(
+        &["DeregisterManagedInstance"],
+        "ssm:DeregisterManagedInstance",
+        "ForgetNode",
+    )
+    .on(&["arn:{p}:ssm:{r}:{a}:managed-instance/*"])
+    .when("StringLike", "aws:ResourceTag/bastiond:task", "*"),
     Grant::new(&["ExecuteCommand"], "ecs:ExecuteCommand", "OpenShell").on(&[
         "arn:{p}:ecs:{r}:{a}:cluster/*",
         "arn:{p}:ecs:{r}:{a}:task/*",
@@ -370,7 +382,14 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         for grant in GRANTS {
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
-            let is_elsewhere = ["OpenShell", "EncryptShell", "AssumeRole"].contains(&grant.sid);
+            let is_elsewhere = [
+                "OpenShell",
+                "EncryptShell",
+                "AssumeRole",
+                "FindNode",
+                "ForgetNode",
+            ]
+            .contains(&grant.sid);
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }
     }
