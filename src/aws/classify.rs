@@ -59,7 +59,10 @@ where
         None => without_code(error, &message),
     };
     Error::from(Failure {
-        request_id: error.request_id().map(str::to_owned),
+        request_id: error
+            .request_id()
+            .or_else(|| error.as_service_error()?.meta().request_id())
+            .map(str::to_owned),
         resource_ids: resource_ids(error),
         retry_after: error.raw_response().and_then(retry_after),
         ..failure(operation, code, message, kind, caller)
@@ -97,11 +100,12 @@ pub(super) fn by_code(
     status: Option<u16>,
     skew: Option<i64>,
 ) -> Kind {
-    let is_clock = || advice::SIGNATURE.contains(&code) && skew.is_some_and(is_far_off);
+    let of_time = || advice::SIGNATURE.contains(&code) || code == "RequestExpired";
+    let is_clock = || of_time() && skew.is_some_and(is_far_off);
     match advice::by_code(operation, code, message).map(|row| &row.kind) {
         Some(Kind::Denied(_)) => Kind::Denied(denied::parse(message)),
         Some(Kind::ClockSkew(_)) => Kind::ClockSkew(skew),
-        Some(Kind::Login(Login::Rejected)) if is_clock() => Kind::ClockSkew(skew),
+        Some(Kind::Login(_)) if is_clock() => Kind::ClockSkew(skew),
         Some(kind) => kind.clone(),
         None => match by_status(status) {
             Kind::Other if operation == "AssumeRole" => Kind::Denied(denied::parse(message)),
@@ -247,6 +251,9 @@ mod tests {
         };
         assert_eq!(kind(Some(-301)), Kind::ClockSkew(Some(-301)));
         assert_eq!(kind(Some(20)), Kind::Login(Login::Rejected));
+        let expired = |skew| by_code("", "RequestExpired", "Request has expired.", None, skew);
+        assert_eq!(expired(Some(3600)), Kind::ClockSkew(Some(3600)));
+        assert_eq!(expired(Some(2)), Kind::Login(Login::Expired));
     }
 
     #[test]

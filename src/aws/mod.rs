@@ -1,5 +1,5 @@
-//! The calls to AWS: ECS, SSM, STS and what tells where databases are, with one way of authenticating, one set of limits, and one kind of
-//! error that says what it means and what to do.
+//! The calls to AWS: ECS, SSM, STS, and what tells of databases and networks, with one way of authenticating, one set of
+//! limits, and one kind of error that says what it means and what to do.
 //!
 //! Deciding when to call is left to `bastion` and `tunnel`; the way there to `net`. Every call ends within
 //! `Timeouts::operation` of its credentials being there. No secret shows in any `Debug`.
@@ -26,6 +26,7 @@ mod signin;
 mod source;
 mod ssm;
 mod task;
+mod vpc;
 
 use std::{
     fmt,
@@ -55,6 +56,10 @@ pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
 pub use task::{AgentStatus, Container, NoTarget, Task};
+pub use vpc::{
+    Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,
+    VpcEndpoint,
+};
 
 use advice::Caller;
 use clock::Clock;

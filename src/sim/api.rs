@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    ecs,
+    ec2, ecs,
     faults::ApiFault,
     kms, rds, ssm, sts,
     wire::{ApiCall, ApiError, Service, respond},
@@ -91,9 +91,8 @@ async fn answer(world: &World, call: &ApiCall) -> Result<Result<Value, ApiError>
     let Some(fault) = next_fault(world, &call.operation) else {
         return Ok(perform(world, call));
     };
-    let error = |code: &str, message: &str| Ok(Err(ApiError::new(code, message)));
     match fault {
-        ApiFault::Throttle => error("ThrottlingException", "Rate exceeded"),
+        ApiFault::Throttle => Ok(Err(throttled(call.service))),
         ApiFault::Internal => Ok(Err(internal_error(call.service))),
         ApiFault::AccessDenied => Ok(Err(access_denied(world, call))),
         ApiFault::ExpiredToken => Ok(Err(expired_token(call.service))),
@@ -134,6 +133,7 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Kms => kms::perform(&world.core, &call.operation, &call.body),
         Service::Sts => sts::perform(&world.core, &call.operation, &call.body),
         Service::Rds => rds::perform(&world.core, &call.operation, &call.body),
+        Service::Ec2 => ec2::perform(&world.core, &call.operation, &call.body),
     }
 }
 
@@ -153,12 +153,22 @@ fn check_signature(call: &ApiCall) -> Result<(), ApiError> {
     }
 }
 
+fn throttled(service: Service) -> ApiError {
+    match service {
+        Service::Ec2 => {
+            ApiError::new("RequestLimitExceeded", "Request limit exceeded.").with_status(503)
+        }
+        _ => ApiError::new("ThrottlingException", "Rate exceeded"),
+    }
+}
+
 fn internal_error(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
         Service::Kms => "KMSInternalException",
         Service::Sts | Service::Rds => "InternalFailure",
+        Service::Ec2 => "InternalError",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
 }
@@ -175,6 +185,7 @@ fn expired_token(service: Service) -> ApiError {
     let code = match service {
         Service::Ecs | Service::Ssm | Service::Kms => "ExpiredTokenException",
         Service::Sts | Service::Rds => "ExpiredToken",
+        Service::Ec2 => "RequestExpired",
     };
     ApiError::new(
         code,
@@ -194,6 +205,10 @@ fn access_denied(world: &World, call: &ApiCall) -> ApiError {
     let code = match call.service {
         Service::Ecs | Service::Ssm | Service::Kms => "AccessDeniedException",
         Service::Sts | Service::Rds => "AccessDenied",
+        Service::Ec2 => {
+            let message = format!("You are not authorized to perform this operation. {message}");
+            return ApiError::new("UnauthorizedOperation", message).with_status(403);
+        }
     };
     ApiError::new(code, message)
 }

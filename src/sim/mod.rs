@@ -1,4 +1,4 @@
-//! AWS's side on loopback: the ECS, SSM, STS and RDS calls that bastiond makes, the message gateway, and the agent behind
+//! AWS's side on loopback: the ECS, SSM, STS, RDS and EC2 calls that bastiond makes, the message gateway, and the agent behind
 //! it. The demo and the end-to-end tests run the production code against it with nothing changed but the endpoint.
 //!
 //! ```no_run
@@ -28,6 +28,7 @@ mod agent;
 mod api;
 mod control;
 mod document;
+mod ec2;
 mod ecs;
 mod exec;
 mod faults;
@@ -35,6 +36,7 @@ pub mod frames;
 mod gateway;
 mod http_head;
 mod kms;
+mod network;
 mod rds;
 mod run_task;
 mod script;
@@ -56,6 +58,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
+pub use network::{Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
 pub use script::{
     Container, DbCluster, Destination, Failure, ManagedNode, Plan, Script, Shells, TaskDefinition,
 };

@@ -13,6 +13,7 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{Death, Faults},
+    network::Network,
     timeline::{AgentCourse, Ending, Timing},
 };
 
@@ -31,6 +32,8 @@ pub struct Script {
     pub task_definitions: Vec<TaskDefinition>,
     /// The database clusters that RDS tells of.
     pub db_clusters: Vec<DbCluster>,
+    /// The networks that EC2 tells of.
+    pub network: Network,
     /// EC2 instances and hybrid machines with an agent.
     pub managed_nodes: Vec<ManagedNode>,
     /// How long a task takes.
@@ -84,6 +87,7 @@ impl Default for Script {
             clusters: vec!["backend".into()],
             task_definitions: vec![TaskDefinition::default()],
             db_clusters: Vec::new(),
+            network: Network::default(),
             managed_nodes: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),

@@ -1,4 +1,4 @@
-//! AWS's two call formats: awsJson1_1 for ECS, SSM and KMS, query and XML for STS and RDS.
+//! AWS's two call formats: awsJson1_1 for ECS, SSM and KMS, query and XML for STS, RDS and EC2.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,7 @@ pub(super) enum Service {
     Kms,
     Sts,
     Rds,
+    Ec2,
 }
 
 impl Service {
@@ -26,6 +27,7 @@ impl Service {
             Self::Kms => "kms",
             Self::Sts => "sts",
             Self::Rds => "rds",
+            Self::Ec2 => "ec2",
         }
     }
 }
@@ -133,6 +135,7 @@ impl ApiCall {
         })?;
         let service = match fields.get("Version").and_then(Value::as_str) {
             Some(RDS_VERSION) => Service::Rds,
+            Some(EC2_VERSION) => Service::Ec2,
             _ => Service::Sts,
         };
         Ok(Self {
@@ -156,13 +159,15 @@ pub(super) fn respond(
             (200, xml_result(operation, result, &request_id))
         }
         (Service::Sts | Service::Rds, Err(error)) => (error.status, xml_error(error, &request_id)),
+        (Service::Ec2, Ok(result)) => (200, ec2_result(operation, result, &request_id)),
+        (Service::Ec2, Err(error)) => (error.status, ec2_error(error, &request_id)),
         (Service::Ecs | Service::Ssm | Service::Kms, Ok(result)) => (200, result.to_string()),
         (Service::Ecs | Service::Ssm | Service::Kms, Err(error)) => {
             (error.status, json_error(error))
         }
     };
     let content_type = match service {
-        Service::Sts | Service::Rds => "text/xml",
+        Service::Sts | Service::Rds | Service::Ec2 => "text/xml",
         Service::Ecs | Service::Ssm | Service::Kms => "application/x-amz-json-1.1",
     };
     let mut response = Response::new(Full::from(text));
@@ -219,8 +224,25 @@ fn xml_result(operation: &str, result: &Value, request_id: &str) -> String {
     )
 }
 
-/// The API version that tells RDS's calls from those of STS.
+fn ec2_error(error: &ApiError, request_id: &str) -> String {
+    let body = json!({
+        "Errors": {"Error": {"Code": error.code, "Message": error.message}},
+        "RequestID": request_id,
+    });
+    format!("<Response>{}</Response>", xml(&body))
+}
+
+fn ec2_result(operation: &str, result: &Value, request_id: &str) -> String {
+    let result = xml(result);
+    format!(
+        "<{operation}Response xmlns=\"http://ec2.amazonaws.com/doc/{EC2_VERSION}/\">\
+         <requestId>{request_id}</requestId>{result}</{operation}Response>"
+    )
+}
+
+/// The API versions that tell the calls of RDS and EC2 from those of STS.
 const RDS_VERSION: &str = "2014-10-31";
+const EC2_VERSION: &str = "2016-11-15";
 
 /// The namespace of STS's answers (its API version), which nobody looks at.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

@@ -20,6 +20,7 @@ use crate::proto::AgentProfile;
 use super::{
     faults::{ApiFault, Faults},
     kms::DataKey,
+    network::Network,
     script::{DbCluster, Plan, Script},
     session::{Entry, Link, Session},
     task::{ClientToken, Task},
@@ -61,6 +62,7 @@ pub(super) struct State {
     pub refuse_upgrades: VecDeque<u16>,
     pub disconnected_nodes: Vec<String>,
     pub db_clusters: Vec<DbCluster>,
+    pub network: Network,
     pub expired_keys: Vec<String>,
     pub data_keys: Vec<DataKey>,
 }
@@ -104,6 +106,7 @@ impl World {
             refuse_upgrades: VecDeque::new(),
             disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
             db_clusters: script.db_clusters.clone(),
+            network: script.network.clone(),
             expired_keys: Vec::new(),
             data_keys: Vec::new(),
         };

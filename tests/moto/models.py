@@ -74,23 +74,31 @@ def ported(pattern):
     return pattern.replace(r"\p{L}", "a-zA-Z").replace(r"\p{Z}", r"\s").replace(r"\p{N}", "0-9")
 
 
-def of_form(shape, pairs):
+def wire_name(name, member, ec2):
+    """What a member is called in a form: EC2 takes its name in answers with a capital, unless it has one for queries."""
+    answers = member.serialization.get("name")
+    if not ec2:
+        return answers or name
+    return member.serialization.get("queryName") or (answers and answers[0].upper() + answers[1:]) or name
+
+
+def of_form(shape, pairs, ec2):
     """The value that a form of the Query protocol stands for."""
     if shape.type_name == "structure":
         value = {}
         for name, member in shape.members.items():
-            wire = member.serialization.get("name", name)
+            wire = wire_name(name, member, ec2)
             inner = {key[len(wire):].lstrip("."): text for key, text in pairs.items()
                      if key == wire or key.startswith(wire + ".")}
             if inner:
-                value[name] = of_form(member, inner)
-        known = {member.serialization.get("name", name) for name, member in shape.members.items()}
+                value[name] = of_form(member, inner, ec2)
+        known = {wire_name(name, member, ec2) for name, member in shape.members.items()}
         for key in pairs:
             if key.split(".")[0] not in known:
                 value[key] = pairs[key]
         return value
     if shape.type_name == "list":
-        flat = shape.serialization.get("flattened")
+        flat = ec2 or shape.serialization.get("flattened")
         prefix = "" if flat else shape.member.serialization.get("name", "member") + "."
         items = {}
         for key, text in pairs.items():
@@ -98,7 +106,7 @@ def of_form(shape, pairs):
                 return pairs
             index, _, rest = key[len(prefix):].partition(".")
             items.setdefault(int(index), {})[rest] = text
-        return [of_form(shape.member, items[index]) for index in sorted(items)]
+        return [of_form(shape.member, items[index], ec2) for index in sorted(items)]
     text = pairs.get("")
     if shape.type_name in ("integer", "long") and text is not None and text.lstrip("-").isdigit():
         return int(text)
@@ -119,7 +127,7 @@ def problems_of(record):
         pairs.pop("Action")
         if version != model.api_version:
             return [f"{service}: version {version} is not {model.api_version}"]
-        value = of_form(shape, pairs) if shape else pairs
+        value = of_form(shape, pairs, model.protocol == "ec2") if shape else pairs
     else:
         value = json.loads(body or "{}")
     problems = []

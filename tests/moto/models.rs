@@ -11,7 +11,7 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, Remote},
     net::Net,
 };
@@ -98,6 +98,18 @@ fn requests_that_are_wrong_are_found() {
             "Values is missing",
         ),
         (
+            "ec2",
+            "DescribeSubnets",
+            "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=vpc-id&Filter.1.Values.1=x",
+            "no member Values",
+        ),
+        (
+            "ec2",
+            "DescribeRouteTables",
+            "Action=DescribeRouteTables&Version=2016-11-15&MaxResults=1000",
+            "not within",
+        ),
+        (
             "sts",
             "AssumeRole",
             "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::123456789012:role/r&RoleSessionName=a%20b",
@@ -168,6 +180,15 @@ async fn every_call(endpoint: &str) {
         };
         let _ = aws.locate(&selector, port).await;
     }
+    let filters = [
+        Filter::new("vpc-id", ["vpc-0a1b2c3d", "vpc-1"]),
+        Filter::tag("aws:cloudformation:stack-name", "d\u{f6}ner *_-?"),
+    ];
+    let _ = aws.subnets(&filters).await;
+    let _ = aws.route_tables(&filters[..1]).await;
+    let _ = aws.security_groups(&filters).await;
+    let _ = aws.security_group_rules(&filters[1..]).await;
+    let _ = aws.vpc_endpoints(&[]).await;
     let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
     let _ = account(endpoint, role).await.identity().await;
 }
@@ -262,7 +283,10 @@ fn list(action: &str) -> String {
         }
         _ => "",
     };
-    format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
+    // EC2 has an id in each answer, and no element around what it tells.
+    format!(
+        "<{action}Response><requestId>1</requestId><{action}Result>{inner}</{action}Result></{action}Response>"
+    )
 }
 
 /// The operations that the source names where it makes calls.

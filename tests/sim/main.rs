@@ -4,6 +4,7 @@
 mod api;
 mod handshake;
 mod links;
+mod networks;
 mod session;
 mod streams;
 mod support;

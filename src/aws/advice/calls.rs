@@ -37,6 +37,8 @@ pub(in crate::aws) static ANY: &[Row] = &[
             "InternalServerError",
             "InternalFailure",
             "ServiceUnavailable",
+            "InternalError",
+            "Unavailable",
             "ServiceUnavailableException",
             "InternalServerException",
         ],
@@ -59,6 +61,13 @@ pub(in crate::aws) static ANY: &[Row] = &[
         "AWS does not know the access key: it was deleted, is of another partition, or lacks its token",
     )
     .advice("check key, secret and partition of {source}"),
+    Row::code(
+        &["RequestExpired"],
+        Kind::Login(Login::Expired),
+        "the temporary credentials have expired; or the clock is wrong, when it is more than four minutes off",
+    )
+    .words(&["request has expired"])
+    .advice("renew the credentials of {source}"),
     Row::code(
         &["RequestExpired", "RequestTimeTooSkewed"],
         Kind::ClockSkew(None),

@@ -176,6 +176,27 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
+    Grant::new(&["DescribeSubnets"], "ec2:DescribeSubnets", "Discover"),
+    Grant::new(
+        &["DescribeRouteTables"],
+        "ec2:DescribeRouteTables",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeSecurityGroups"],
+        "ec2:DescribeSecurityGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeSecurityGroupRules"],
+        "ec2:DescribeSecurityGroupRules",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeVpcEndpoints"],
+        "ec2:DescribeVpcEndpoints",
+        "Discover",
+    ),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.

@@ -1,10 +1,11 @@
-//! The Query protocol of RDS, ElastiCache and Redshift: a form goes out, XML comes back.
+//! The Query protocol of RDS, ElastiCache and Redshift, and its dialect that EC2 speaks: a form goes out, XML comes back.
 //!
-//! Some fields of three services do not earn three more crates of the SDK, which take minutes to compile. The SDK's
+//! Some fields of a few services do not earn as many more crates of the SDK, which take minutes to compile. The SDK's
 //! orchestrator carries the calls all the same, so that retries, time limits and failures are those of every other
 //! call.
 
 mod endpoint;
+mod form;
 mod signer;
 mod xml;
 
@@ -27,7 +28,6 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use aws_types::SdkConfig;
-use form_urlencoded::Serializer;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -35,6 +35,7 @@ use super::{
     error::{Error, Kind},
 };
 use endpoint::Endpoints;
+pub(super) use form::Form;
 use signer::Signer;
 pub(super) use xml::Items;
 use xml::{Page, Refused};
@@ -44,6 +45,9 @@ const MOST_PAGES: usize = 50;
 const PAGE_SIZE: &str = "100";
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
+/// Reads the XML of an answer.
+pub(super) type Read<T> = fn(&str) -> Result<T, quick_xml::DeError>;
+
 /// A service that speaks the Query protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
@@ -51,6 +55,16 @@ pub(super) enum Service {
     Rds,
     ElastiCache,
     Redshift,
+    Ec2,
+}
+
+/// What services of the Query protocol do differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// `ActionResult` around the answer, and a `Marker` for the next page.
+    Plain,
+    /// No such element, lists of `item`, and a `nextToken`.
+    Ec2,
 }
 
 impl Service {
@@ -60,6 +74,7 @@ impl Service {
             Self::Rds => "rds",
             Self::ElastiCache => "elasticache",
             Self::Redshift => "redshift",
+            Self::Ec2 => "ec2",
         }
     }
 
@@ -69,8 +84,24 @@ impl Service {
             Self::Rds => "2014-10-31",
             Self::ElastiCache => "2015-02-02",
             Self::Redshift => "2012-12-01",
+            Self::Ec2 => "2016-11-15",
         }
     }
+
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Ec2 => Dialect::Ec2,
+            Self::Rds | Self::ElastiCache | Self::Redshift => Dialect::Plain,
+        }
+    }
+}
+
+/// A call of such a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) service: Service,
+    /// The action, such as `StartInstances`.
+    pub(super) action: &'static str,
 }
 
 /// A call that describes things of one kind.
@@ -79,8 +110,50 @@ pub(super) struct List {
     pub(super) service: Service,
     /// The action, such as `DescribeDBClusters`.
     pub(super) action: &'static str,
-    /// The parameter that asks for one of them only.
+    /// The parameter that asks for one of them only; empty where filters do that.
     pub(super) by_id: &'static str,
+}
+
+impl List {
+    fn call(self) -> Call {
+        Call {
+            service: self.service,
+            action: self.action,
+        }
+    }
+}
+
+/// What narrows a list of EC2 down: one of the values must be the property's, to the letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    name: String,
+    values: Vec<String>,
+}
+
+impl Filter {
+    /// Such as `vpc-id`, with its values.
+    pub fn new<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Self {
+        // To EC2 these are patterns.
+        let literal = |value: T| {
+            let mut text = String::new();
+            for c in value.as_ref().chars() {
+                if matches!(c, '*' | '?' | '\\') {
+                    text.push('\\');
+                }
+                text.push(c);
+            }
+            text
+        };
+        Self {
+            name: name.to_owned(),
+            values: values.into_iter().map(literal).collect(),
+        }
+    }
+
+    /// A tag with this value.
+    pub fn tag(key: &str, value: &str) -> Self {
+        Self::new(&format!("tag:{key}"), [value])
+    }
 }
 
 /// How such calls are sent.
@@ -107,18 +180,55 @@ impl Aws {
     where
         T: DeserializeOwned + Debug + Send + Sync + 'static,
     {
-        let mut found = Vec::new();
-        let mut marker = None;
+        let mut form = Form::of(list.call());
+        match id {
+            Some(id) => form.add(list.by_id, id),
+            None => form.add("MaxRecords", PAGE_SIZE),
+        }
+        self.pages(list, &form, "Marker").await
+    }
+
+    /// The descriptions of what passes all filters; all pages of them.
+    pub(super) async fn select<T>(&self, list: List, filters: &[Filter]) -> Result<Vec<T>, Error>
+    where
+        T: DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let mut form = Form::of(list.call());
+        for (index, filter) in filters.iter().enumerate() {
+            let name = format!("Filter.{}", index + 1);
+            form.add(&format!("{name}.Name"), &filter.name);
+            form.add_all(&format!("{name}.Value"), &filter.values);
+        }
+        form.add("MaxResults", PAGE_SIZE);
+        self.pages(list, &form, "NextToken").await
+    }
+
+    /// One call; `read` makes what is wanted of its XML.
+    pub(super) async fn ask<T>(&self, call: Call, form: &Form, read: Read<T>) -> Result<T, Error>
+    where
+        T: Debug + Send + Sync + 'static,
+    {
+        self.call(call.action, || self.send(call, form.text(), read))
+            .await
+    }
+
+    async fn pages<T>(&self, list: List, first: &Form, next: &str) -> Result<Vec<T>, Error>
+    where
+        T: DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let read = match list.service.dialect() {
+            Dialect::Plain => xml::page::<T>,
+            Dialect::Ec2 => xml::ec2_page::<T>,
+        };
+        let (mut found, mut form) = (Vec::new(), first.clone());
         for _ in 0..MOST_PAGES {
-            let form = form(list, id, marker.as_deref());
-            let page: Page<T> = self
-                .call(list.action, || self.send(list, form.clone()))
-                .await?;
+            let page: Page<T> = self.ask(list.call(), &form, read).await?;
             found.extend(page.items);
-            marker = page.marker.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
+            let Some(marker) = page.marker.filter(|marker| !marker.is_empty()) else {
                 return Ok(found);
-            }
+            };
+            form = first.clone();
+            form.add(next, &marker);
         }
         let message = format!("there are more than {MOST_PAGES} pages");
         Err(self.failure(list.action, None, message, Kind::Other))
@@ -126,11 +236,12 @@ impl Aws {
 
     async fn send<T>(
         &self,
-        list: List,
+        call: Call,
         form: String,
-    ) -> Result<Page<T>, SdkError<Refused, HttpResponse>>
+        read: Read<T>,
+    ) -> Result<T, SdkError<Refused, HttpResponse>>
     where
-        T: DeserializeOwned + Debug + Send + Sync + 'static,
+        T: Debug + Send + Sync + 'static,
     {
         let credentials = self.0.credentials.resolve().await;
         let credentials = credentials.map_err(|error| {
@@ -139,7 +250,7 @@ impl Aws {
         let signer = Signer {
             credentials,
             clock: self.0.clock.clone(),
-            service: list.service.name(),
+            service: call.service.name(),
             region: self.region().to_owned(),
         };
         let transport = &self.0.query;
@@ -147,11 +258,11 @@ impl Aws {
             return Err(SdkError::construction_failure("there is no HTTP client"));
         };
         let operation = Operation::builder()
-            .service_name(list.service.name())
-            .operation_name(list.action)
+            .service_name(call.service.name())
+            .operation_name(call.action)
             .behavior_version(BehaviorVersion::v2026_01_12())
             .http_client(http)
-            .endpoint_url(&transport.endpoints.of(list.service.name()))
+            .endpoint_url(&transport.endpoints.of(call.service.name()))
             .no_auth()
             .interceptor(self.0.clock.clone())
             .interceptor(signer)
@@ -161,25 +272,10 @@ impl Aws {
             .retry_classifier(TransientErrorClassifier::<Refused>::new())
             .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
             .serializer(request)
-            .deserializer(answer::<T>)
+            .deserializer(move |response: &HttpResponse| answer(response, read))
             .build();
         operation.invoke(form).await
     }
-}
-
-fn form(list: List, id: Option<&str>, marker: Option<&str>) -> String {
-    let mut form = Serializer::new(String::new());
-    form.append_pair("Action", list.action);
-    form.append_pair("Version", list.service.version());
-    if let Some(id) = id {
-        form.append_pair(list.by_id, id);
-    } else {
-        form.append_pair("MaxRecords", PAGE_SIZE);
-    }
-    if let Some(marker) = marker {
-        form.append_pair("Marker", marker);
-    }
-    form.finish()
 }
 
 fn request(form: String) -> Result<HttpRequest, BoxError> {
@@ -198,16 +294,13 @@ fn request(form: String) -> Result<HttpRequest, BoxError> {
 }
 
 /// A good status with something else than XML is a proxy's or a captive portal's: it may pass.
-fn answer<T>(response: &HttpResponse) -> Result<Page<T>, OrchestratorError<Refused>>
-where
-    T: DeserializeOwned,
-{
+fn answer<T>(response: &HttpResponse, read: Read<T>) -> Result<T, OrchestratorError<Refused>> {
     let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
     if !response.status().is_success() {
         let refused = xml::refused(response.status().as_u16(), &text);
         return Err(OrchestratorError::operation(refused));
     }
-    xml::page(&text).map_err(|error| {
+    read(&text).map_err(|error| {
         OrchestratorError::response(format!("the answer is not to be read: {error}").into())
     })
 }

@@ -6,6 +6,9 @@ use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use quick_xml::DeError;
 use serde::{Deserialize, de::DeserializeOwned};
 
+/// Where an error keeps its request id, as the SDK calls it.
+const REQUEST_ID: &str = "aws_request_id";
+
 /// One page of a list.
 #[derive(Debug)]
 pub(super) struct Page<T> {
@@ -52,6 +55,24 @@ struct ListOf<T> {
     marker: Option<String>,
 }
 
+/// `<ActionResponse><requestId/><things><item/>…`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: DeserializeOwned"))]
+struct Ec2Response<T> {
+    /// Always there: it tells an answer from other XML.
+    #[serde(rename = "requestId")]
+    _request_id: String,
+    #[serde(
+        alias = "subnetSet",
+        alias = "routeTableSet",
+        alias = "securityGroupInfo",
+        alias = "securityGroupRuleSet",
+        alias = "vpcEndpointSet"
+    )]
+    list: Option<Items<T>>,
+    next_token: Option<String>,
+}
+
 /// The elements of a list; `member` where the API's model gives them no name.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
@@ -63,15 +84,32 @@ pub(in crate::aws) struct Items<T> {
         alias = "ReplicationGroup",
         alias = "Cluster",
         alias = "NodeGroup",
-        alias = "Tag"
+        alias = "Tag",
+        alias = "item"
     )]
     pub(in crate::aws) member: Vec<T>,
 }
 
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { member: Vec::new() }
+    }
+}
+
+/// `<ErrorResponse><Error/><RequestId/>`, or of EC2 `<Response><Errors><Error/></Errors><RequestID/>`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ErrorResponse {
-    error: Told,
+    error: Option<Told>,
+    errors: Option<Errors>,
+    #[serde(alias = "RequestID")]
+    request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Errors {
+    error: Vec<Told>,
 }
 
 #[derive(Deserialize)]
@@ -90,12 +128,27 @@ pub(super) fn page<T: DeserializeOwned>(text: &str) -> Result<Page<T>, DeError> 
     })
 }
 
+/// Reads a page of EC2.
+pub(super) fn ec2_page<T: DeserializeOwned>(text: &str) -> Result<Page<T>, DeError> {
+    let response = quick_xml::de::from_str::<Ec2Response<T>>(text)?;
+    Ok(Page {
+        items: response.list.unwrap_or_default().member,
+        marker: response.next_token,
+    })
+}
+
 /// Reads an error; one without words of AWS is told by its status.
 pub(super) fn refused(status: u16, text: &str) -> Refused {
     let mut meta = ErrorMetadata::builder();
-    if let Ok(ErrorResponse { error }) = quick_xml::de::from_str(text) {
-        meta = meta.code(error.code);
-        meta = meta.message(error.message.unwrap_or_default());
+    if let Ok(response) = quick_xml::de::from_str::<ErrorResponse>(text) {
+        let of_ec2 = response.errors.and_then(|all| all.error.into_iter().next());
+        if let Some(error) = response.error.or(of_ec2) {
+            meta = meta.code(error.code);
+            meta = meta.message(error.message.unwrap_or_default());
+        }
+        if let Some(id) = response.request_id {
+            meta = meta.custom(REQUEST_ID, id);
+        }
     }
     Refused {
         status,
@@ -148,6 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_ec2_has_items_and_a_token_and_is_no_other_xml() {
+        let page = ec2_page::<Thing>(
+            "<DescribeSubnetsResponse xmlns=\"x\"><requestId>1</requestId><subnetSet><item><Id>a</Id></item>\
+             <item><Id>b</Id></item></subnetSet><nextToken>more</nextToken></DescribeSubnetsResponse>",
+        );
+        let page = page.unwrap();
+        assert_eq!(
+            (page.items.len(), page.marker.as_deref()),
+            (2, Some("more"))
+        );
+        let empty = "<DescribeSubnetsResponse><requestId>1</requestId><subnetSet/></DescribeSubnetsResponse>";
+        assert!(ec2_page::<Thing>(empty).unwrap().items.is_empty());
+        for text in [
+            "",
+            "<html>sign in</html>",
+            "{}",
+            "<DescribeSubnetsResponse>",
+        ] {
+            assert!(ec2_page::<Thing>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_answer_is_an_error() {
         for text in [
             "",
@@ -169,6 +245,11 @@ mod tests {
             (told.code(), told.message()),
             (Some("Throttling"), Some("Rate exceeded"))
         );
+        let ec2 = "<?xml version=\"1.0\"?><Response><Errors><Error><Code>RequestLimitExceeded</Code>\
+            <Message>Request limit exceeded.</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
+        let told = refused(503, ec2);
+        assert_eq!(told.code(), Some("RequestLimitExceeded"));
+        assert_eq!(told.meta().extra(REQUEST_ID), Some("r-1"));
         let silent = refused(503, "<html>busy</html>");
         assert_eq!((silent.code(), silent.message()), (None, None));
         assert!(silent.to_string().contains("503"));

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 13] = [
+const OPERATIONS: [&str; 18] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -31,6 +31,11 @@ const OPERATIONS: [&str; 13] = [
     "DescribeSessions",
     "GetCallerIdentity",
     "AssumeRole",
+    "DescribeSubnets",
+    "DescribeRouteTables",
+    "DescribeSecurityGroups",
+    "DescribeSecurityGroupRules",
+    "DescribeVpcEndpoints",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -55,6 +60,11 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "TerminateSession" => aws.terminate_session(&id).boxed(),
         "GetConnectionStatus" => aws.connection_status("t").map_ok(drop).boxed(),
         "DescribeSessions" => aws.active_sessions("t").map_ok(drop).boxed(),
+        "DescribeSubnets" => aws.subnets(&[]).map_ok(drop).boxed(),
+        "DescribeRouteTables" => aws.route_tables(&[]).map_ok(drop).boxed(),
+        "DescribeSecurityGroups" => aws.security_groups(&[]).map_ok(drop).boxed(),
+        "DescribeSecurityGroupRules" => aws.security_group_rules(&[]).map_ok(drop).boxed(),
+        "DescribeVpcEndpoints" => aws.vpc_endpoints(&[]).map_ok(drop).boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
@@ -113,8 +123,21 @@ fn refused(
                  </ErrorResponse>"
             ),
         ),
+        _ if is_of_ec2(operation) => answer(
+            status,
+            format!(
+                "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+                 <RequestID>r-1</RequestID></Response>"
+            ),
+        ),
         _ => error(status, code, message),
     }
+}
+
+fn is_of_ec2(operation: &str) -> bool {
+    ["Subnets", "RouteTables", "SecurityGroup", "VpcEndpoints"]
+        .iter()
+        .any(|thing| operation.contains(thing))
 }
 
 #[tokio::test]
@@ -200,6 +223,7 @@ async fn every_call_to_a_closed_port_says_so() {
 async fn an_answer_that_lacks_everything_breaks_nothing() {
     let fake = Fake::start(|call, _| match call.operation.as_str() {
         "GetCallerIdentity" | "AssumeRole" => answer(200, "<nothing/>".into()),
+        operation if is_of_ec2(operation) => answer(200, "<nothing/>".into()),
         _ => ok(json!({})),
     })
     .await;
@@ -215,7 +239,7 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "GenerateDataKey",
         ]
         .contains(operation);
-        let fails = needs || *operation == "GetCallerIdentity";
+        let fails = needs || *operation == "GetCallerIdentity" || is_of_ec2(operation);
         assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
         if *operation == "RunTask" {
             assert!(outcome.unwrap_err().is_ambiguous(), "it may have been done");

@@ -7,6 +7,7 @@ mod every;
 mod identity;
 mod reach;
 mod ssm;
+mod vpc;
 
 use super::{fake::Fake, *};
 
