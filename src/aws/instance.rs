@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -79,6 +79,15 @@ struct Changed {
 #[derive(Debug, Deserialize)]
 struct Change {}
 
+fn state_name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct State {
+        name: String,
+    }
+    State::deserialize(from).map(|state| state.name)
+}
+
 impl Instance {
     /// The tag `Name`.
     #[must_use]
@@ -127,6 +136,7 @@ impl Aws {
     async fn change_instance(&self, call: Call, id: &str) -> Result<(), Error> {
         let mut form = Form::of(call);
         form.add("InstanceId.1", id);
-        self.ask::<Changed>(call, &form).await.map(drop)
+        let read = |text: &str| quick_xml::de::from_str::<Changed>(text);
+        self.ask(call, &form, read).await.map(drop)
     }
 }

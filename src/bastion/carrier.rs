@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::calls::{Answer, Calls};
+use super::instance::InstanceCalls;
 use super::launch;
 use super::lifecycle::{Action, Kind};
 use super::node::NodeCalls;
@@ -22,6 +23,7 @@ pub struct Carrier {
 
 enum Of {
     Task(Box<Calls>),
+    Instance(InstanceCalls),
     Node(NodeCalls),
 }
 
@@ -34,6 +36,7 @@ impl Carrier {
             params: params(&config),
             calls: match config.machine.clone() {
                 None => Of::Task(Box::new(Calls::new(config, aws, owner))),
+                Some(Machine::Instance(pick)) => Of::Instance(InstanceCalls::new(pick, aws)),
                 Some(Machine::Node(pick)) => Of::Node(NodeCalls::new(pick, aws)),
             },
         }
@@ -59,6 +62,7 @@ impl Carrier {
     pub async fn perform(&self, action: Action) -> Answer {
         match &self.calls {
             Of::Task(calls) => calls.perform(action).await,
+            Of::Instance(calls) => calls.perform(action).await,
             Of::Node(calls) => calls.perform(action).await,
         }
     }

@@ -7,6 +7,7 @@
 mod calls;
 mod carrier;
 mod choose;
+pub mod instance;
 mod keeper;
 mod launch;
 mod lease;
@@ -38,7 +39,7 @@ pub use lease::{Going, Lease};
 use calls::{Answer, Seen};
 use carrier::Carrier;
 use keeper::{Keeper, Until};
-use lifecycle::{Event, Lifecycle, Settings};
+use lifecycle::{Event, Kind, Lifecycle, Settings};
 use phases::Phases;
 
 /// What stopping the task may take at shutdown.
@@ -69,6 +70,7 @@ enum Command {
 #[derive(Debug, Clone)]
 struct View {
     name: String,
+    kind: Kind,
     state: lifecycle::State,
     since: Instant,
     task: Option<Seen>,
@@ -110,7 +112,7 @@ impl Handle {
     /// What a start is waiting for, in words, and for how long.
     pub fn phase(&self) -> String {
         let view = self.view.borrow();
-        let phase = shown::phase(&view.state);
+        let phase = shown::phase(&view.state, view.kind);
         match view.phases.current(now()) {
             Some(lasted) => format!("{phase} {}s", lasted.as_secs()),
             None => phase,
@@ -174,6 +176,7 @@ pub fn spawn(
     let (commands, receiver) = mpsc::channel(64);
     let (view, view_receiver) = watch::channel(View {
         name: config.name.clone(),
+        kind: carrier::kind(&config),
         state: state.clone(),
         since: since.into(),
         task: None,
@@ -371,11 +374,11 @@ impl Bastion {
                 } => self.announce(arn, Going { reason, stopped }),
                 Event::Gone { arn, reason } => self.announce_end(&arn, reason),
                 Event::Holding(arn) => {
-                    tracing::info!(task = %arn, "using the task");
+                    tracing::info!(task = %arn, "using it");
                     self.records.record_task(self.calls.record(arn));
                 }
                 Event::LetGo(arn) => {
-                    tracing::info!(task = %arn, "done with the task");
+                    tracing::info!(task = %arn, "done with it");
                     self.records.forget_task(&arn);
                     let rest = self.meter.ended(&arn, SystemTime::now());
                     self.put_down(rest);
@@ -434,13 +437,13 @@ impl Bastion {
             .map_or(0, watch::Sender::receiver_count);
         self.view.send_modify(|view| {
             if view.state != *state {
-                tracing::debug!(state = %shown::phase(state), "bastion");
+                tracing::debug!(state = %shown::phase(state, view.kind), "bastion");
             }
             view.state = state.clone();
             view.since = since.into();
             view.task = task;
             view.leases = leases;
-            let started = view.phases.note(state, &view.name, now());
+            let started = view.phases.note(state, view.kind, &view.name, now());
             if let Some(start) = started {
                 tracing::info!(phases = %told(&start), "started");
                 self.records.record_start(start);

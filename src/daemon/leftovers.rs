@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, SessionId};
+use crate::bastion::instance;
 use crate::state::{SessionRecord, State, TaskRecord};
 
 /// First and longest pause before what could not be ended is tried again: at login the network may not be up yet, and
@@ -97,6 +98,9 @@ async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) -> bool 
 
 /// Stop a task that nobody uses; `false` when somebody does.
 async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
+    if record.cluster.is_empty() {
+        return stop_machine(aws, &record.arn).await;
+    }
     let arns = [record.arn.clone()];
     let tasks = aws.describe_tasks(&record.cluster, &arns).await?;
     let Some(task) = tasks.first().filter(|task| task.last_status != "STOPPED") else {
@@ -110,5 +114,17 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
     let reason = "bastiond: no longer wanted by the configuration";
     aws.stop_task(&record.cluster, &record.arn, reason).await?;
     tracing::info!(task = %record.arn, "stopped a task that the configuration no longer wants");
+    Ok(true)
+}
+
+/// The same of an instance in the place of a task; a node is never stopped.
+async fn stop_machine(aws: &Aws, id: &str) -> Result<bool, aws::Error> {
+    if !id.starts_with("i-") {
+        return Ok(true);
+    }
+    if !aws.active_sessions(id).await?.is_empty() {
+        return Ok(false);
+    }
+    instance::stop(aws, id, "no longer wanted by the configuration").await?;
     Ok(true)
 }

@@ -54,7 +54,8 @@ impl Orphans {
 
     async fn tasks(&self, end: bool) -> Result<Vec<Orphan>, aws::Error> {
         let mut places: Vec<(&Aws, &str)> = Vec::new();
-        for bastion in &self.bastions {
+        let of_tasks = self.bastions.iter().filter(|it| it.machine.is_none());
+        for bastion in of_tasks {
             let account = self.accounts.of_bastion(&bastion.name);
             let place = (&account.aws, bastion.cluster.as_str());
             let is_known = |(aws, cluster): &(&Aws, &str)| aws.is(place.0) && *cluster == place.1;

@@ -199,18 +199,21 @@ pub enum SessionState {
     Draining,
 }
 
-/// An ECS task that tunnels go through.
+/// An ECS task, or a machine in its place, that tunnels go through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bastion {
     /// Its name in the configuration.
     pub name: String,
+    /// What carries its agent.
+    #[serde(default)]
+    pub kind: BastionKind,
     /// What it is doing.
     pub state: BastionState,
     /// Seconds in that state.
     pub state_seconds: u64,
     /// The step within the state.
     pub detail: Option<String>,
-    /// Its task.
+    /// Its task, or the machine in the place of one.
     pub task: Option<Task>,
     /// Tunnels and shells that need it now.
     pub leases: usize,
@@ -226,6 +229,19 @@ pub struct Bastion {
     pub aws: Option<Aws>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
+}
+
+/// What carries a bastion's agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BastionKind {
+    /// An ECS task.
+    #[default]
+    Task,
+    /// An EC2 instance.
+    Instance,
+    /// A hybrid node.
+    Node,
 }
 
 /// What a bastion is doing.

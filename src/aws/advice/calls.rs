@@ -286,6 +286,44 @@ pub(in crate::aws) static SSM: &[Row] = &[
     .advice("correct `node` of the bastion, and check `region` ({region}) and `profile`"),
 ];
 
+/// Of EC2.
+pub(in crate::aws) static EC2: &[Row] = &[
+    Row::code(
+        &["IncorrectInstanceState"],
+        Kind::NotReady,
+        "the instance is not in a state from which it can be started or stopped",
+    )
+    .advice("wait until it is running or stopped, then try again"),
+    Row::code(
+        &[
+            "InsufficientInstanceCapacity",
+            "InsufficientHostCapacity",
+            "InsufficientReservedInstanceCapacity",
+        ],
+        Kind::Capacity,
+        "EC2 has no capacity for this type of instance in its zone at this time",
+    )
+    .advice("try again in some minutes; if it stays, change the instance's type"),
+    Row::code(
+        &["InstanceLimitExceeded", "VcpuLimitExceeded"],
+        Kind::Quota,
+        "a quota of running instances is used up",
+    )
+    .advice("request a higher quota for EC2 in the Service Quotas console, or stop other instances"),
+    Row::code(
+        &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"],
+        Kind::NotFound,
+        "the instance does not exist in this account and region",
+    )
+    .advice("correct `instance` of the bastion, and check `region` ({region}) and `profile`"),
+    Row::code(
+        &["UnsupportedOperation"],
+        Kind::Unsuitable,
+        "the instance cannot be started or stopped: it is a Spot instance, or has an instance store",
+    )
+    .advice("take an on-demand instance whose root volume is on EBS"),
+];
+
 /// Of the services that databases, keys and everything else are asked for.
 pub(in crate::aws) static OTHERS: &[Row] = &[
     Row::code(

@@ -143,6 +143,11 @@ pub(super) static GRANTS: &[Grant] = &[
     )
     .on(&["arn:{p}:ssm:{r}:{a}:managed-instance/*"])
     .when("StringLike", "aws:ResourceTag/bastiond:task", "*"),
+    Grant::new(&["DescribeInstances"], "ec2:DescribeInstances", "FindInstance"),
+    Grant::new(&["StartInstances"], "ec2:StartInstances", "StartInstance").on(NAMED),
+    Grant::new(&["StopInstances"], "ec2:StopInstances", "StopInstance")
+        .on(NAMED)
+        .when("StringEquals", "aws:ResourceTag/bastiond:managed", "true"),
     Grant::new(&["ExecuteCommand"], "ecs:ExecuteCommand", "OpenShell").on(&[
         "arn:{p}:ecs:{r}:{a}:cluster/*",
         "arn:{p}:ecs:{r}:{a}:task/*",
@@ -409,6 +414,9 @@ mod tests {
                 "AssumeRole",
                 "FindNode",
                 "ForgetNode",
+                "FindInstance",
+                "StartInstance",
+                "StopInstance",
             ]
             .contains(&grant.sid);
             assert!(is_there != is_elsewhere, "{}", grant.sid);
