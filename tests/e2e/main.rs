@@ -20,6 +20,7 @@ mod ending;
 mod idle;
 mod local;
 mod lost_launch;
+mod machines;
 mod opening;
 mod outage;
 mod process;

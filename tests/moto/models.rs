@@ -11,7 +11,7 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, Nodes, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, Remote},
     net::Net,
 };
@@ -159,6 +159,20 @@ async fn every_call(endpoint: &str) {
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
+    for which in [
+        Nodes::Id("mi-0123456789abcdef0"),
+        Nodes::Tag("pl\u{e4}ce", "d\u{f6}ner_-1"),
+        Nodes::TagKey("bastiond:task"),
+        Nodes::Hybrid,
+    ] {
+        let _ = aws.nodes(which).await;
+    }
+    let _ = aws.deregister_node("mi-0123456789abcdef0").await;
+    let filters = [Filter::tag("Name", "jump *host?\\_1")];
+    let _ = aws.instances(&filters).await;
+    let _ = aws.instance("i-0123456789abcdef0").await;
+    let _ = aws.start_instance("i-0123456789abcdef0").await;
+    let _ = aws.stop_instance("i-0123456789abcdef0").await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",

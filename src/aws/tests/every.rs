@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 18] = [
+const OPERATIONS: [&str; 23] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -36,6 +36,11 @@ const OPERATIONS: [&str; 18] = [
     "DescribeSecurityGroups",
     "DescribeSecurityGroupRules",
     "DescribeVpcEndpoints",
+    "DescribeInstances",
+    "StartInstances",
+    "StopInstances",
+    "DescribeInstanceInformation",
+    "DeregisterManagedInstance",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -65,6 +70,11 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "DescribeSecurityGroups" => aws.security_groups(&[]).map_ok(drop).boxed(),
         "DescribeSecurityGroupRules" => aws.security_group_rules(&[]).map_ok(drop).boxed(),
         "DescribeVpcEndpoints" => aws.vpc_endpoints(&[]).map_ok(drop).boxed(),
+        "DescribeInstances" => aws.instances(&[]).map_ok(drop).boxed(),
+        "StartInstances" => aws.start_instance("i-1").boxed(),
+        "StopInstances" => aws.stop_instance("i-1").boxed(),
+        "DescribeInstanceInformation" => aws.nodes(Nodes::Hybrid).map_ok(drop).boxed(),
+        "DeregisterManagedInstance" => aws.deregister_node("mi-1").boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
@@ -135,9 +145,15 @@ fn refused(
 }
 
 fn is_of_ec2(operation: &str) -> bool {
-    ["Subnets", "RouteTables", "SecurityGroup", "VpcEndpoints"]
-        .iter()
-        .any(|thing| operation.contains(thing))
+    [
+        "Subnets",
+        "RouteTables",
+        "SecurityGroup",
+        "VpcEndpoints",
+        "Instances",
+    ]
+    .iter()
+    .any(|thing| operation.contains(thing))
 }
 
 #[tokio::test]
