@@ -233,6 +233,7 @@ impl Daemon {
             state,
             user: daemon.who.clone(),
             drain: setup.config.shutdown_timeout,
+            containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
         };

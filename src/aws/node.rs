@@ -99,7 +99,10 @@ impl Nodes<'_> {
             Self::Hybrid => ("ResourceType".to_owned(), "ManagedInstance"),
         };
         let filter = InstanceInformationStringFilter::builder().key(key);
-        filter.values(value).build().expect("key and values are set")
+        filter
+            .values(value)
+            .build()
+            .expect("key and values are set")
     }
 }
 
@@ -112,12 +115,14 @@ fn node(told: InstanceInformation) -> Option<Node> {
         computer: told.computer_name.filter(|name| !name.is_empty()),
         address: told.ip_address.filter(|address| !address.is_empty()),
         is_online: ping == Some(PingStatus::Online),
-        ping: ping.map_or("unknown", |it| match it {
-            PingStatus::Online => "Online",
-            PingStatus::ConnectionLost => "ConnectionLost",
-            PingStatus::Inactive => "Inactive",
-            _ => "unknown",
-        }).to_owned(),
+        ping: ping
+            .map_or("unknown", |it| match it {
+                PingStatus::Online => "Online",
+                PingStatus::ConnectionLost => "ConnectionLost",
+                PingStatus::Inactive => "Inactive",
+                _ => "unknown",
+            })
+            .to_owned(),
         pinged_at: told.last_ping_date_time.and_then(time),
         registered_at: told.registration_date.and_then(time),
     })

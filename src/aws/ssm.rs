@@ -77,15 +77,28 @@ impl Aws {
         port: u16,
         reason: &str,
     ) -> Result<Opened, Error> {
+        let document = match host {
+            Some(_) => TO_REMOTE_HOST,
+            None => TO_TARGET,
+        };
+        self.start_session_by(document, target, host, port, reason)
+            .await
+    }
+
+    /// The same by a `document` of one's own, which takes the same parameters and may accept fewer hosts and ports.
+    pub async fn start_session_by(
+        &self,
+        document: &str,
+        target: &str,
+        host: Option<&str>,
+        port: u16,
+        reason: &str,
+    ) -> Result<Opened, Error> {
         let mut request = self
             .ssm()
             .start_session()
             .target(target)
-            .document_name(if host.is_some() {
-                TO_REMOTE_HOST
-            } else {
-                TO_TARGET
-            })
+            .document_name(document)
             .parameters("portNumber", vec![port.to_string()])
             // Only echoed to the client; the listener is ours.
             .parameters("localPortNumber", vec!["0".to_owned()])

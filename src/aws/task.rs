@@ -106,15 +106,65 @@ impl Task {
     /// The address of the agent in `container`, or in the only container that has one:
     /// `ecs:<cluster>_<task>_<runtime>`, exactly as the agent composes it for itself.
     pub fn target(&self, container: Option<&str>) -> Result<String, NoTarget> {
-        let runtime_id = self
-            .container(container)?
-            .runtime_id
-            .as_ref()
-            .ok_or(NoTarget::NotYet)?;
-        Ok(format!(
+        let container = self.container(container)?;
+        self.address(container).ok_or(NoTarget::NotYet)
+    }
+
+    /// The addresses of the agents that sessions may go through, those that run first: that of the container `name`, or
+    /// those of all containers that have one. Never none.
+    pub fn targets(&self, name: Option<&str>) -> Result<Vec<String>, NoTarget> {
+        let mut agents: Vec<_> = self.agents(name)?.into_iter().enumerate().collect();
+        agents.sort_by_key(|(at, container)| (container.standing(), *at));
+        let ended = agents
+            .iter()
+            .all(|(_, container)| container.standing() == Standing::Stopped);
+        let of_use = agents
+            .iter()
+            .filter(|(_, container)| ended || container.standing() != Standing::Stopped);
+        let targets: Vec<_> = of_use
+            .filter_map(|(_, container)| self.address(container))
+            .collect();
+        match targets.is_empty() {
+            true => Err(NoTarget::NotYet),
+            false => Ok(targets),
+        }
+    }
+
+    /// The state of these agents, which is that of the one that is furthest, and why it stopped.
+    pub fn agent(&self, name: Option<&str>) -> AgentStatus {
+        let agents = self.agents(name).unwrap_or_default();
+        let furthest = agents.into_iter().min_by_key(|it| it.standing());
+        let agent = furthest.and_then(|container| container.exec_agent.clone());
+        agent.unwrap_or_default()
+    }
+
+    /// The addresses of all agents in it, whatever they are doing.
+    pub fn addresses(&self) -> Vec<String> {
+        let containers = self.with_agent().into_iter();
+        containers.filter_map(|it| self.address(it)).collect()
+    }
+
+    fn agents(&self, name: Option<&str>) -> Result<Vec<&Container>, NoTarget> {
+        if !self.enable_execute_command {
+            return Err(NoTarget::ExecDisabled);
+        }
+        match name {
+            Some(name) => self.named(name).map(|container| vec![container]),
+            None => Ok(self.with_agent()),
+        }
+    }
+
+    fn address(&self, container: &Container) -> Option<String> {
+        let runtime_id = container.runtime_id.as_ref()?;
+        Some(format!(
             "ecs:{}_{}_{runtime_id}",
             self.cluster_name, self.id
         ))
+    }
+
+    fn with_agent(&self) -> Vec<&Container> {
+        let containers = self.containers.iter();
+        containers.filter(|c| c.exec_agent.is_some()).collect()
     }
 
     /// The container whose agent is used: `name`'s, or the only one that has an agent.
@@ -156,17 +206,31 @@ impl Task {
     }
 
     fn only_one(&self) -> Result<&Container, NoTarget> {
-        let with_agent: Vec<_> = self
-            .containers
-            .iter()
-            .filter(|c| c.exec_agent.is_some())
-            .collect();
+        let with_agent = self.with_agent();
         match *with_agent {
             [] => Err(NoTarget::NotYet),
             [only] => Ok(only),
             _ => Err(NoTarget::Ambiguous {
                 candidates: names(with_agent),
             }),
+        }
+    }
+}
+
+/// How far a container's agent is. In the order of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Running,
+    Coming,
+    Stopped,
+}
+
+impl Container {
+    fn standing(&self) -> Standing {
+        match self.exec_agent.as_ref().map(|agent| agent.status.as_str()) {
+            Some("RUNNING") => Standing::Running,
+            Some("STOPPED") => Standing::Stopped,
+            _ => Standing::Coming,
         }
     }
 }
@@ -289,6 +353,29 @@ mod tests {
             unknown.to_string(),
             "the task has no container `c`, only a, b"
         );
+    }
+
+    #[test]
+    fn without_a_name_sessions_may_go_through_every_agent_that_has_not_stopped() {
+        let mut task = running(&[("a", true), ("b", true), ("c", true), ("sidecar", false)]);
+        let with = |status: &str| {
+            Some(AgentStatus {
+                status: status.to_owned(),
+                reason: Some("why".to_owned()),
+            })
+        };
+        for (at, status) in ["PENDING", "RUNNING", "STOPPED"].into_iter().enumerate() {
+            task.containers[at].exec_agent = with(status);
+            task.containers[at].runtime_id = Some(format!("0123abcd-{at}"));
+        }
+        let of = |at: usize| format!("ecs:my_cluster-1_0123abcd_0123abcd-{at}");
+        assert_eq!(task.targets(None), Ok(vec![of(1), of(0)]));
+        assert_eq!(task.targets(Some("c")), Ok(vec![of(2)]));
+        assert_eq!(task.agent(None).status, "RUNNING");
+        assert_eq!(task.agent(Some("c")), with("STOPPED").unwrap());
+        task.containers.truncate(1);
+        task.containers[0].runtime_id = None;
+        assert_eq!(task.targets(None), Err(NoTarget::NotYet));
     }
 
     #[test]

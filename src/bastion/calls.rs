@@ -71,9 +71,8 @@ impl Calls {
             Action::Probe(target) => {
                 Outcome::Probed(self.aws.connection_status(&target).await.map_err(trouble)).into()
             }
-            Action::CountSessions(target) => {
-                let sessions = self.aws.active_sessions(&target).await;
-                Outcome::Counted(sessions.map(|ids| ids.len()).map_err(trouble)).into()
+            Action::CountSessions(arn) => {
+                Outcome::Counted(self.count(&arn).await.map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
                 let stopped = self
@@ -158,6 +157,15 @@ impl Calls {
         }
     }
 
+    /// The sessions on a task, everybody's, through all of its containers.
+    async fn count(&self, arn: &str) -> Result<usize, aws::Error> {
+        let mut sessions = 0;
+        for target in self.describe(arn).await?.iter().flat_map(Task::addresses) {
+            sessions += self.aws.active_sessions(&target).await?.len();
+        }
+        Ok(sessions)
+    }
+
     async fn describe(&self, arn: &str) -> Result<Option<Task>, aws::Error> {
         let tasks = self
             .aws
@@ -232,9 +240,9 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
     if task.last_status != "RUNNING" {
         return Phase::Coming(task.phase());
     }
-    match task.target(container) {
-        Ok(target) => Phase::Up {
-            target,
+    match task.targets(container) {
+        Ok(targets) => Phase::Up {
+            targets,
             agent: agent(task, container),
         },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
@@ -247,15 +255,10 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {
-    let agent = task
-        .container(container)
-        .ok()
-        .and_then(|container| container.exec_agent.as_ref());
-    match agent.map(|agent| (agent.status.as_str(), &agent.reason)) {
-        Some(("RUNNING", _)) => Agent::Running,
-        Some(("STOPPED", why)) => {
-            Agent::Stopped(why.clone().unwrap_or_else(|| "no reason given".to_owned()))
-        }
+    let agent = task.agent(container);
+    match agent.status.as_str() {
+        "RUNNING" => Agent::Running,
+        "STOPPED" => Agent::Stopped(agent.reason.unwrap_or_else(|| "no reason given".to_owned())),
         _ => Agent::Pending,
     }
 }

@@ -84,5 +84,8 @@ pub fn params(config: &Bastion) -> String {
     };
     let canonical = format!("{}|{}", machine.word(), machine.pick());
     let digest = Sha256::digest(canonical);
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -183,7 +183,7 @@ fn answer(instance: &Instance, outcome: impl FnOnce(Sighting) -> Outcome) -> Ans
 fn phase(instance: &Instance) -> Phase {
     match instance.state.as_str() {
         "running" => Phase::Up {
-            target: instance.id.clone(),
+            targets: vec![instance.id.clone()],
             agent: Agent::Running,
         },
         "pending" => Phase::Coming(STARTING),
@@ -219,8 +219,12 @@ fn hint(code: &str) -> &'static str {
         "Client.InternalError" | "Client.InvalidSnapshot.NotFound" => {
             "check that the KMS key of its volumes is enabled and may be used by who starts it"
         }
-        "Client.VolumeLimitExceeded" => "request a higher quota for volumes in the Service Quotas console",
-        _ => "look at the instance in the EC2 console: its state transition reason, and its system log",
+        "Client.VolumeLimitExceeded" => {
+            "request a higher quota for volumes in the Service Quotas console"
+        }
+        _ => {
+            "look at the instance in the EC2 console: its state transition reason, and its system log"
+        }
     }
 }
 
@@ -269,7 +273,10 @@ fn listed(found: &[Instance]) -> String {
 
 /// `i-… (jump, 10.0.0.7)`.
 fn shown(instance: &Instance) -> String {
-    let told = instance.name().into_iter().chain(instance.address.as_deref());
+    let told = instance
+        .name()
+        .into_iter()
+        .chain(instance.address.as_deref());
     let told: Vec<_> = told.collect();
     match told.is_empty() {
         true => instance.id.clone(),
@@ -341,7 +348,9 @@ mod tests {
         let mut tagged = instance("i-1", "running");
         assert!(!is_managed(&tagged));
         for (value, may) in [("false", false), ("True", false), ("true", true)] {
-            tagged.tags.insert(MANAGED_TAG.0.to_owned(), value.to_owned());
+            tagged
+                .tags
+                .insert(MANAGED_TAG.0.to_owned(), value.to_owned());
             assert_eq!(is_managed(&tagged), may, "{value}");
         }
     }
@@ -363,7 +372,10 @@ mod tests {
         let all = || Problem::Unknown(vec![instance("i-0123456789abcdef0", "running")]);
         for (pick, near) in [
             (Pick::Name("jmup".to_owned()), "`jump`"),
-            (Pick::Id("i-0123456789abcdef1".to_owned()), "i-0123456789abcdef0"),
+            (
+                Pick::Id("i-0123456789abcdef1".to_owned()),
+                "i-0123456789abcdef0",
+            ),
         ] {
             let reason = told(&pick, "eu-west-1", all());
             assert_eq!(reason.code, "not_found");

@@ -9,7 +9,7 @@ use crate::status::Reason;
 /// A claim that the task be running.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    target: String,
+    targets: Vec<String>,
     /// `None` for a fixed target, which is nobody's to watch.
     going: Option<watch::Receiver<Option<Going>>>,
 }
@@ -27,22 +27,27 @@ impl Lease {
     /// A lease on something that runs anyway.
     pub fn fixed(target: &str) -> Self {
         Self {
-            target: target.to_owned(),
+            targets: vec![target.to_owned()],
             going: None,
         }
     }
 
     /// A lease on a task that is watched.
-    pub(super) fn watched(target: &str, going: watch::Receiver<Option<Going>>) -> Self {
+    pub(super) fn watched(targets: &[String], going: watch::Receiver<Option<Going>>) -> Self {
         Self {
-            target: target.to_owned(),
+            targets: targets.to_vec(),
             going: Some(going),
         }
     }
 
-    /// What StartSession is to be given.
-    pub fn target(&self) -> &str {
-        &self.target
+    /// What StartSession may be given: a target for each container with an agent.
+    pub fn targets(&self) -> &[String] {
+        &self.targets
+    }
+
+    /// Whether it is on `target`.
+    pub fn is_on(&self, target: &str) -> bool {
+        self.targets.iter().any(|known| known == target)
     }
 
     /// Wait until the task is going away.

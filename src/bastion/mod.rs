@@ -56,6 +56,7 @@ pub struct Handle {
     /// Until when somebody wants it kept, and until when it is kept.
     asked: Arc<watch::Sender<Option<Until>>>,
     kept: watch::Receiver<Option<Instant>>,
+    max_sessions: usize,
 }
 
 #[derive(Debug)]
@@ -97,6 +98,11 @@ impl Handle {
     /// StartSession says, time and again, that the agent of the leased task is not connected.
     pub fn unreachable(&self) {
         let _ = self.commands.try_send(Command::Unreachable);
+    }
+
+    /// So many sessions of ours each of its containers is given.
+    pub fn max_sessions(&self) -> usize {
+        self.max_sessions
     }
 
     /// Forget earlier failures.
@@ -185,6 +191,7 @@ pub fn spawn(
         phases: Phases::default(),
     });
     let (name, warm) = (config.name.clone(), config.warm.clone());
+    let max_sessions = config.max_sessions_per_container;
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
@@ -215,6 +222,7 @@ pub fn spawn(
         records: records.clone(),
         asked: Arc::new(asked),
         kept,
+        max_sessions,
     };
     let keeper = Keeper {
         name,
@@ -365,7 +373,7 @@ impl Bastion {
     fn follow_events(&mut self) {
         while let Some(event) = self.lifecycle.poll_event() {
             match event {
-                Event::Ready { target } => self.grant(&target),
+                Event::Ready { targets } => self.grant(&targets),
                 Event::Failed(reason) => self.refuse(reason),
                 Event::Going {
                     arn,
@@ -387,11 +395,11 @@ impl Bastion {
         }
     }
 
-    fn grant(&mut self, target: &str) {
+    fn grant(&mut self, targets: &[String]) {
         self.view.send_modify(|view| view.last_error = None);
         let leases = self.leases.get_or_insert_with(|| watch::Sender::new(None));
         for request in self.requests.drain(..) {
-            let lease = Lease::watched(target, leases.subscribe());
+            let lease = Lease::watched(targets, leases.subscribe());
             let _ = request.send(Ok(lease));
         }
     }

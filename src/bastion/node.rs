@@ -48,7 +48,11 @@ impl NodeCalls {
                 Outcome::Launched(Err(for_good(reason))).into()
             }
             Action::CountSessions(_) => Outcome::Counted(Ok(0)).into(),
-            Action::Stop { arn, reason: _ } => Outcome::Stopped { arn, result: Ok(()) }.into(),
+            Action::Stop { arn, reason: _ } => Outcome::Stopped {
+                arn,
+                result: Ok(()),
+            }
+            .into(),
         }
     }
 
@@ -116,7 +120,7 @@ fn answer(node: &Node, outcome: impl FnOnce(Sighting) -> Outcome) -> Answer {
 fn phase(node: &Node) -> Phase {
     match node.is_online {
         true => Phase::Up {
-            target: node.id.clone(),
+            targets: vec![node.id.clone()],
             agent: Agent::Running,
         },
         false => Phase::Going {
@@ -172,7 +176,9 @@ fn told(pick: &Pick, region: &str, problem: Problem) -> Reason {
             let near = suggest::nearest(&pick.to_string(), names);
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "correct `node` of the bastion, and check `region` and `profile`".to_owned(),
+                None => {
+                    "correct `node` of the bastion, and check `region` and `profile`".to_owned()
+                }
             };
             Reason::new("not_found", message).with_hint(hint)
         }
@@ -224,7 +230,12 @@ mod tests {
             computer: Some("host.internal".to_owned()),
             address: Some("10.0.0.7".to_owned()),
             is_online,
-            ping: if is_online { "Online" } else { "ConnectionLost" }.to_owned(),
+            ping: if is_online {
+                "Online"
+            } else {
+                "ConnectionLost"
+            }
+            .to_owned(),
             ..Node::default()
         }
     }

@@ -100,8 +100,5 @@ fn task(view: &View) -> Option<status::Task> {
 }
 
 fn shown(held: &Held) -> (&String, Option<String>) {
-    (
-        &held.arn,
-        Some(held.target.clone()).filter(|target| !target.is_empty()),
-    )
+    (&held.arn, held.targets.first().cloned())
 }

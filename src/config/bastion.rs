@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Launch, Mode, OnShutdown, aws,
+    Aws, Bastion, Mode, OnShutdown, aws,
     error::Complaint,
     launch, machine, raw,
     scope::{self, Report, Scope, Section},
@@ -14,6 +14,10 @@ use super::{
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
 const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
+/// An agent of ECS Exec serves few sessions, and says nothing to those beyond.
+const MAX_SESSIONS: usize = 4;
+/// The quota of sessions in a container is 20, and adjustable.
+const MOST_SESSIONS: i64 = 200;
 /// Bounds of `awsvpcConfiguration` (ECS API model).
 const MOST_SUBNETS: usize = 16;
 const MOST_SECURITY_GROUPS: usize = 5;
@@ -27,7 +31,10 @@ pub(super) fn check(
     raw.into_iter()
         .map(|(name, bastion)| {
             let keys = keys.get(name.get_ref()).map_or(&[][..], Vec::as_slice);
-            (name.get_ref().clone(), one(name, bastion, keys, aws, report))
+            (
+                name.get_ref().clone(),
+                one(name, bastion, keys, aws, report),
+            )
         })
         .collect()
 }
@@ -54,26 +61,32 @@ fn one(
         .take()
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
     let mut scope = report.scope(section);
-    if raw.instance.is_some() || raw.node.is_some() {
-        return of_machine(name, &mut scope, raw, keys, own);
-    }
-    let cluster = scope.required(
-        "cluster",
-        raw.cluster,
-        &header,
-        "name the ECS cluster to run the task in",
-    );
-    let task_definition = scope.required(
-        "task_definition",
-        raw.task_definition,
-        &header,
-        "name the task definition to run",
-    );
+    let machine = machine::check(&mut scope, raw.instance, raw.node, keys);
+    let (cluster, task_definition, subnets) = match machine {
+        None => (
+            scope.required(
+                "cluster",
+                raw.cluster,
+                &header,
+                "name the ECS cluster to run the task in",
+            ),
+            scope.required(
+                "task_definition",
+                raw.task_definition,
+                &header,
+                "name the task definition to run",
+            ),
+            subnets(&mut scope, raw.subnets, &header),
+        ),
+        // Nothing is run: whatever is about a task was refused.
+        Some(_) => (String::new(), String::new(), Vec::new()),
+    };
+    let is_task = machine.is_none();
     Bastion {
-        machine: None,
+        machine,
         cluster,
         task_definition,
-        subnets: subnets(&mut scope, raw.subnets, &header),
+        subnets,
         security_groups: ids(
             &mut scope,
             "security_groups",
@@ -89,6 +102,11 @@ fn one(
             raw.tags,
         ),
         container: scope.text("container", raw.container),
+        max_sessions_per_container: match is_task {
+            true => max_sessions(&mut scope, raw.max_sessions_per_container),
+            // The agent of a machine is not one of ECS, which has a limit.
+            false => MOST_SESSIONS as usize,
+        },
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         mode: scope.word(
             "mode",
@@ -102,35 +120,15 @@ fn one(
     }
 }
 
-/// Nothing is run, so there is nothing to say about a task.
-fn of_machine(
-    name: String,
-    scope: &mut Scope,
-    raw: raw::Bastion,
-    keys: &[Spanned<String>],
-    own: Option<Aws>,
-) -> Bastion {
-    Bastion {
-        name,
-        machine: Some(machine::check(scope, raw.instance, raw.node, keys)),
-        cluster: String::new(),
-        task_definition: String::new(),
-        subnets: Vec::new(),
-        security_groups: Vec::new(),
-        assign_public_ip: false,
-        launch: Launch::default(),
-        container: None,
-        idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
-        mode: Mode::Shared,
-        on_shutdown: on_shutdown(scope, raw.on_shutdown),
-        aws: own,
-        warm: warm::check(scope, raw.warm, raw.max_hours_per_day),
-    }
-}
-
 fn on_shutdown(scope: &mut Scope, raw: Option<Spanned<String>>) -> OnShutdown {
     let words = [("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)];
     scope.word("on_shutdown", raw, &words)
+}
+
+fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {
+    let key = "max_sessions_per_container";
+    let range = 1..=MOST_SESSIONS;
+    scope.whole(key, raw, range).unwrap_or(MAX_SESSIONS)
 }
 
 fn subnets(

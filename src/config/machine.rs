@@ -74,17 +74,17 @@ impl fmt::Display for Pick {
     }
 }
 
-/// Reads the one of both that is there; `keys` are all that the bastion has.
+/// Reads the one of both that is there, if any; `keys` are all that the bastion has.
 pub(super) fn check(
     scope: &mut Scope,
     instance: Option<Spanned<String>>,
     node: Option<Spanned<String>>,
     keys: &[Spanned<String>],
-) -> Machine {
-    let allowed = if instance.is_some() {
-        OF_INSTANCE
-    } else {
-        OF_NODE
+) -> Option<Machine> {
+    let allowed = match (&instance, &node) {
+        (Some(_), _) => OF_INSTANCE,
+        (None, Some(_)) => OF_NODE,
+        (None, None) => return None,
     };
     let word = allowed[0];
     for key in keys {
@@ -97,10 +97,10 @@ pub(super) fn check(
     let text = scope.checked(word, text, |text| pick(word, text).map(drop));
     let pick = text.and_then(|text| pick(word, &text).ok());
     let pick = pick.unwrap_or_else(|| Pick::Name(String::new()));
-    match word {
+    Some(match word {
         "instance" => Machine::Instance(pick),
         _ => Machine::Node(pick),
-    }
+    })
 }
 
 fn why_not(word: &str) -> &'static str {
@@ -141,11 +141,10 @@ fn pick(word: &str, text: &str) -> Result<Pick, Complaint> {
         && !text.chars().any(char::is_control);
     match is_name {
         true => Ok(Pick::Name(text.to_owned())),
-        false => Err(Complaint::new(format!(
-            "`{}` is no name",
-            text.escape_debug()
-        ))
-        .hint(format!("write `{own}…`, `tag:KEY=VALUE` or a name"))),
+        false => Err(
+            Complaint::new(format!("`{}` is no name", text.escape_debug()))
+                .hint(format!("write `{own}…`, `tag:KEY=VALUE` or a name")),
+        ),
     }
 }
 
@@ -188,7 +187,10 @@ mod tests {
                 "node = 'mi-0123456789abcdef0'",
                 Machine::Node(id("mi-0123456789abcdef0")),
             ),
-            ("node = 'tag:bastion=yes'", Machine::Node(tag("bastion", "yes"))),
+            (
+                "node = 'tag:bastion=yes'",
+                Machine::Node(tag("bastion", "yes")),
+            ),
             ("node = 'office'", Machine::Node(name("office"))),
         ] {
             let machine = read(line).unwrap();

@@ -115,8 +115,10 @@ pub struct Bastion {
     pub assign_public_ip: bool,
     /// How it is run.
     pub launch: Launch,
-    /// The container to go through; `None`: the only one with an exec agent.
+    /// The container to go through; `None`: all that have an exec agent.
     pub container: Option<String>,
+    /// So many sessions each of them is given; 4 by default.
+    pub max_sessions_per_container: usize,
     /// How long the task rests unused before it is stopped; 15 min by default.
     pub idle_stop: Duration,
     /// Whose tasks may be used.
@@ -173,6 +175,8 @@ pub struct Tunnel {
     pub via: Via,
     /// Where it leads.
     pub remote: Remote,
+    /// The session document that leads to a host; `None`: AWS's own, which leads to any.
+    pub document: Option<String>,
     /// How long a connection is held while its bastion starts; 90 s by default.
     pub hold_timeout: Duration,
     /// How long a session is kept after its last connection; 2 min by default.

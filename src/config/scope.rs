@@ -1,6 +1,10 @@
 //! Where in the file one is, and the list of what was found wrong there.
 
-use std::{collections::BTreeSet, ops::Range, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 use toml::Spanned;
 
@@ -188,6 +192,24 @@ impl Scope<'_, '_> {
             self.wrong(key, value.span(), complaint);
             default
         })
+    }
+
+    /// A whole number within bounds.
+    pub fn whole<T: TryFrom<i64>>(
+        &mut self,
+        key: &str,
+        value: Option<Spanned<i64>>,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
+        let value = value?;
+        let number = *value.get_ref();
+        if range.contains(&number) {
+            return T::try_from(number).ok();
+        }
+        let (from, to) = (range.start(), range.end());
+        let complaint = Complaint::new(format!("must be from {from} to {to}"));
+        self.wrong(key, value.span(), complaint);
+        None
     }
 
     /// One of a few words; the default when there is none.

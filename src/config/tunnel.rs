@@ -76,6 +76,7 @@ fn one(
         ),
         allow_non_loopback,
         via: via(&mut scope, raw.bastion, raw.target, &header, bastions),
+        document: document(&mut scope, raw.document, raw.host.is_some()),
         remote: remote(&mut scope, raw.host, raw.port, &header),
         hold_timeout: scope.duration("hold_timeout", raw.hold_timeout, HOLD_TIMEOUT),
         session_linger: scope.duration("session_linger", raw.session_linger, SESSION_LINGER),
@@ -292,6 +293,18 @@ pub(super) fn is_target(target: &str) -> bool {
     let parts: Vec<&str> = parts.rsplitn(3, '_').collect();
     let well_formed = |part: &&str| !part.is_empty() && part.chars().all(plain);
     target.len() <= LONGEST_TARGET && parts.len() == 3 && parts.iter().all(well_formed)
+}
+
+/// To the target's own ports there is one document, which nobody needs to restrict.
+fn document(scope: &mut Scope, raw: Option<Spanned<String>>, has_host: bool) -> Option<String> {
+    if let Some(raw) = &raw
+        && !has_host
+    {
+        let complaint = Complaint::new("stands without `host`");
+        scope.wrong("document", raw.span(), complaint.hint("take it out"));
+        return None;
+    }
+    scope.checked("document", raw, scope::one_word)
 }
 
 /// AWS tells the port of a database with its host.

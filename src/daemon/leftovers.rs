@@ -106,10 +106,10 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
     let Some(task) = tasks.first().filter(|task| task.last_status != "STOPPED") else {
         return Ok(true);
     };
-    if let Ok(target) = task.target(None)
-        && !aws.active_sessions(&target).await?.is_empty()
-    {
-        return Ok(false);
+    for target in task.addresses() {
+        if !aws.active_sessions(&target).await?.is_empty() {
+            return Ok(false);
+        }
     }
     let reason = "bastiond: no longer wanted by the configuration";
     aws.stop_task(&record.cluster, &record.arn, reason).await?;

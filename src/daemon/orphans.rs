@@ -102,10 +102,8 @@ impl Orphans {
     }
 
     async fn is_used(&self, aws: &Aws, task: &Task) -> Result<bool, aws::Error> {
-        for container in &task.containers {
-            if let Ok(target) = task.target(Some(&container.name))
-                && !aws.active_sessions(&target).await?.is_empty()
-            {
+        for target in task.addresses() {
+            if !aws.active_sessions(&target).await?.is_empty() {
                 return Ok(true);
             }
         }

@@ -1,4 +1,4 @@
-//! The two documents a tunnel starts sessions with, and their parameters.
+//! The documents a tunnel starts sessions with, and their parameters.
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,9 @@ use super::wire::ApiError;
 
 /// The document that reaches another host through the target.
 const REMOTE_HOST: &str = "AWS-StartPortForwardingSessionToRemoteHost";
+
+/// A team's own, as the template makes it: the same for hosts in `internal` alone.
+const RESTRICTED: &str = "bastiond-port-forward";
 
 /// The document that reaches the target itself.
 const PLAIN: &str = "AWS-StartPortForwardingSession";
@@ -28,6 +31,7 @@ impl Document {
         let name = body["DocumentName"].as_str();
         let name = match name.map(|name| name.rsplit('/').next().unwrap_or_default()) {
             Some(REMOTE_HOST) => REMOTE_HOST,
+            Some(RESTRICTED) => RESTRICTED,
             Some(PLAIN) => PLAIN,
             Some(name) => {
                 let message = format!("Document with name {name} does not exist.");
@@ -39,14 +43,15 @@ impl Document {
             }
         };
         let allowed: &[&str] = match name {
-            REMOTE_HOST => &["host", "portNumber", "localPortNumber"],
-            _ => &["portNumber", "localPortNumber"],
+            PLAIN => &["portNumber", "localPortNumber"],
+            _ => &["host", "portNumber", "localPortNumber"],
         };
         check_names(body, allowed)?;
         let port = parameter(body, "portNumber")?.unwrap_or("80");
         let host = match name {
-            REMOTE_HOST => parameter(body, "host")?.filter(|host| is_host(host)),
-            _ => Some("localhost"),
+            PLAIN => Some("localhost"),
+            RESTRICTED => parameter(body, "host")?.filter(|host| host.ends_with(".internal")),
+            _ => parameter(body, "host")?.filter(|host| is_host(host)),
         };
         let local_port = parameter(body, "localPortNumber")?.unwrap_or("0");
         Ok(Self {
@@ -68,7 +73,7 @@ impl Document {
             "portNumber": self.port.to_string(),
             "localPortNumber": self.local_port,
         });
-        if self.name == REMOTE_HOST {
+        if self.name != PLAIN {
             properties["host"] = json!(self.host);
         }
         AgentProfile {

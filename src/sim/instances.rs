@@ -253,7 +253,10 @@ pub(super) fn connected(
 
 /// The instances whose agents have connected at least once, as Systems Manager lists them.
 pub(super) fn nodes(state: &State, now: Instant) -> Vec<ManagedNode> {
-    let entries = state.instances.iter().filter(|entry| entry.public.has_agent);
+    let entries = state
+        .instances
+        .iter()
+        .filter(|entry| entry.public.has_agent);
     let node = |entry: &Entry| ManagedNode {
         id: entry.public.id.clone(),
         connected: entry.is_connected(now),

@@ -157,7 +157,11 @@ fn describe(core: &Core, body: &Value) -> Result<Value, ApiError> {
     let mut found: Vec<Seen<'_>> = own.chain(of_instances).collect();
     for filter in filters {
         let (key, values) = (key(filter), filter["Values"].as_array());
-        let values: Vec<&str> = values.into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = values
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         if key == "InstanceIds" && !found.iter().any(|it| values.contains(&it.node.id.as_str())) {
             return Err(ApiError::new("InvalidInstanceId", ""));
         }
@@ -168,7 +172,9 @@ fn describe(core: &Core, body: &Value) -> Result<Value, ApiError> {
         }
         found.retain(|seen| fits(seen, &key, &values));
     }
-    let begin = body["NextToken"].as_str().map_or(Some(0), |token| token.parse().ok());
+    let begin = body["NextToken"]
+        .as_str()
+        .map_or(Some(0), |token| token.parse().ok());
     let begin = begin.ok_or_else(|| ApiError::new("InvalidNextToken", "not valid"))?;
     let size = core.script.page_size.min(size as usize);
     let page = found.iter().skip(begin).take(size);
@@ -210,12 +216,18 @@ fn resource_type(node: &ManagedNode) -> &'static str {
 }
 
 fn told(seen: &Seen<'_>, core: &Core, now: Instant) -> Value {
-    let Seen { node, registered, .. } = seen;
+    let Seen {
+        node, registered, ..
+    } = seen;
     let epoch = |at: SystemTime| {
         let since = at.duration_since(SystemTime::UNIX_EPOCH);
         since.unwrap_or_default().as_secs_f64()
     };
-    let pinged = if seen.online { core.wall(now) } else { *registered };
+    let pinged = if seen.online {
+        core.wall(now)
+    } else {
+        *registered
+    };
     json!({
         "InstanceId": node.id,
         "PingStatus": ping(seen),

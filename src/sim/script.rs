@@ -44,6 +44,8 @@ pub struct Script {
     pub timing: Timing,
     /// The agent behind every session. Its properties are those of the session's document.
     pub agent: AgentProfile,
+    /// Most tunnels' sessions that the agent of one container serves; those beyond get no handshake before another ends.
+    pub session_limit: Option<usize>,
     /// How shells behave.
     pub shells: Shells,
     /// What the agent's dials reach.
@@ -96,6 +98,7 @@ impl Default for Script {
             instances: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
+            session_limit: None,
             shells: Shells::default(),
             destination: Destination::Dial(HashMap::new()),
             faults: Faults::default(),

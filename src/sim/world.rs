@@ -19,8 +19,8 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{ApiFault, Faults},
-    kms::DataKey,
     instances,
+    kms::DataKey,
     network::Network,
     nodes::Node,
     script::{DbCluster, Plan, Script},

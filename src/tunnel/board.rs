@@ -30,8 +30,10 @@ pub struct Board {
     pub waiting: usize,
     /// Since when the tunnel has wanted a session and had none.
     pub starting_since: Option<Instant>,
-    /// What StartSession is given, while the tunnel holds a lease.
+    /// What StartSession is given first, while the tunnel holds a lease.
     pub target: Option<String>,
+    /// Why there is no place for another session, while somebody waits for one.
+    pub full: Option<Reason>,
     /// The sessions, each with its own view.
     pub sessions: BTreeMap<u64, watch::Receiver<View>>,
     /// When the tunnel was last idle or busy, whichever it is now.
@@ -49,6 +51,7 @@ impl Board {
             waiting: 0,
             starting_since: None,
             target: None,
+            full: None,
             sessions: BTreeMap::new(),
             since: now,
             last_error: None,
@@ -126,7 +129,8 @@ fn state(
     }
     let phase = |wanted: fn(&Phase) -> bool| views.iter().find(|view| wanted(&view.phase));
     if let Some(view) = phase(|phase| *phase == Phase::Connected) {
-        return (TunnelState::Ready, view.since, None);
+        let full = board.full.as_ref().map(|reason| reason.message.clone());
+        return (TunnelState::Ready, view.since, full);
     }
     if let Some(view) = phase(|phase| matches!(phase, Phase::Resuming(_))) {
         let state = match &view.phase {
@@ -136,7 +140,9 @@ fn state(
         return (state, view.since, resuming(view));
     }
     if let Some(since) = board.starting_since {
-        return (TunnelState::Starting, since, Some(starting(views, around)));
+        let full = board.full.as_ref().map(|reason| reason.message.clone());
+        let detail = full.unwrap_or_else(|| starting(views, around));
+        return (TunnelState::Starting, since, Some(detail));
     }
     let present = |binding: &&watch::Receiver<Binding>| *binding.borrow() != Binding::Absent;
     let bindings = around.bindings.iter().map(|(_, binding)| binding);

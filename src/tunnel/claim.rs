@@ -57,11 +57,11 @@ impl Claim {
         }
     }
 
-    /// What StartSession is to be given.
-    pub fn target(&self) -> Option<&str> {
+    /// What StartSession may be given; nothing without a lease.
+    pub fn targets(&self) -> &[String] {
         match self {
-            Self::Held(lease) => Some(lease.target()),
-            Self::None | Self::Asked(_) => None,
+            Self::Held(lease) => lease.targets(),
+            Self::None | Self::Asked(_) => &[],
         }
     }
 }

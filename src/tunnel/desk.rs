@@ -1,5 +1,6 @@
 //! The task of a tunnel: takes connections in, finds each a session, and clears up after both.
 
+mod room;
 mod sessions;
 mod upkeep;
 mod waiting;
@@ -13,6 +14,7 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use room::Shortage;
 use sessions::{DOUBT_AFTER, Slot};
 use waiting::Cooling;
 
@@ -73,6 +75,10 @@ pub struct Tunnel {
     rotated_at: Option<Instant>,
     /// Which session a task carries.
     keys: HashMap<task::Id, u64>,
+    /// Changes when a place in a container has become free, or is wanted.
+    places: watch::Receiver<()>,
+    /// Somebody waits for such a place.
+    shortage: Option<Shortage>,
 }
 
 impl Tunnel {
@@ -87,6 +93,8 @@ impl Tunnel {
     ) -> Self {
         Self {
             renewed: shared.aws.renewed(),
+            places: shared.containers.changes(),
+            shortage: None,
             config,
             bastion,
             shared,
@@ -130,6 +138,7 @@ impl Tunnel {
                 Some(joined) = self.tasks.join_next_with_id() => self.joined(joined),
                 Some(command) = self.inbox.commands.recv() => self.obey(command),
                 Ok(()) = self.renewed.changed() => self.signed_in(),
+                Ok(()) = self.places.changed() => {}
                 () = sleep_until(deadline) => self.expire(),
             }
         }
@@ -138,9 +147,10 @@ impl Tunnel {
 
     /// Find sessions for those who wait.
     fn place(&mut self) {
+        let shortage = self.shortage.take();
         while !self.waiting.is_empty() || !self.warming.is_empty() {
             let (max_age, now) = (self.config.max_session_age, Instant::now().into_std());
-            match placement::place(&self.candidates(), max_age, now) {
+            match placement::place(&self.candidates(), max_age, self.has_room(), now) {
                 Choice::Use(key) => {
                     self.answer_warming(Ok(()));
                     if !self.hand_over(key) {
@@ -156,6 +166,7 @@ impl Tunnel {
                     }
                 }
                 Choice::Wait => return,
+                Choice::Full => return self.fall_short(shortage),
             }
         }
         // Nobody waits for the bastion any more, nor will those who lose the present one.
@@ -189,19 +200,19 @@ impl Tunnel {
             let reason = cooling.reason.clone();
             return self.reset_waiting(&reason);
         }
-        match self.claim.target() {
-            Some(target) => self.start_session(target.to_owned()),
-            None if matches!(self.claim, Claim::None) => {
+        match &self.claim {
+            Claim::Held(_) => self.start_session(),
+            Claim::None => {
                 let target = match &self.config.via {
                     Via::Target(target) => Some(target.as_str()),
                     Via::Bastion(_) => None,
                 };
                 self.claim = Claim::ask(self.bastion.as_ref(), target);
-                if self.claim.target().is_some() {
+                if matches!(self.claim, Claim::Held(_)) {
                     self.open();
                 }
             }
-            None => {}
+            Claim::Asked(_) => {}
         }
     }
 
@@ -292,7 +303,8 @@ impl Tunnel {
             if was_idle != board.sessions.is_empty() {
                 board.since = now;
             }
-            board.target = self.claim.target().map(str::to_owned);
+            board.target = self.claim.targets().first().cloned();
+            board.full = self.shortage.as_ref().map(|it| it.reason.clone());
         });
     }
 

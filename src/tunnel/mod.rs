@@ -8,6 +8,7 @@ mod board;
 mod bridge;
 mod claim;
 mod conn;
+mod containers;
 mod desk;
 pub mod link;
 mod listener;
@@ -37,6 +38,8 @@ use crate::session::changes::Changes;
 use crate::state::State;
 use crate::status::{self, Problem};
 
+pub use containers::Containers;
+
 use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
@@ -62,6 +65,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// The sessions of all tunnels, by the containers that they are in.
+    pub containers: Containers,
 }
 
 /// A request to a tunnel. The answer comes when it is done.

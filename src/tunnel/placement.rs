@@ -15,8 +15,6 @@ const BRISK: Duration = Duration::from_secs(2);
 /// A session of which nothing was heard for so long, though something should have been, while another one works, is
 /// of no use to anybody. (The reference gives an agent as long after a resume.)
 const SILENT_AFTER: Duration = Duration::from_secs(60);
-/// Each session is a process in the container, and the container bears few.
-const MAX_SESSIONS: usize = 4;
 
 /// What is known of one session.
 #[derive(Debug, Clone)]
@@ -63,10 +61,13 @@ pub enum Choice {
     Open,
     /// Nowhere yet.
     Wait,
+    /// Nowhere yet, because nothing bears another session.
+    Full,
 }
 
-/// Choose for one new connection. A session older than `max_age` is the last choice.
-pub fn place(sessions: &[Candidate], max_age: Duration, now: Instant) -> Choice {
+/// Choose for one new connection. A session older than `max_age` is the last choice. `room`: there is a place for
+/// another session.
+pub fn place(sessions: &[Candidate], max_age: Duration, room: bool, now: Instant) -> Choice {
     let usable = |s: &&Candidate| s.stage == Stage::Usable && s.takes_more(now);
     if let Some(best) = sessions
         .iter()
@@ -79,7 +80,7 @@ pub fn place(sessions: &[Candidate], max_age: Duration, now: Instant) -> Choice 
     if coming || sessions.iter().any(|s| s.is_brisk(now)) {
         return Choice::Wait;
     }
-    if sessions.len() < MAX_SESSIONS {
+    if room {
         return Choice::Open;
     }
     // Behind a dial that hangs, perhaps; perhaps only behind somebody who has nothing to say.
@@ -87,15 +88,20 @@ pub fn place(sessions: &[Candidate], max_age: Duration, now: Instant) -> Choice 
         .iter()
         .filter(|s| s.stage == Stage::Usable && !s.stalled)
         .min_by_key(|s| (s.unresolved, s.key));
-    last_resort.map_or(Choice::Wait, |session| Choice::Use(session.key))
+    last_resort.map_or(Choice::Full, |session| Choice::Use(session.key))
 }
 
 /// Whether a session is to be opened beside those there are, for nobody yet: one that is in use has become old.
-pub fn wants_successor(sessions: &[Candidate], max_age: Duration, now: Instant) -> bool {
+pub fn wants_successor(
+    sessions: &[Candidate],
+    max_age: Duration,
+    room: bool,
+    now: Instant,
+) -> bool {
     let is_young = |s: &Candidate| s.stage != Stage::Leaving && !s.is_old(max_age, now);
     let is_worn =
         |s: &Candidate| s.stage == Stage::Usable && s.connections > 0 && s.is_old(max_age, now);
-    sessions.iter().any(is_worn) && !sessions.iter().any(is_young) && sessions.len() < MAX_SESSIONS
+    room && sessions.iter().any(is_worn) && !sessions.iter().any(is_young)
 }
 
 /// The sessions whose successor is there: nothing new is placed on them.
@@ -204,7 +210,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn place_in(sessions: &[Candidate], now: Instant) -> Choice {
-        place(sessions, HOUR, now)
+        place(sessions, HOUR, true, now)
     }
 
     #[test]
@@ -250,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn with_all_sessions_in_use_a_silent_dial_keeps_nobody_out() {
+    fn without_room_for_another_session_a_silent_dial_keeps_nobody_out() {
         let now = Instant::now() + Duration::from_secs(60);
         let silent = |key, unresolved| Candidate {
             unresolved,
@@ -258,7 +264,8 @@ mod tests {
             ..usable(key, 1)
         };
         let four = [silent(1, 2), silent(2, 1), silent(3, 3), silent(4, 2)];
-        assert_eq!(place_in(&four, now), Choice::Use(2));
+        assert_eq!(place(&four, HOUR, false, now), Choice::Use(2));
+        assert_eq!(place(&four, HOUR, true, now), Choice::Open);
     }
 
     #[test]
@@ -287,13 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_four_sessions_are_open_at_once() {
+    fn without_room_for_another_session_one_waits_for_it() {
         let stalled = |key| Candidate {
             stalled: true,
             ..usable(key, 1)
         };
         let four: Vec<_> = (0..4).map(stalled).collect();
-        assert_eq!(place_in(&four, Instant::now()), Choice::Wait);
+        assert_eq!(place(&four, HOUR, false, Instant::now()), Choice::Full);
+        assert_eq!(place(&[], HOUR, false, Instant::now()), Choice::Full);
     }
 
     #[test]
@@ -328,16 +336,18 @@ mod tests {
         assert!(!wants_successor(
             &alone,
             HOUR,
+            true,
             now - Duration::from_millis(1)
         ));
         assert_eq!(deadline(&alone), Some(now));
 
-        assert!(wants_successor(&alone, HOUR, now));
+        assert!(wants_successor(&alone, HOUR, true, now));
+        assert!(!wants_successor(&alone, HOUR, false, now));
         assert!(succeeded(&alone, HOUR, now).is_empty());
         assert_eq!(place_in(&alone, now), Choice::Use(1));
 
         let coming = [old.clone(), young(Stage::Coming)];
-        assert!(!wants_successor(&coming, HOUR, now));
+        assert!(!wants_successor(&coming, HOUR, true, now));
         assert!(succeeded(&coming, HOUR, now).is_empty());
         assert_eq!(place_in(&coming, now), Choice::Use(1));
 
@@ -350,18 +360,18 @@ mod tests {
         let both = [old, young(Stage::Usable)];
         assert_eq!(succeeded(&both, HOUR, now), [1]);
         assert_eq!(place_in(&both, now), Choice::Use(2));
-        assert!(!wants_successor(&both, HOUR, now));
+        assert!(!wants_successor(&both, HOUR, true, now));
     }
 
     #[test]
     fn an_old_session_that_nobody_uses_needs_no_successor() {
         let now = Instant::now() + 2 * HOUR;
-        assert!(!wants_successor(&[usable(1, 0)], HOUR, now));
+        assert!(!wants_successor(&[usable(1, 0)], HOUR, true, now));
         let leaving = Candidate {
             stage: Stage::Leaving,
             ..usable(1, 3)
         };
-        assert!(!wants_successor(&[leaving], HOUR, now));
+        assert!(!wants_successor(&[leaving], HOUR, true, now));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::containers::Full;
 use crate::proto::Failure;
 use crate::status::Reason;
 
@@ -82,6 +83,30 @@ pub fn silent(connections: usize) -> Reason {
         "the agent of a session has stopped listening to it: {connections} cut, and the next goes to a new session"
     );
     Reason::new("session_silent", message)
+}
+
+/// There is no place for another session.
+pub fn full(full: Full) -> Reason {
+    let sessions = full.sessions;
+    let message = match full.containers {
+        1 => {
+            format!("the bastion's container has {sessions} sessions, and bears no more at a time")
+        }
+        many => format!(
+            "the bastion's {many} containers have {sessions} sessions, and bear no more at a time"
+        ),
+    };
+    let hint = match full.learnt {
+        true => {
+            "close connections of other tunnels, or give the task definition another container: the agent takes no \
+                 more sessions"
+        }
+        false => {
+            "close connections of other tunnels, raise `max_sessions_per_container`, or give the task definition \
+                  another container"
+        }
+    };
+    Reason::new("container_full", message).with_hint(hint)
 }
 
 /// The protocol cannot go on.

@@ -70,6 +70,8 @@ pub struct Ended {
     pub unreachable: bool,
     /// Some connection has got through it.
     pub reached: bool,
+    /// AWS was told of its end, or told it.
+    pub settled: bool,
     /// Connections that were open when it ended.
     pub lost: usize,
     /// Connections it was given but never took up.
@@ -86,6 +88,7 @@ impl Ended {
             )),
             unreachable: false,
             reached: false,
+            settled: false,
             lost: 0,
             unplaced: Vec::new(),
         }
@@ -163,8 +166,14 @@ impl Session {
         };
         let Context { aws, target, .. } = &self.context;
         let reason = &self.context.reason;
-        let started = aws.start_session(target, host.as_deref(), port, reason);
-        let started = started.await;
+        let host = host.as_deref();
+        let started = match &self.context.tunnel.document {
+            None => aws.start_session(target, host, port, reason).await,
+            Some(document) => {
+                aws.start_session_by(document, target, host, port, reason)
+                    .await
+            }
+        };
         let outcome = started.map(|opened| self.started(opened)).map_err(trouble);
         self.note_end();
         Some(Outcome::Started(outcome))
@@ -325,6 +334,7 @@ impl Session {
             reason: self.lifecycle.reason().cloned(),
             unreachable: self.lifecycle.is_unreachable(),
             reached: view.reached > 0,
+            settled: !self.left_behind,
             lost: view.connections,
             unplaced,
         }

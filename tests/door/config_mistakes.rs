@@ -519,6 +519,10 @@ const CASES: &[Case] = &[
         "line 3: `spot_discount` in [prices]: 70 is out of range: 0 to 1",
     ),
     Tunnel(
+        "document = \"bastiond-port-forward\"",
+        "line 10: `document` in [[tunnel]] \"db\": stands without `host`\n  hint: take it out",
+    ),
+    Tunnel(
         "hold_timeout = \"8d\"",
         r#"line 10: `hold_timeout` in [[tunnel]] "db": `8d` is out of range: 1s to 7d"#,
     ),

@@ -81,6 +81,7 @@ async fn ten_tunnels(house: &House) -> Daemon {
         )
     };
     let terms = Terms {
+        bastion: "max_sessions_per_container = 10",
         more: (1..TUNNELS).map(tunnel).collect(),
         pace: 1.0,
         ..Terms::default()

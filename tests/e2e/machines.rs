@@ -44,7 +44,9 @@ async fn is(daemon: &Daemon, state: BastionState) {
         let mut bastions = status.bastions.iter();
         bastions.any(|it| it.name == "jump" && it.state == state)
     };
-    daemon.until(&format!("the bastion is {state:?}"), holds).await;
+    daemon
+        .until(&format!("the bastion is {state:?}"), holds)
+        .await;
 }
 
 #[tokio::test]
@@ -52,12 +54,20 @@ async fn an_instance_is_started_for_its_first_user_and_stopped_after_the_last() 
     let house = house_with(vec![managed()]).await;
     let terms = through("instance = \"jump host_1\"\nidle_stop = \"1s\"");
     let daemon = house.daemon(&terms).await;
-    assert_eq!(house.world().count("DescribeInstances"), 0, "nobody wants it");
+    assert_eq!(
+        house.world().count("DescribeInstances"),
+        0,
+        "nobody wants it"
+    );
     let client = daemon.served().await;
     let bastion = jump(&daemon).await;
     let machine = bastion.task.expect("it is shown");
     assert_eq!(
-        (bastion.kind, machine.id.as_str(), machine.last_status.as_str()),
+        (
+            bastion.kind,
+            machine.id.as_str(),
+            machine.last_status.as_str()
+        ),
         (BastionKind::Instance, ID, "running")
     );
     assert_eq!(machine.target.as_deref(), Some(ID));
@@ -102,7 +112,9 @@ async fn an_instance_that_is_not_tagged_for_it_is_left_running() {
 async fn an_instance_that_others_use_or_that_nobody_can_tell_about_is_left_running() {
     for denied in [false, true] {
         let house = house_with(vec![managed()]).await;
-        let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+        let daemon = house
+            .daemon(&through(&format!("instance = \"{ID}\"")))
+            .await;
         daemon.served().await;
         match denied {
             true => {
@@ -126,7 +138,9 @@ async fn an_instance_that_others_use_or_that_nobody_can_tell_about_is_left_runni
 #[tokio::test]
 async fn an_instance_that_runs_is_used_as_it_is() {
     let house = house_with(vec![managed().running()]).await;
-    let daemon = house.daemon(&through("instance = \"tag:Name=jump host_1\"")).await;
+    let daemon = house
+        .daemon(&through("instance = \"tag:Name=jump host_1\""))
+        .await;
     daemon.served().await;
     assert_eq!(house.world().count("StartInstances"), 0);
     house.close(daemon).await;
@@ -138,7 +152,9 @@ async fn one_that_is_just_stopping_is_waited_for_and_started_again() {
     slow.stopping = Duration::from_millis(500);
     let house = house_with(vec![slow]).await;
     house.world().stop_instance(ID);
-    let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+    let daemon = house
+        .daemon(&through(&format!("instance = \"{ID}\"")))
+        .await;
     let mut client = daemon.connect().await;
     let waits = |status: &bastiond::status::Status| {
         let detail = status.bastions[1].detail.as_deref();
@@ -160,7 +176,9 @@ async fn a_start_that_comes_too_early_is_tried_again() {
         "The instance is not in a state from which it can be started.".into(),
     );
     house.world().fail_next("StartInstances", 3, early);
-    let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+    let daemon = house
+        .daemon(&through(&format!("instance = \"{ID}\"")))
+        .await;
     daemon.served().await;
     assert_eq!(house.world().count("StartInstances"), 4);
     house.close(daemon).await;
@@ -217,7 +235,9 @@ async fn what_keeps_an_instance_from_starting_is_told_with_what_to_do() {
     ] {
         let house = house_with(vec![managed()]).await;
         house.world().fail_always(operation, fault);
-        let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+        let daemon = house
+            .daemon(&through(&format!("instance = \"{ID}\"")))
+            .await;
         assert_reset(&mut daemon.connect().await).await;
         let problem = daemon.problem(code).await;
         let hint = problem.hint.expect("a hint");
@@ -231,8 +251,12 @@ async fn what_keeps_an_instance_from_starting_is_told_with_what_to_do() {
 async fn an_instance_that_does_not_come_up_is_told_in_the_words_of_ec2_and_not_started_for_ever() {
     let house = house_with(vec![managed()]).await;
     let words = "Client.InternalError: Client error on launch";
-    house.world().fail_instance_start(ID, "Client.InternalError", words);
-    let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+    house
+        .world()
+        .fail_instance_start(ID, "Client.InternalError", words);
+    let daemon = house
+        .daemon(&through(&format!("instance = \"{ID}\"")))
+        .await;
     assert_reset(&mut daemon.connect().await).await;
     let problem = daemon.problem("instance_stopped").await;
     assert!(problem.message.contains(words), "{problem:?}");
@@ -288,7 +312,9 @@ async fn whoever_may_not_ask_for_the_connection_looks_into_the_list_of_nodes() {
     let house = house_with(vec![managed()]).await;
     let denied = ApiFault::AccessDenied;
     house.world().fail_always("GetConnectionStatus", denied);
-    let daemon = house.daemon(&through(&format!("instance = \"{ID}\""))).await;
+    let daemon = house
+        .daemon(&through(&format!("instance = \"{ID}\"")))
+        .await;
     daemon.served().await;
     assert!(house.world().count("DescribeInstanceInformation") >= 1);
     house.close(daemon).await;
@@ -331,7 +357,9 @@ async fn after_a_crash_the_instance_is_looked_after_and_stopped() {
     crate::support::within("it is on record", recorded).await;
     daemon.crash().await;
     for session in house.world().active_sessions() {
-        house.world().command(&session.id, bastiond::sim::Command::End(None));
+        house
+            .world()
+            .command(&session.id, bastiond::sim::Command::End(None));
     }
     let daemon = house.daemon(&terms).await;
     until(house.world(), "it is stopped", |world| {
@@ -346,7 +374,9 @@ async fn after_a_crash_the_instance_is_looked_after_and_stopped() {
 async fn an_instance_of_an_earlier_run_that_the_configuration_no_longer_wants_is_stopped() {
     let house = house_with(vec![managed()]).await;
     let daemon = house
-        .daemon(&through("instance = \"jump host_1\"\non_shutdown = \"leave\""))
+        .daemon(&through(
+            "instance = \"jump host_1\"\non_shutdown = \"leave\"",
+        ))
         .await;
     daemon.served().await;
     daemon.client.down("app-db").await.expect("it is down");
@@ -423,15 +453,38 @@ async fn a_node_that_is_no_use_is_told_with_what_to_do() {
         connected: false,
         ..node(NODE, "office")
     };
-    let twins = [node("mi-00000000000000001", "twin"), node("mi-00000000000000002", "twin")];
+    let twins = [
+        node("mi-00000000000000001", "twin"),
+        node("mi-00000000000000002", "twin"),
+    ];
     let [one, two] = twins;
     let house = house_with_nodes(vec![gone, one, two]).await;
     for (line, code, said, advice) in [
-        ("node = \"office\"", "node_offline", "ConnectionLost", "amazon-ssm-agent"),
-        ("node = \"twin\"", "several_fit", "mi-00000000000000002 (twin, 10.0.0.7)", "node = "),
+        (
+            "node = \"office\"",
+            "node_offline",
+            "ConnectionLost",
+            "amazon-ssm-agent",
+        ),
+        (
+            "node = \"twin\"",
+            "several_fit",
+            "mi-00000000000000002 (twin, 10.0.0.7)",
+            "node = ",
+        ),
         ("node = \"offcie\"", "not_found", "offcie", "`office`"),
-        ("node = \"mi-0fedcba9876543210\"", "not_found", "ap-northeast-1", "`node`"),
-        ("node = \"tag:no=such\"", "not_found", "tag:no=such", "`node`"),
+        (
+            "node = \"mi-0fedcba9876543210\"",
+            "not_found",
+            "ap-northeast-1",
+            "`node`",
+        ),
+        (
+            "node = \"tag:no=such\"",
+            "not_found",
+            "tag:no=such",
+            "`node`",
+        ),
     ] {
         let daemon = house.daemon(&through(line)).await;
         assert_reset(&mut daemon.connect().await).await;
@@ -449,7 +502,8 @@ async fn a_node_that_is_no_use_is_told_with_what_to_do() {
 #[tokio::test]
 async fn without_the_advanced_tier_the_command_that_turns_it_on_is_told() {
     let house = house_with_nodes(vec![node(NODE, "office")]).await;
-    let words = "Enable advanced-instances tier to use Session Manager with your on-premises instances";
+    let words =
+        "Enable advanced-instances tier to use Session Manager with your on-premises instances";
     let fault = ApiFault::Error(400, "BadRequest".into(), words.into());
     house.world().fail_always("StartSession", fault);
     let daemon = house.daemon(&through("node = \"office\"")).await;
@@ -464,11 +518,16 @@ async fn without_the_advanced_tier_the_command_that_turns_it_on_is_told() {
 async fn a_denied_list_of_nodes_is_told_with_the_statement_that_grants_it() {
     let house = house_with_nodes(vec![node(NODE, "office")]).await;
     let denied = ApiFault::AccessDenied;
-    house.world().fail_always("DescribeInstanceInformation", denied);
+    house
+        .world()
+        .fail_always("DescribeInstanceInformation", denied);
     let daemon = house.daemon(&through("node = \"office\"")).await;
     assert_reset(&mut daemon.connect().await).await;
     let hint = daemon.problem("access_denied").await.hint.expect("a hint");
-    let statement = hint.lines().last().and_then(|it| it.strip_prefix("statement: "));
+    let statement = hint
+        .lines()
+        .last()
+        .and_then(|it| it.strip_prefix("statement: "));
     let statement: Value = serde_json::from_str(statement.expect("a statement")).expect("JSON");
     assert_eq!(statement["Action"], "ssm:DescribeInstanceInformation");
     house.close(daemon).await;
@@ -486,6 +545,9 @@ async fn a_fixed_target_needs_no_call_but_those_of_its_sessions() {
     daemon.is(TunnelState::Ready).await;
     let asked = crate::support::operations(house.world());
     let others = ["StartSession", "GetCallerIdentity"];
-    assert!(asked.iter().all(|it| others.contains(&it.as_str())), "{asked:?}");
+    assert!(
+        asked.iter().all(|it| others.contains(&it.as_str())),
+        "{asked:?}"
+    );
     house.close(daemon).await;
 }

@@ -15,6 +15,7 @@ mod budget;
 mod bytes;
 mod circumstances;
 mod conformance;
+mod containers;
 mod databases;
 mod ending;
 mod idle;

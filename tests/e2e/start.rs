@@ -54,6 +54,20 @@ async fn first_connection_runs_a_task_and_is_served() {
 }
 
 #[tokio::test]
+async fn a_team_s_own_document_leads_to_the_hosts_that_it_accepts() {
+    let house = House::new().await;
+    let terms = Terms {
+        tunnel: "document = \"bastiond-port-forward\"",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&terms).await;
+    drop(daemon.served().await);
+    let session = house.world().sessions().remove(0);
+    assert_eq!(session.document, "bastiond-port-forward");
+    house.close(daemon).await;
+}
+
+#[tokio::test]
 async fn without_spot_capacity_the_task_is_run_on_demand() {
     let house = House::new().await;
     let none = "Capacity is unavailable at this time. Please try again later or in a different availability zone";

@@ -5,6 +5,8 @@
 //! readers of caches.
 
 mod models;
+#[path = "../support/operations.rs"]
+mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
 mod server;

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::server::python;
+use crate::{operations, server::python};
 
 /// A request, as the models see it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,7 @@ async fn every_request_is_one_that_the_models_of_aws_allow() {
     every_call(&endpoint).await;
     let records = records.lock().unwrap().clone();
     let sent: BTreeSet<String> = records.iter().map(|it| it.operation.clone()).collect();
-    let known = operations_of_the_source();
+    let known = operations::of_the_source();
     assert!(known.len() > 15, "{known:?}");
     let unsent: Vec<_> = known.difference(&sent).collect();
     assert!(
@@ -301,32 +301,6 @@ fn list(action: &str) -> String {
     format!(
         "<{action}Response><requestId>1</requestId><{action}Result>{inner}</{action}Result></{action}Response>"
     )
-}
-
-/// The operations that the source names where it makes calls.
-fn operations_of_the_source() -> BTreeSet<String> {
-    let mut found = BTreeSet::from(["AssumeRole".to_owned()]);
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the source").flatten() {
-            let path: PathBuf = entry.path();
-            match path.is_dir() {
-                true if !path.ends_with("tests") => folders.push(path),
-                true => {}
-                false => {
-                    let text = std::fs::read_to_string(&path).expect("a file of the source");
-                    let text: String = text.split_whitespace().collect();
-                    for mark in [".call(\"", ".paced(\"", ".paced_patiently(\"", "action:\""] {
-                        let after = text.split(mark).skip(1);
-                        let names = after.filter_map(|rest| rest.split('"').next());
-                        let is_one = |name: &&str| name.chars().all(char::is_alphanumeric);
-                        found.extend(names.filter(is_one).map(str::to_owned));
-                    }
-                }
-            }
-        }
-    }
-    found
 }
 
 /// What the models do not allow, a line each.

@@ -143,7 +143,11 @@ pub(super) static GRANTS: &[Grant] = &[
     )
     .on(&["arn:{p}:ssm:{r}:{a}:managed-instance/*"])
     .when("StringLike", "aws:ResourceTag/bastiond:task", "*"),
-    Grant::new(&["DescribeInstances"], "ec2:DescribeInstances", "FindInstance"),
+    Grant::new(
+        &["DescribeInstances"],
+        "ec2:DescribeInstances",
+        "FindInstance",
+    ),
     Grant::new(&["StartInstances"], "ec2:StartInstances", "StartInstance").on(NAMED),
     Grant::new(&["StopInstances"], "ec2:StopInstances", "StopInstance")
         .on(NAMED)
@@ -181,26 +185,30 @@ pub(super) static GRANTS: &[Grant] = &[
         "redshift:DescribeClusters",
         "Discover",
     ),
-    Grant::new(&["DescribeSubnets"], "ec2:DescribeSubnets", "Discover"),
+    Grant::new(
+        &["DescribeSubnets"],
+        "ec2:DescribeSubnets",
+        "DiscoverNetwork",
+    ),
     Grant::new(
         &["DescribeRouteTables"],
         "ec2:DescribeRouteTables",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeSecurityGroups"],
         "ec2:DescribeSecurityGroups",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeSecurityGroupRules"],
         "ec2:DescribeSecurityGroupRules",
-        "Discover",
+        "DiscoverNetwork",
     ),
     Grant::new(
         &["DescribeVpcEndpoints"],
         "ec2:DescribeVpcEndpoints",
-        "Discover",
+        "DiscoverNetwork",
     ),
 ];
 
@@ -406,19 +414,11 @@ mod tests {
     #[test]
     fn statements_are_named_as_in_the_template() {
         let template = include_str!("../../../infra/bastion.yaml");
+        let of_nodes = include_str!("../../../infra/iam/nodes.json");
         for grant in GRANTS {
-            let is_there = template.contains(&format!("Sid: {}\n", grant.sid));
-            let is_elsewhere = [
-                "OpenShell",
-                "EncryptShell",
-                "AssumeRole",
-                "FindNode",
-                "ForgetNode",
-                "FindInstance",
-                "StartInstance",
-                "StopInstance",
-            ]
-            .contains(&grant.sid);
+            let is_there = template.contains(&format!("Sid: {}\n", grant.sid))
+                || of_nodes.contains(&format!("\"Sid\": \"{}\"", grant.sid));
+            let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }
     }

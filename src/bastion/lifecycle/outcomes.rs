@@ -135,7 +135,7 @@ impl Lifecycle {
             Ok(None) => self.gone(held, unknown_task(self.settings.kind), true, now),
             Ok(Some(_)) | Err(_) => {
                 if held.doubted {
-                    self.act(Action::Probe(held.target));
+                    self.act(held.probe());
                 }
                 let times = if described.is_err() { 2 } else { 1 };
                 let wait = self.paced(times * self.watch_interval());
@@ -296,8 +296,8 @@ impl Lifecycle {
             Some(Phase::Coming(_) | Phase::Unusable(_)) if coming.ours => {
                 self.stop_unready(coming.arn, now);
             }
-            Some(Phase::Up { target, .. }) => {
-                let held = Held::new(coming.arn, target, coming.ours, now);
+            Some(Phase::Up { targets, .. }) => {
+                let held = Held::new(coming.arn, targets, coming.ours, now);
                 self.leave(held, now);
             }
             // It has ended, is not ours to stop, or cannot be seen: the next start looks again.

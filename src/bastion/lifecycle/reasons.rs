@@ -28,7 +28,9 @@ pub fn unconnected_agent(kind: Kind, agent: &Agent) -> Reason {
         Agent::Stopped(why) => format!("the agent in the bastion {word} stopped: {why}"),
         Agent::Pending | Agent::Running => {
             let limit = kind.agent_deadline().as_secs();
-            format!("the agent in the bastion {word} did not connect to AWS within {limit} s of RUNNING")
+            format!(
+                "the agent in the bastion {word} did not connect to AWS within {limit} s of RUNNING"
+            )
         }
     };
     let hint = match kind {

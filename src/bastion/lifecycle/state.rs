@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::terms::Agent;
+use super::terms::{Action, Agent};
 use crate::status::Reason;
 
 /// What the bastion is doing, for the status.
@@ -74,8 +74,8 @@ pub struct Probing {
 pub struct Held {
     /// The task.
     pub arn: String,
-    /// What StartSession is to be given.
-    pub target: String,
+    /// What StartSession may be given, a target for each container with an agent; empty while it is not up.
+    pub targets: Vec<String>,
     /// We ran it, in this start.
     pub(super) ours: bool,
     /// It was given to somebody, so others may have sessions on it.
@@ -95,14 +95,14 @@ pub struct Held {
 impl Held {
     #[cfg(test)]
     pub(crate) fn seen(arn: String, target: String, now: Instant) -> Self {
-        Self::new(arn, target, true, now)
+        Self::new(arn, vec![target], true, now)
     }
 
     /// A task that was just seen to run.
-    pub(super) fn new(arn: String, target: String, ours: bool, now: Instant) -> Self {
+    pub(super) fn new(arn: String, targets: Vec<String>, ours: bool, now: Instant) -> Self {
         Self {
             arn,
-            target,
+            targets,
             ours,
             granted: false,
             confirmed: false,
@@ -112,6 +112,11 @@ impl Held {
             up_since: now,
             look_at: now,
         }
+    }
+
+    /// The question whether its agent is connected: the first one's stands for all.
+    pub(super) fn probe(&self) -> Action {
+        Action::Probe(self.targets.first().cloned().unwrap_or_default())
     }
 }
 

@@ -63,8 +63,8 @@ impl Lifecycle {
                     now,
                 );
             }
-            Phase::Up { target, agent } => {
-                let held = Held::new(arn, target, ours, now);
+            Phase::Up { targets, agent } => {
+                let held = Held::new(arn, targets, ours, now);
                 match self.wanted {
                     true => self.probe(held, agent, now),
                     false => self.rest(held, now + self.settings.idle_stop, now),
@@ -216,7 +216,7 @@ impl Lifecycle {
         if probing.held.look_at <= now {
             return self.act(Action::Describe(probing.held.arn));
         }
-        self.act(Action::Probe(probing.held.target));
+        self.act(probing.held.probe());
     }
 
     /// The agent does not come, or not come back. Where somebody may have a session all the same,
@@ -249,7 +249,7 @@ impl Lifecycle {
             ..held
         };
         self.events.push_back(Event::Ready {
-            target: held.target.clone(),
+            targets: held.targets.clone(),
         });
         match self.state {
             State::Ready(_) => self.update(State::Ready(held)),
@@ -282,7 +282,7 @@ impl Lifecycle {
     }
 
     pub(super) fn count(&mut self, held: Held, farewell: Farewell, now: Instant) {
-        self.act(Action::CountSessions(held.target.clone()));
+        self.act(Action::CountSessions(held.arn.clone()));
         self.set(State::Leaving(held, farewell), now);
     }
 
@@ -298,7 +298,7 @@ impl Lifecycle {
 
     pub(super) fn stop_unready(&mut self, arn: String, now: Instant) {
         match self.settings.stop_on_shutdown {
-            true => self.stop(Held::new(arn, String::new(), true, now), now),
+            true => self.stop(Held::new(arn, Vec::new(), true, now), now),
             false => self.set(State::Stopped, now),
         }
     }

@@ -18,8 +18,8 @@ pub enum Phase {
     Coming(&'static str),
     /// RUNNING.
     Up {
-        /// What StartSession is to be given.
-        target: String,
+        /// What StartSession may be given: a target for each container with an agent, and never none.
+        targets: Vec<String>,
         /// The state of the agent in the container.
         agent: Agent,
     },
@@ -36,7 +36,7 @@ pub enum Phase {
     },
 }
 
-/// The state of the agent in the container, as ECS reports it.
+/// The state of the agent, as ECS reports it; of several, that of the one that is furthest.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Agent {
     /// Not started.
@@ -58,7 +58,7 @@ pub enum Action {
     Describe(String),
     /// Ask whether the agent of this target is connected.
     Probe(String),
-    /// Count the sessions on this target.
+    /// Count the sessions on this task, whichever of its containers they go through.
     CountSessions(String),
     /// Stop a task.
     Stop {
@@ -107,8 +107,8 @@ pub enum Outcome {
 pub enum Event {
     /// The bastion can be used; all requests are granted.
     Ready {
-        /// What StartSession is to be given.
-        target: String,
+        /// What StartSession may be given.
+        targets: Vec<String>,
     },
     /// The start failed; all requests are refused.
     Failed(Reason),

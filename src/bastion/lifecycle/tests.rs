@@ -42,7 +42,7 @@ fn up(arn: &str, agent: Agent) -> Sighting {
     Sighting {
         arn: arn.to_owned(),
         phase: Phase::Up {
-            target: format!("ecs:{arn}"),
+            targets: vec![format!("ecs:{arn}")],
             agent,
         },
     }
@@ -155,7 +155,7 @@ fn probe(arn: &str) -> Action {
 }
 
 fn count(arn: &str) -> Action {
-    Action::CountSessions(format!("ecs:{arn}"))
+    Action::CountSessions(arn.to_owned())
 }
 
 fn stop(arn: &str) -> Action {
@@ -182,7 +182,7 @@ fn a_request_runs_a_task_and_waits_until_its_agent_is_connected() {
     let mut world = World::new(settings());
     world.start("a");
     let ready = Event::Ready {
-        target: "ecs:a".to_owned(),
+        targets: vec!["ecs:a".to_owned()],
     };
     assert_eq!(world.events, [Event::Holding("a".to_owned()), ready]);
 }
@@ -546,7 +546,7 @@ fn a_doubted_task_that_is_well_stays() {
     assert_eq!(
         world.events,
         [Event::Ready {
-            target: "ecs:a".to_owned()
+            targets: vec!["ecs:a".to_owned()]
         }]
     );
 }

@@ -6,7 +6,8 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::status::{
-    Bastion, BastionKind, BastionState, Daemon, Listener, ListenerState, Session, SessionState, Task,
+    Bastion, BastionKind, BastionState, Daemon, Listener, ListenerState, Session, SessionState,
+    Task,
 };
 
 const START: OffsetDateTime = datetime!(2026-11-22 18:00 UTC);

@@ -202,6 +202,9 @@ impl Actor {
 
     /// Sends a frame of the agent's to the client, unless the handshake is disturbed.
     fn send(&mut self, frame: Bytes, now: Instant) {
+        if !self.ready && self.is_queued() {
+            return;
+        }
         let Some(link) = &mut self.link else { return };
         let mut not_before = None;
         if !self.ready {
@@ -293,6 +296,25 @@ impl Actor {
 
     fn discard(&mut self, id: StreamId) {
         while self.protocol.read(id).is_some() {}
+    }
+
+    /// The agent serves as many sessions as it can, and until one of them ends hears of no other.
+    fn is_queued(&self) -> bool {
+        let Some(limit) = self.world.script().session_limit else {
+            return false;
+        };
+        let state = self.world.core.state();
+        let sessions = state.sessions.iter().map(|entry| &entry.public);
+        let mut earlier = Vec::new();
+        for session in sessions {
+            if session.id == self.id {
+                let is_beside =
+                    |other: &&Session| other.is_active() && other.target == session.target;
+                return earlier.into_iter().filter(is_beside).count() >= limit;
+            }
+            earlier.push(session);
+        }
+        false
     }
 
     fn update(&self, alter: impl FnOnce(&mut Session)) {

@@ -225,6 +225,7 @@ impl Actor {
             Handshake::Never | Handshake::Output(_)
         );
         let waits = !self.ready && !self.dead && !mute;
+        let waits = waits && !self.is_queued();
         waits.then(|| self.started + HANDSHAKE_LIMIT)
     }
 

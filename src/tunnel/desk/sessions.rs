@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::Tunnel;
-use crate::bastion::Going;
+use crate::bastion::{Going, Lease};
 use crate::config::Via;
 use crate::status::Reason;
 use crate::tunnel::claim::Claim;
 use crate::tunnel::conn::Accepted;
+use crate::tunnel::containers::Seat;
 use crate::tunnel::placement::{self, Candidate, Stage};
 use crate::tunnel::reason;
 use crate::tunnel::remote;
@@ -36,7 +37,8 @@ const ROTATE_INTERVAL: Duration = Duration::from_secs(30);
 pub struct Slot {
     pub(super) placed: mpsc::Sender<Accepted>,
     pub(super) end: CancellationToken,
-    target: String,
+    /// Its place in the container that it goes through.
+    pub(super) seat: Seat,
     pub(super) view: watch::Receiver<View>,
     /// It takes nothing new: its task is going away, or it was told to end.
     pub(super) leaving: bool,
@@ -68,7 +70,13 @@ impl Slot {
 }
 
 impl Tunnel {
-    pub(super) fn start_session(&mut self, target: String) {
+    /// Start one in the container with fewest, if any bears another.
+    pub(super) fn start_session(&mut self) {
+        let seat = match self.seat() {
+            Ok(seat) => seat,
+            Err(full) => return tracing::debug!(?full, "there is no place for another session"),
+        };
+        let target = seat.target().to_owned();
         self.shared.starting.notify_one();
         let key = self.next_key;
         self.next_key += 1;
@@ -81,7 +89,7 @@ impl Tunnel {
         let slot = Slot {
             placed,
             end: end.clone(),
-            target: target.clone(),
+            seat,
             view: view.subscribe(),
             leaving: false,
             warned_of: None,
@@ -146,6 +154,9 @@ impl Tunnel {
             let connected = view.phase == Phase::Connected;
             let was_connected = std::mem::replace(&mut slot.connected, connected);
             works |= connected && !was_connected;
+            if connected && !was_connected {
+                slot.seat.works();
+            }
             if connected && !was_connected && !std::mem::replace(&mut slot.counted, true) {
                 connected_after.push(view.since.saturating_duration_since(view.started));
             }
@@ -248,7 +259,7 @@ impl Tunnel {
             slot.leaving = true;
         }
         if going.stopped {
-            self.end_sessions_on(lease.target(), &going.reason);
+            self.end_sessions_on(&lease, &going.reason);
         } else {
             self.departing.push(lease);
         }
@@ -266,13 +277,13 @@ impl Tunnel {
         if self.is_in_use() {
             tracing::warn!(reason = %going.reason.message, "the bastion task has gone");
         }
-        self.end_sessions_on(lease.target(), &going.reason);
+        self.end_sessions_on(&lease, &going.reason);
     }
 
-    fn end_sessions_on(&mut self, target: &str, reason: &Reason) {
+    fn end_sessions_on(&mut self, lease: &Lease, reason: &Reason) {
         let sessions = self.sessions.values_mut();
         sessions
-            .filter(|slot| slot.target == target)
+            .filter(|slot| lease.is_on(slot.seat.target()))
             .for_each(|slot| slot.cut(reason));
     }
 
@@ -284,7 +295,7 @@ impl Tunnel {
     }
 
     fn ended(&mut self, key: u64, ended: Ended) {
-        self.sessions.remove(&key);
+        let slot = self.sessions.remove(&key);
         for accepted in ended.unplaced.into_iter().rev() {
             self.waiting.push_front(accepted);
         }
@@ -299,6 +310,11 @@ impl Tunnel {
             if ended.lost > 0 {
                 self.note_error(reason);
             }
+            return;
+        }
+        if let Some(slot) = slot.filter(|_| ended.settled)
+            && self.met_limit(&slot, &reason)
+        {
             return;
         }
         if let (true, Some(bastion)) = (ended.unreachable, &self.bastion) {
@@ -323,14 +339,18 @@ impl Tunnel {
                 slot.end.cancel();
             }
         }
+        self.give_way();
         for slot in self.sessions.values().filter(|slot| slot.leaving) {
             if slot.candidate(0).connections == 0 {
                 slot.end.cancel();
             }
         }
         let sessions = &self.sessions;
-        self.departing
-            .retain(|lease| sessions.values().any(|slot| slot.target == lease.target()));
+        self.departing.retain(|lease| {
+            sessions
+                .values()
+                .any(|slot| lease.is_on(slot.seat.target()))
+        });
         let idle = self.sessions.is_empty() && self.waiting.is_empty() && self.warming.is_empty();
         if idle {
             self.claim = Claim::None;

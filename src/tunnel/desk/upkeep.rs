@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::Tunnel;
+use crate::tunnel::claim::Claim;
 use crate::tunnel::placement;
 use crate::tunnel::reason;
 
@@ -18,10 +19,10 @@ impl Tunnel {
                 slot.leaving = true;
             }
         }
-        let wanted = placement::wants_successor(&candidates, max_age, now);
-        if let (true, false, Some(target)) = (wanted, self.is_cooling(), self.claim.target()) {
+        let wanted = placement::wants_successor(&candidates, max_age, self.has_room(), now);
+        if wanted && !self.is_cooling() && matches!(self.claim, Claim::Held(_)) {
             tracing::info!("a session is old; opening its successor");
-            self.start_session(target.to_owned());
+            self.start_session();
         }
     }
 

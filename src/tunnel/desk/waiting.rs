@@ -112,6 +112,9 @@ impl Tunnel {
             );
             let mut reason = Reason::new("hold_timeout", message);
             reason.hint = self.last_hint();
+            if let Some(shortage) = &self.shortage {
+                reason = shortage.reason.clone();
+            }
             reason::log_reset(&reason, 1);
             self.note_error(reason);
             self.waiting.pop_front();
