@@ -45,6 +45,12 @@ pub enum Command {
         Exit code: that of the command; 255 when the session failed\n\
         Keys: ~. at the start of a line ends the session, ~? says so")]
     Shell(Shell),
+    /// Check the configuration, and show it
+    #[command(
+        subcommand,
+        after_help = "Example: BASTIOND_AWS_REGION=eu-west-1 bastiond config show"
+    )]
+    Config(Config),
     /// Ask the running daemon
     #[command(
         subcommand,
@@ -57,9 +63,9 @@ pub enum Command {
 /// `bastiond run`
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
-    #[arg(long, value_name = "PATH")]
-    pub config: Option<PathBuf>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Talk to the `start` that runs this through stdout
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -68,9 +74,48 @@ pub struct Run {
 /// `bastiond start`
 #[derive(Debug, Args)]
 pub struct Start {
+    /// Which configuration.
+    #[command(flatten)]
+    pub chosen: Chosen,
+}
+
+/// Which configuration.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Chosen {
     /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
+    /// A setting that goes before the file and the environment, such as tunnel.app-db.listen=6000; may be repeated
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = parameter)]
+    pub set: Vec<(String, String)>,
+}
+
+/// `bastiond config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Say what is wrong with the configuration, each mistake with its line
+    Check {
+        /// Which.
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+    /// Show every setting and where it comes from: file, environment, flag or default
+    Show {
+        /// Which.
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show where the configuration file is looked for
+    Path {
+        /// Which.
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+    /// Print the JSON Schema of the configuration file, with which editors complete it
+    Schema,
 }
 
 /// `bastiond demo`
@@ -110,9 +155,9 @@ pub struct Shell {
     /// Record what the terminal shows to a new file, as an asciicast
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
-    #[arg(long, value_name = "PATH")]
-    pub config: Option<PathBuf>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// The command and its arguments, after `--` [default: /bin/sh]
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,

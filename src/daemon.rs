@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,7 @@ use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
+use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
@@ -65,8 +66,8 @@ const MAX_HOLDS: usize = 256;
 pub struct Setup {
     /// The checked configuration.
     pub config: Config,
-    /// Its file, if it came from one.
-    pub config_path: Option<PathBuf>,
+    /// Where it comes from, if it can be read again.
+    pub sources: Option<Sources>,
     /// Where its files are.
     pub paths: Paths,
     /// Where the logs are, if they are written.
@@ -236,6 +237,7 @@ impl Daemon {
             containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
         daemon

@@ -84,7 +84,7 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
     }
     let setup = Setup {
         config,
-        config_path: None,
+        sources: None,
         paths: paths.clone(),
         log_path: None,
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),

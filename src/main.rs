@@ -1,19 +1,20 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
 
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bastiond::{
     aws::Source,
-    cli::{Cli, Command, Demo, Shell},
+    cli::{Chosen, Cli, Command, Demo, Shell},
     config::Config,
     ctl, daemon, demo,
     logs::{self, Stderr},
     paths::Paths,
-    platform::network,
-    shell,
+    platform::{descriptors, network},
+    settings, shell,
     signals::{self, Hangup},
+    sources::Sources,
     start,
 };
 use clap::Parser;
@@ -33,34 +34,36 @@ fn main() -> ExitCode {
 /// No thread exists before this decides: `start` forks.
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Start(args) => start::start(&places(args.config)?),
-        Command::Run(args) => run(&places(args.config)?, args.detached),
+        Command::Start(args) => start::start(&Paths::from_env()?, &sources(args.chosen)?),
+        Command::Run(args) => run(&sources(args.chosen)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Config(command) => settings::run(command, sources),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
-            Ok(runtime.block_on(ctl::run(command, &places(None)?)))
+            Ok(runtime.block_on(ctl::run(command, &Paths::from_env()?)))
         }
     }
 }
 
-fn places(config: Option<PathBuf>) -> anyhow::Result<Paths> {
-    let paths = Paths::from_env()?;
-    match config {
-        Some(config) => Ok(Paths {
-            config: std::path::absolute(config)?,
-            ..paths
-        }),
-        None => Ok(paths),
-    }
+fn sources(chosen: Chosen) -> anyhow::Result<Sources> {
+    let path = match chosen.config {
+        Some(path) => std::path::absolute(path)?,
+        None => Paths::from_env()?.config,
+    };
+    Ok(Sources {
+        path,
+        flags: chosen.set,
+    })
 }
 
-fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
+fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
     start::private_umask();
 
-    let config = read_config(paths)?;
+    let paths = Paths::from_env()?;
+    let config = read(sources)?;
     let logs = logs::start(
         &paths.logs,
         if is_detached {
@@ -69,9 +72,10 @@ fn run(paths: &Paths, is_detached: bool) -> anyhow::Result<ExitCode> {
             Stderr::Talk
         },
     );
+    descriptors::raise_limit();
     let setup = daemon::Setup {
         config,
-        config_path: Some(paths.config.clone()),
+        sources: Some(sources.clone()),
         paths: paths.clone(),
         log_path: logs.folder.clone(),
         source: Source::Machine,
@@ -120,9 +124,11 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
 
 /// Its configuration is optional: an instance can be reached without one.
 fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
-    let paths = places(args.config.clone())?;
-    let config = match paths.config.exists() || args.config.is_some() {
-        true => Some(read_config(&paths)?),
+    let paths = Paths::from_env()?;
+    let is_named = args.chosen.config.is_some();
+    let sources = sources(args.chosen.clone())?;
+    let config = match sources.path.exists() || is_named {
+        true => Some(read(&sources)?),
         false => None,
     };
     logs::on_demand();
@@ -133,15 +139,9 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
     runtime.block_on(shell::run(args, &paths, config))
 }
 
-fn read_config(paths: &Paths) -> anyhow::Result<Config> {
-    let shown = paths.config.display();
-    let text = match fs::read_to_string(&paths.config) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("there is no configuration at `{shown}`\nhint: write one, or try `bastiond demo`")
-        }
-        Err(error) => bail!("cannot read the configuration `{shown}`: {error}"),
-    };
-    Config::parse(&text)
-        .map_err(|error| anyhow::anyhow!("the configuration `{shown}` has mistakes\n{error}"))
+/// The configuration, with a warning for each variable that looks like a setting and is none.
+fn read(sources: &Sources) -> anyhow::Result<Config> {
+    let layers = sources.layers()?;
+    settings::warn_of_strangers(&layers);
+    Ok(Config::of(&layers).map_err(|mistakes| sources.wrong(mistakes))?)
 }

@@ -23,7 +23,7 @@ use std::{
 use anyhow::{Context, bail};
 use daemonize::{Daemonize, Outcome};
 
-use crate::{control::client::Client, paths::Paths};
+use crate::{control::client::Client, paths::Paths, sources::Sources};
 
 /// Binding ports and a socket takes milliseconds; this is for a machine that is busy with its own start.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -36,11 +36,11 @@ const UMASK: u32 = 0o077;
 ///
 /// # Errors
 /// When the daemon cannot be started or does not get ready; its own words are on stderr by then.
-pub fn start(paths: &Paths) -> anyhow::Result<ExitCode> {
+pub fn start(paths: &Paths, sources: &Sources) -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("cannot tell which program this is")?;
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     match detach(writer)? {
-        Outcome::Child(Ok(_)) => Err(become_daemon(&program, &paths.config).into()),
+        Outcome::Child(Ok(_)) => Err(become_daemon(&program, sources).into()),
         Outcome::Child(Err(error)) => bail!("cannot detach: {error}"),
         Outcome::Parent(Err(error)) => bail!("cannot detach: {error}"),
         Outcome::Parent(Ok(_)) => wait(reader, paths),
@@ -85,10 +85,12 @@ fn detach(writer: PipeWriter) -> anyhow::Result<Outcome<()>> {
 }
 
 /// Comes back only to say why it failed.
-fn become_daemon(program: &Path, config: &Path) -> io::Error {
+fn become_daemon(program: &Path, sources: &Sources) -> io::Error {
+    let flags = sources.flags.iter();
     Command::new(program)
         .args(["run", "--detached", "--config"])
-        .arg(config)
+        .arg(&sources.path)
+        .args(flags.map(|(path, value)| format!("--set={path}={value}")))
         .exec()
 }
 

@@ -56,7 +56,7 @@ impl Stage {
         heard.set_nonblocking(true)?;
         let setup = Setup {
             config: Config::parse(&configuration(&sim.endpoint(), via))?,
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),

@@ -1,7 +1,8 @@
 //! Spans of time as people write them: `"90s"`, `"15m"`, `"1h30m"`.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Visitor};
 
 use super::error::Complaint;
@@ -14,6 +15,20 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A duration's text, not yet read.
 #[derive(Debug)]
 pub(super) struct RawDuration(pub String);
+
+impl JsonSchema for RawDuration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["90s", "15m", "1h30m"] })
+    }
+}
 
 impl<'de> Deserialize<'de> for RawDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

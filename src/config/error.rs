@@ -10,7 +10,7 @@ pub struct Error {
 
 impl Error {
     pub(super) fn new(mut mistakes: Vec<Mistake>) -> Error {
-        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        mistakes.sort_by(|a, b| a.place.cmp(&b.place));
         Error { mistakes }
     }
 
@@ -33,10 +33,8 @@ impl fmt::Display for Error {
 /// One mistake and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
+    /// Where it stands.
+    pub place: Place,
     /// The table it stands in, as a reader would call it: `[aws]`, `[[tunnel]] "db"`; empty at the top.
     pub section: String,
     /// The key; empty when the text could not be read that far.
@@ -49,10 +47,15 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}:", self.line)?;
-        if self.key.is_empty() {
-            write!(f, "{}:", self.column)?;
-        } else {
+        match &self.place {
+            Place::File { line, column } if self.key.is_empty() => {
+                write!(f, "line {line}:{column}:")?
+            }
+            Place::File { line, .. } => write!(f, "line {line}:")?,
+            Place::Environment(name) => write!(f, "environment {name}:")?,
+            Place::Flag(path) => write!(f, "--set {path}:")?,
+        }
+        if !self.key.is_empty() {
             write!(f, " `{}`", self.key)?;
             if !self.section.is_empty() {
                 write!(f, " in {}", self.section)?;
@@ -65,6 +68,22 @@ impl fmt::Display for Mistake {
             None => Ok(()),
         }
     }
+}
+
+/// Where a value comes from, weakest first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The configuration file.
+    File {
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+    },
+    /// A variable of the environment.
+    Environment(String),
+    /// `--set` on the command line, by what it sets.
+    Flag(String),
 }
 
 /// What a check of one value has to say; the caller knows where the value stands.

@@ -1,10 +1,12 @@
 //! Where a tunnel listens: `55432`, `"55432"`, `"127.0.0.1:55432"`, or a list of these.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{SeqAccess, Visitor},
@@ -25,6 +27,23 @@ pub(super) struct RawListen(pub Vec<Entry>);
 pub(super) struct Entry {
     pub text: String,
     pub at: Option<usize>,
+}
+
+impl JsonSchema for RawListen {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Listen".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let port = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 65535 });
+        let address = serde_json::json!({ "type": "string" });
+        let entry = serde_json::json!({ "anyOf": [port, address] });
+        json_schema!({ "anyOf": [port, address, { "type": "array", "items": entry }] })
+    }
 }
 
 impl<'de> Deserialize<'de> for RawListen {

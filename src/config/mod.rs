@@ -1,12 +1,14 @@
 //! The configuration file: TOML text in, a [`Config`] whose fields are already right out.
 //!
-//! It leaves finding and reading the file to its caller and knows no environment. Every mistake of a file is
-//! reported at once, each with its line, its key and, where there is one thing to do, a hint. Keys that do not
-//! exist are mistakes too: a setting that is silently ignored is worse than none.
+//! It leaves finding and reading the file to its caller, and is handed the environment. A flag goes before a variable,
+//! a variable before the file, the file before the default. Every mistake is reported at once, each with its place, its
+//! key and, where there is one thing to do, a hint. Keys that do not exist are mistakes too: a setting that is silently
+//! ignored is worse than none.
 //!
 //! ```text
-//! text ─ syntax ─▶ raw::Root (typed, spans kept) ─ check ─▶ Config
-//!          └───────────────┴──────────────┴──────────────▶ Error, a list of Mistake
+//! file ─ syntax ─▶ table ─ overrides ─▶ table ─▶ raw::Root (typed, spans kept) ─ check ─▶ Config
+//!          │                   │           └─▶ settings, each with its origin
+//!          └───────────────────┴──────────────────┴─────────────────┴──────────────────▶ Error, a list of Mistake
 //! ```
 
 mod aws;
@@ -15,21 +17,28 @@ mod duration;
 mod error;
 mod host;
 mod launch;
+mod layers;
 mod listen;
 mod machine;
+mod overrides;
 mod prices;
 mod raw;
+mod read;
+mod schema;
 mod scope;
 mod selector;
+pub mod settings;
 pub mod suggest;
 mod tunnel;
 mod warm;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-pub use error::{Error, Mistake};
+pub use error::{Error, Mistake, Place};
+pub use layers::Layers;
 pub use machine::{Machine, Pick};
 pub use prices::Prices;
+pub use schema::schema;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
 pub use warm::{Warm, keep_for};
@@ -244,8 +253,18 @@ impl Config {
     /// # Errors
     /// Every mistake of the file, in the order of its lines.
     pub fn parse(text: &str) -> Result<Config, Error> {
-        let mut report = Report::new(text);
-        let Some(root) = raw::read(text, &mut report) else {
+        Config::of(&Layers::file_alone(text))
+    }
+
+    /// Reads a file and what overrides it.
+    ///
+    /// # Errors
+    /// Every mistake there is, those of the file first and in the order of its lines.
+    pub fn of(layers: &Layers) -> Result<Config, Error> {
+        let mut report = Report::new(layers);
+        let root =
+            read::merge(layers, &mut report).and_then(|table| read::read(table, &mut report));
+        let Some(root) = root else {
             return Err(report.into_error());
         };
         let config = check(root, &mut report);

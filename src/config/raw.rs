@@ -1,304 +1,196 @@
-//! The file as written: typed by serde, every value with its span, nothing required yet.
+//! The settings as written: typed by serde, every value with its span, nothing required yet.
 //!
-//! serde stops at the first mistake. To report all of them, the offending key is noted and cut from the parsed
-//! table, and the rest is read again; since every key is optional here, that ends after at most one turn a key.
+//! The same types are the JSON Schema (`config schema`): a field's comment is what editors show, and `schemars(with)`
+//! names its type without the spans. A value that is always there if nothing is said is its `default`.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::{
-    Spanned,
-    de::{DeString, DeTable, DeValue, Deserializer},
-};
+use toml::Spanned;
 
-use super::{
-    duration::RawDuration,
-    error::Complaint,
-    listen::RawListen,
-    scope::{Report, Section},
-    suggest,
-};
+use super::{duration::RawDuration, listen::RawListen};
 
-#[derive(Debug, Default, Deserialize)]
+/// The configuration of bastiond.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
+#[schemars(title = "bastiond")]
 pub(super) struct Root {
+    /// How to reach AWS; what is missing is found as the AWS CLI finds it.
     pub aws: Option<Aws>,
+    /// ECS tasks that are run when a tunnel needs them, by name.
     #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, Bastion>>")]
     pub bastion: BTreeMap<Spanned<String>, Spanned<Bastion>>,
     /// The keys that each bastion has.
     #[serde(skip)]
     pub bastion_keys: BTreeMap<String, Vec<Spanned<String>>>,
+    /// Local addresses, and where connections to them lead.
+    #[schemars(with = "Option<Vec<Tunnel>>")]
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
+    /// How long open connections may go on after a request to stop.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "5s"))]
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
+    /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// How to reach AWS.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Aws {
+    /// A profile of the shared AWS files.
+    #[schemars(with = "Option<String>")]
     pub profile: Option<Spanned<String>>,
+    /// A region, such as `eu-central-1`.
+    #[schemars(with = "Option<String>")]
     pub region: Option<Spanned<String>>,
+    /// The role to assume before any other call.
+    #[schemars(with = "Option<String>")]
     pub role_arn: Option<Spanned<String>>,
+    /// Roles to assume on the way to it, in this order.
+    #[schemars(with = "Option<Vec<String>>")]
     pub role_chain: Option<Spanned<Vec<Spanned<String>>>>,
+    /// What the owner of the role wants to be told.
+    #[schemars(with = "Option<String>")]
     pub external_id: Option<Spanned<String>>,
+    /// How long the credentials of the role last: 15m to 12h, with a `role_chain` to 1h.
+    #[schemars(with = "Option<RawDuration>")]
     pub role_duration: Option<Spanned<RawDuration>>,
+    /// Who is behind it, for CloudTrail.
+    #[schemars(with = "Option<String>")]
     pub source_identity: Option<Spanned<String>>,
+    /// One URL that stands in for all endpoints of AWS.
+    #[schemars(with = "Option<String>")]
     pub endpoint_url: Option<Spanned<String>>,
+    /// Whether the WebSocket's opening request is signed; true if nothing is said.
     pub sign_websocket: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An ECS task that is run when a tunnel needs it, or a machine in its place.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Bastion {
+    /// An EC2 instance instead of a task, by `i-…`, `tag:KEY=VALUE` or its name; started when it is needed.
+    #[schemars(with = "Option<String>")]
     pub instance: Option<Spanned<String>>,
+    /// A hybrid node instead of a task, by `mi-…`, `tag:KEY=VALUE` or its name; neither started nor stopped.
+    #[schemars(with = "Option<String>")]
     pub node: Option<Spanned<String>>,
+    /// Name or ARN of the ECS cluster.
+    #[schemars(with = "Option<String>")]
     pub cluster: Option<Spanned<String>>,
+    /// Family, `family:revision` or ARN.
+    #[schemars(with = "Option<String>")]
     pub task_definition: Option<Spanned<String>>,
+    /// Subnets from which the database can be reached, 1 to 16.
+    #[schemars(with = "Option<Vec<String>>")]
     pub subnets: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Security groups, at most 5; the VPC's default group if nothing is said.
+    #[schemars(with = "Option<Vec<String>>")]
     pub security_groups: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Whether the task gets a public address.
+    #[schemars(extend("default" = false))]
     pub assign_public_ip: Option<bool>,
+    /// `FARGATE_SPOT`, or another capacity provider of the cluster; Fargate on demand if nothing is said.
+    #[schemars(with = "Option<String>")]
     pub capacity_provider: Option<Spanned<String>>,
+    /// Fargate's platform version; its latest if nothing is said.
+    #[schemars(with = "Option<String>")]
     pub platform_version: Option<Spanned<String>>,
+    /// Tags of the task, besides those that tell bastions apart.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub tags: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    /// The container to go through; the only one with an exec agent if nothing is said.
+    #[schemars(with = "Option<String>")]
     pub container: Option<Spanned<String>>,
+    /// How many sessions a container is given at most.
+    #[schemars(with = "Option<u16>", extend("default" = 4))]
     pub max_sessions_per_container: Option<Spanned<i64>>,
+    /// How long the task rests unused before it is stopped.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "15m"))]
     pub idle_stop: Option<Spanned<RawDuration>>,
+    /// Whose tasks may be used: anybody's, or only one that this user started.
+    #[schemars(with = "Option<String>", extend("enum" = ["shared", "user"], "default" = "shared"))]
     pub mode: Option<Spanned<String>>,
+    /// What becomes of the task when the daemon stops.
+    #[schemars(with = "Option<String>", extend("enum" = ["stop", "leave"], "default" = "stop"))]
     pub on_shutdown: Option<Spanned<String>>,
+    /// Days and hours in which the task is kept though nobody is connected, such as `Mon-Fri 09:00-18:30`.
+    #[schemars(with = "Option<String>")]
     pub warm: Option<Spanned<String>>,
+    /// A task that has run so long on a day is not kept warm; 24 if nothing is said.
+    #[schemars(with = "Option<f64>")]
     pub max_hours_per_day: Option<Spanned<f64>>,
+    /// How to reach AWS, if not as `[aws]` says.
     pub aws: Option<Aws>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What Fargate costs on Linux, in US dollars.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Prices {
+    /// When the prices were looked up.
+    #[schemars(with = "Option<String>")]
     pub date: Option<Spanned<String>>,
+    /// An hour of one vCPU, x86-64.
+    #[schemars(with = "Option<f64>")]
     pub vcpu_hour: Option<Spanned<f64>>,
+    /// An hour of one GB of memory, x86-64.
+    #[schemars(with = "Option<f64>")]
     pub gb_hour: Option<Spanned<f64>>,
+    /// An hour of one vCPU, ARM.
+    #[schemars(with = "Option<f64>")]
     pub arm_vcpu_hour: Option<Spanned<f64>>,
+    /// An hour of one GB of memory, ARM.
+    #[schemars(with = "Option<f64>")]
     pub arm_gb_hour: Option<Spanned<f64>>,
+    /// What Spot takes off, from 0 to 1.
+    #[schemars(with = "Option<f64>")]
     pub spot_discount: Option<Spanned<f64>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A local address, and where connections to it lead.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Tunnel {
+    /// Its name, unique.
+    #[schemars(with = "String")]
     pub name: Option<Spanned<String>>,
+    /// A port for both loopbacks, an `address:port`, or a list of these.
+    #[schemars(with = "Option<RawListen>", extend("default" = "55432"))]
     pub listen: Option<Spanned<RawListen>>,
+    /// Whether `listen` may hold addresses that other machines can reach.
+    #[schemars(extend("default" = false))]
     pub allow_non_loopback: Option<bool>,
+    /// The bastion to go through; the only one if nothing is said.
+    #[schemars(with = "Option<String>")]
     pub bastion: Option<Spanned<String>>,
+    /// A fixed SSM target to go through: `i-…`, `mi-…` or `ecs:CLUSTER_TASK_RUNTIME`.
+    #[schemars(with = "Option<String>")]
     pub target: Option<Spanned<String>>,
+    /// The database's host, or its id, such as `rds-cluster:app`; without it, a port of the target itself.
+    #[schemars(with = "Option<String>")]
     pub host: Option<Spanned<String>>,
+    /// The database's port.
+    #[schemars(with = "Option<u16>")]
     pub port: Option<Spanned<i64>>,
+    /// The session document; AWS's own, which leads to any host, if nothing is said.
+    #[schemars(with = "Option<String>")]
     pub document: Option<Spanned<String>>,
+    /// How long a connection is held while its bastion starts.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "90s"))]
     pub hold_timeout: Option<Spanned<RawDuration>>,
+    /// How long a session is kept after its last connection.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "2m"))]
     pub session_linger: Option<Spanned<RawDuration>>,
+    /// How old a session may be when new connections are placed on it.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "12h"))]
     pub max_session_age: Option<Spanned<RawDuration>>,
+    /// How long a connection of which one half is closed may go on.
+    #[schemars(with = "Option<RawDuration>", extend("default" = "60s"))]
     pub half_close_linger: Option<Spanned<RawDuration>>,
+    /// When sessions are kept from being taken for idle.
+    #[schemars(with = "Option<String>", extend("enum" = ["while-connected", "never"], "default" = "while-connected"))]
     pub keepalive: Option<Spanned<String>>,
-}
-
-/// Reads what can be read and notes the rest; `None` when the text is not TOML at all.
-pub(super) fn read(text: &str, report: &mut Report) -> Option<Root> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        note_syntax(text, &errors, report);
-        return None;
-    }
-    let (span, mut table) = (table.span(), table.into_inner());
-    loop {
-        match Root::deserialize(Deserializer::from(Spanned::new(
-            span.clone(),
-            table.clone(),
-        ))) {
-            Ok(root) => {
-                return Some(Root {
-                    bastion_keys: bastion_keys(&table),
-                    ..root
-                });
-            }
-            Err(error) => note_and_cut(&error, &mut table, report)?,
-        }
-    }
-}
-
-fn bastion_keys(table: &DeTable<'_>) -> BTreeMap<String, Vec<Spanned<String>>> {
-    let named = |table: &DeTable<'_>| {
-        let keys = table.keys();
-        let keys = keys.map(|key| Spanned::new(key.span(), key.get_ref().clone().into_owned()));
-        keys.collect::<Vec<_>>()
-    };
-    let bastions = table.iter().find(|(key, _)| key.get_ref() == "bastion");
-    let bastions = bastions.and_then(|(_, value)| value.get_ref().as_table());
-    let bastions = bastions.into_iter().flat_map(|it| it.iter());
-    let keys = bastions.filter_map(|(name, value)| {
-        let keys = named(value.get_ref().as_table()?);
-        Some((name.get_ref().clone().into_owned(), keys))
-    });
-    keys.collect()
-}
-
-/// One broken line makes the parser stumble several times; the first on each line is the one to mend.
-fn note_syntax(text: &str, errors: &[toml::de::Error], report: &mut Report) {
-    let mut lines = Vec::new();
-    for error in errors {
-        let at = error.span().map_or(text.len(), |span| span.start);
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-        if lines.contains(&line) {
-            continue;
-        }
-        lines.push(line);
-        let found = key_at(text, error);
-        report.add(at, &Section::top(), &found, Complaint::new(error.message()));
-    }
-}
-
-/// The key a syntax error speaks of, where it speaks of one.
-fn key_at(text: &str, error: &toml::de::Error) -> String {
-    match error.span() {
-        Some(span) if error.message() == "duplicate key" => {
-            text.get(span).unwrap_or_default().trim().to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
-fn note_and_cut(
-    error: &toml::de::Error,
-    table: &mut DeTable<'_>,
-    report: &mut Report,
-) -> Option<()> {
-    let span = error.span().unwrap_or_default();
-    let Some((section, key)) = cut(table, &span, Section::top()) else {
-        report.add(
-            span.start,
-            &Section::top(),
-            "",
-            Complaint::new(error.message()),
-        );
-        return None;
-    };
-    let (section, key) = if section.is_named("[bastion]") {
-        // A key straight under [bastion]: the name was forgotten, so the whole table goes.
-        (
-            Section::top(),
-            remove(table, |key, _| key.get_ref() == "bastion")?,
-        )
-    } else {
-        (section, key)
-    };
-    report.add(
-        span.start,
-        &section,
-        &key,
-        reworded(error.message(), &section, &key),
-    );
-    report.mark_cut(&section, &key);
-    Some(())
-}
-
-/// Removes the innermost entry that `span` lies in; gives where it stood.
-fn cut(
-    table: &mut DeTable<'_>,
-    span: &Range<usize>,
-    section: Section,
-) -> Option<(Section, String)> {
-    for (key, value) in table.iter_mut() {
-        let found = match value.get_mut() {
-            DeValue::Table(inner) => cut(inner, span, section.table(key.get_ref())),
-            DeValue::Array(items) => {
-                items
-                    .iter_mut()
-                    .enumerate()
-                    .find_map(|(index, item)| match item.get_mut() {
-                        DeValue::Table(inner) => {
-                            let name = name_of(inner);
-                            cut(
-                                inner,
-                                span,
-                                section.element(key.get_ref(), index, name.as_deref()),
-                            )
-                        }
-                        _ => None,
-                    })
-            }
-            _ => None,
-        };
-        if found.is_some() {
-            return found;
-        }
-    }
-    let key = remove(table, |key, value| {
-        holds(key.span(), span) || holds(value.span(), span)
-    })?;
-    Some((section, key))
-}
-
-fn remove(
-    table: &mut DeTable<'_>,
-    which: impl Fn(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>) -> bool,
-) -> Option<String> {
-    let key = table
-        .iter()
-        .find(|(key, value)| which(key, value))?
-        .0
-        .clone();
-    table.remove(&key);
-    Some(key.into_inner().into_owned())
-}
-
-fn name_of(table: &DeTable<'_>) -> Option<String> {
-    let (_, value) = table.iter().find(|(key, _)| key.get_ref() == "name")?;
-    value.get_ref().as_str().map(str::to_owned)
-}
-
-fn holds(outer: Range<usize>, inner: &Range<usize>) -> bool {
-    outer.start <= inner.start && inner.end <= outer.end
-}
-
-/// serde's words in ours, with a hint where the mistake is a known one.
-fn reworded(message: &str, section: &Section, key: &str) -> Complaint {
-    if message.starts_with("unknown field") {
-        return unknown(message);
-    }
-    if section.is_top() && key == "tunnel" {
-        return Complaint::new("tunnels are a list of tables")
-            .hint("write [[tunnel]], with two brackets, above each");
-    }
-    if section.is_top() && key == "bastion" {
-        return Complaint::new("bastions are tables with a name")
-            .hint("write [bastion.NAME] above its keys");
-    }
-    let message = message
-        .trim_start_matches("invalid type: ")
-        .trim_start_matches("invalid value: ");
-    match message.split_once(", expected ") {
-        Some((found, expected)) => {
-            Complaint::new(format!("expected {}, found {found}", plain(expected)))
-        }
-        None => Complaint::new(message),
-    }
-}
-
-/// The first quoted word of serde's message is the key, the rest are those it knows.
-fn unknown(message: &str) -> Complaint {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let word = quoted.next().unwrap_or_default();
-    let known: Vec<&str> = quoted.collect();
-    let complaint = Complaint::new("unknown key");
-    match suggest::hint(word, known) {
-        Some(hint) => complaint.hint(hint),
-        None => complaint,
-    }
-}
-
-fn plain(expected: &str) -> &str {
-    match expected {
-        "i64" => "a whole number",
-        "a boolean" => "true or false",
-        "a sequence" => "a list",
-        "a map" => "a table",
-        other => other,
-    }
 }

@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::{
     duration::{self, RawDuration},
     error::{Complaint, Error, Mistake},
+    layers::Layers,
     suggest,
 };
 
@@ -67,26 +68,23 @@ impl Section {
 
 /// What was found wrong so far.
 pub(super) struct Report<'t> {
-    text: &'t str,
+    layers: &'t Layers,
     cut: BTreeSet<(String, String)>,
     mistakes: Vec<Mistake>,
 }
 
 impl<'t> Report<'t> {
-    pub fn new(text: &'t str) -> Report<'t> {
+    pub fn new(layers: &'t Layers) -> Report<'t> {
         Report {
-            text,
+            layers,
             cut: BTreeSet::new(),
             mistakes: Vec::new(),
         }
     }
 
     pub fn add(&mut self, at: usize, section: &Section, key: &str, complaint: Complaint) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         self.mistakes.push(Mistake {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            place: self.layers.place(at),
             section: section.shown.clone(),
             key: key.to_owned(),
             message: complaint.message,

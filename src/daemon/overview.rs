@@ -49,7 +49,7 @@ impl Overview {
             prices: setup.config.prices.clone(),
             started: Instant::now(),
             started_at: SystemTime::now(),
-            config_path: setup.config_path.as_ref().map(shown),
+            config_path: setup.sources.as_ref().map(|it| shown(&it.path)),
             log_path: setup.log_path.as_ref().map(shown),
             socket: shown(&setup.paths.socket),
             state_warning,

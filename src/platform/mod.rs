@@ -1,5 +1,6 @@
 //! Where systems differ. Nothing else in the crate asks which one it runs on.
 
+pub mod descriptors;
 pub mod network;
 pub mod port_holder;
 

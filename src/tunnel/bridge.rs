@@ -109,6 +109,7 @@ impl Bridge {
             counters: Arc::clone(&self.counters),
             linger: self.half_close_linger,
             view: self.view.subscribe(),
+            seat: accepted.seat,
         };
         tracing::debug!(%stream, peer = %accepted.peer, "connection placed");
         self.conns.spawn(conn.run(accepted.socket));

@@ -17,7 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::{self, Item};
@@ -42,18 +42,21 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// When.
     pub at: Instant,
+    /// Its claim on one of the descriptors that connections may have; given back when it has ended.
+    pub seat: OwnedSemaphorePermit,
 }
 
 impl Accepted {
     /// A connection that was just accepted. Until it has come to a good end, dropping it in any way
     /// resets it, so that a client never takes a loss for an end.
-    pub fn new(socket: TcpStream, peer: SocketAddr) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, seat: OwnedSemaphorePermit) -> Self {
         let _ = socket.set_nodelay(true);
         let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         Self {
             socket,
             peer,
             at: Instant::now(),
+            seat,
         }
     }
 
@@ -101,6 +104,8 @@ pub struct Conn {
     pub linger: Duration,
     /// Tells whether the far side can be heard.
     pub view: watch::Receiver<View>,
+    /// What its descriptor counts against.
+    pub seat: OwnedSemaphorePermit,
 }
 
 impl Conn {
@@ -115,7 +120,7 @@ impl Conn {
             Ok(()) => orderly(&socket),
             Err(error) => tracing::debug!(stream = %self.stream, %error, "connection reset"),
         }
-        drop((socket, self.down));
+        drop((socket, self.down, self.seat));
         // The link may be gone for good, and then nobody waits for this.
         let _ = self.up.send(FromConn::Finished(self.stream)).await;
         self.stream
@@ -129,6 +134,7 @@ impl Conn {
             counters,
             linger,
             view,
+            seat: _,
         } = self;
         let (read, write) = socket.split();
         let progress = Progress::new();

@@ -5,10 +5,11 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -46,11 +47,12 @@ pub async fn run(
     address: SocketAddr,
     binding: watch::Sender<Binding>,
     accepted: mpsc::Sender<Accepted>,
+    seats: Arc<Semaphore>,
     cancel: CancellationToken,
 ) {
     let serving = async {
         let listener = bind_until_done(address, &binding).await;
-        accept(listener, accepted).await;
+        accept(listener, accepted, seats).await;
     };
     tokio::select! {
         () = serving => {}
@@ -102,8 +104,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
+async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+    let mut crowded = false;
     loop {
+        let seat = seat(&seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -112,8 +116,30 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
                 continue;
             }
         };
-        if accepted.send(Accepted::new(socket, peer)).await.is_err() {
+        if accepted
+            .send(Accepted::new(socket, peer, seat))
+            .await
+            .is_err()
+        {
             return;
+        }
+    }
+}
+
+/// Who comes when all are taken waits in the system's backlog.
+async fn seat(seats: &Arc<Semaphore>, crowded: &mut bool) -> OwnedSemaphorePermit {
+    let free = Arc::clone(seats).try_acquire_owned().ok();
+    if free.is_none() && !*crowded {
+        tracing::warn!(
+            "no more connections are accepted until one ends: the system allows no more open files"
+        );
+    }
+    *crowded = free.is_none();
+    match free {
+        Some(seat) => seat,
+        None => {
+            let next = Arc::clone(seats).acquire_owned().await;
+            next.expect("the semaphore is never closed")
         }
     }
 }

@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// One for each local connection that there may be at once, over all tunnels.
+    pub seats: Arc<Semaphore>,
     /// The sessions of all tunnels, by the containers that they are in.
     pub containers: Containers,
 }
@@ -151,6 +153,7 @@ pub fn spawn(
             address,
             binding,
             accepted.clone(),
+            Arc::clone(&shared.seats),
             cancel.clone(),
         ));
         bindings.push((address, receiver));

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 use crate::journal;
 
+/// How long after a daemon has learnt of a session its state file may not know it.
+const WRITING: Duration = Duration::from_millis(500);
 /// Attempts to resume are no further apart, with a jump of the clock in between.
 const RESUME_PAUSE: Duration = Duration::from_secs(300);
 
@@ -45,7 +47,7 @@ pub fn same_descriptors(before: &Usage, after: &Usage, seed: u64) {
 #[derive(Debug, Default)]
 pub struct Excuses {
     /// When daemons crashed.
-    pub crashes: Vec<Instant>,
+    pub crashes: Vec<std::time::Instant>,
 }
 
 impl Excuses {
@@ -54,11 +56,13 @@ impl Excuses {
     pub fn cover(&self, world: &World, session: &Session) -> bool {
         let mut starts = world.calls("StartSession").into_iter();
         let unanswered = starts.any(|call| call.status.is_none() && call.at <= session.started);
-        let crashed = |at: &&Instant| {
-            let margin = Duration::from_millis(500);
-            **at >= session.started && **at <= session.started + margin
+        let learnt = journal::when_said(&format!("session started session={}", session.id));
+        let mut crashes = self.crashes.iter();
+        let crashed = match learnt {
+            Some(learnt) => crashes.any(|at| (learnt..=learnt + WRITING).contains(at)),
+            None => !self.crashes.is_empty(),
         };
-        (session.links == 0 && unanswered) || self.crashes.iter().any(|at| crashed(&at))
+        (session.links == 0 && unanswered) || crashed
     }
 }
 

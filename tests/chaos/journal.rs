@@ -69,6 +69,17 @@ pub fn reason(from: Instant, to: Instant) -> Option<String> {
     })
 }
 
+/// When a daemon first said something that begins like this.
+pub fn when_said(beginning: &str) -> Option<Instant> {
+    let beginning = format!("  says: {beginning}");
+    entries(|entries| {
+        let mut said = entries
+            .iter()
+            .filter(|entry| entry.text.starts_with(&beginning));
+        said.next().map(|entry| entry.at)
+    })
+}
+
 /// The end of the story.
 pub fn tail() -> String {
     entries(|entries| {

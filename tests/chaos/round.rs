@@ -166,7 +166,7 @@ impl<'a> Round<'a> {
             }
             Trouble::Crash => {
                 journal::note_cut("crash");
-                self.excuses.crashes.push(tokio::time::Instant::now());
+                self.excuses.crashes.push(Instant::now());
                 self.daemon.take().expect("one runs").crash().await;
                 journal::note_cut("crash");
                 self.start().await;

@@ -5,24 +5,14 @@ use std::{
     net::TcpListener,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Stdio,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use bastiond::status::Status;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-const ONE_TUNNEL: &str = r#"
-[aws]
-region = "eu-west-1"
-
-[[tunnel]]
-name = "app-db"
-listen = "127.0.0.1:0"
-target = "i-0123456789abcdef0"
-port = 5432
-"#;
+use super::user::{ONE_TUNNEL, User, text, wait_until};
 
 // ---- start ----
 
@@ -401,62 +391,6 @@ fn shutdown_leaves_no_socket_and_no_process_and_a_start_may_follow_at_once() {
 
 // ---- helpers ----
 
-/// A user with a home and an environment of its own, whose daemon does not outlive the test.
-struct User {
-    home: tempfile::TempDir,
-}
-
-impl User {
-    fn with(config: &str) -> User {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("config.toml"), config).unwrap();
-        User { home }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let home = self.home.path();
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("bastiond"));
-        command
-            .args(args)
-            .current_dir(home)
-            .env_clear()
-            .env("HOME", home)
-            .stdin(Stdio::null());
-        command.env("BASTIOND_CONFIG", home.join("config.toml"));
-        command.env("BASTIOND_SOCKET", home.join("run/b.sock"));
-        command.env("BASTIOND_STATE_DIR", home.join("state"));
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// What a daemon that is there, or just starting, says of itself.
-    fn status(&self) -> Status {
-        let mut status = None;
-        wait_until("the daemon answers", || {
-            status = serde_json::from_slice(&self.run(&["ctl", "status", "--json"]).stdout).ok();
-            status.is_some()
-        });
-        status.unwrap()
-    }
-
-    fn folder(&self) -> String {
-        self.home.path().display().to_string()
-    }
-
-    fn socket(&self) -> String {
-        format!("{}/run/b.sock", self.folder())
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        self.run(&["ctl", "shutdown"]);
-    }
-}
-
 fn assert_private(folder: &str) {
     assert_eq!(fs::metadata(folder).unwrap().mode() & 0o777, 0o700);
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(Result::unwrap).collect();
@@ -471,16 +405,4 @@ fn is_gone(pid: u32) -> bool {
     let ended =
         fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     ended || test_kill_process(Pid::from_raw(pid.cast_signed()).unwrap()).is_err()
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

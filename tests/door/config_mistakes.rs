@@ -1,6 +1,6 @@
 //! Every mistake a configuration can hold, and what its author reads.
 
-use bastiond::config::Config;
+use bastiond::config::{Config, Place};
 
 /// A right configuration that each case breaks in one place.
 const RIGHT: &str = r#"
@@ -72,7 +72,10 @@ line 8: `port` in [[tunnel]] number 1: `0` is not a port
     let columns: Vec<usize> = found
         .mistakes()
         .iter()
-        .map(|mistake| mistake.column)
+        .map(|mistake| match mistake.place {
+            Place::File { column, .. } => column,
+            Place::Environment(_) | Place::Flag(_) => 0,
+        })
         .collect();
     assert_eq!(columns, [20, 1, 11, 1, 1, 24, 1, 8]);
 }

@@ -5,4 +5,6 @@ mod config_example;
 mod config_mistakes;
 mod control_requests;
 mod control_socket;
+mod settings;
 mod support;
+mod user;

@@ -222,7 +222,7 @@ impl House {
     async fn start(&self, terms: &Terms, paths: Paths) -> anyhow::Result<Daemon> {
         let setup = Setup {
             config: Config::parse(&self.config(terms)).expect("a valid configuration"),
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),

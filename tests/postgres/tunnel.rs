@@ -50,7 +50,7 @@ impl Tunnel {
         };
         let setup = Setup {
             config: configuration(&sim),
-            config_path: None,
+            sources: None,
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
