@@ -28,14 +28,14 @@ enum Of {
 }
 
 impl Carrier {
-    /// Calls for the bastion in `config`.
-    pub fn new(config: Bastion, aws: Aws, owner: String) -> Self {
+    /// Calls for the bastion in `config`; `earlier` is the task that an earlier run has left.
+    pub fn new(config: Bastion, aws: Aws, owner: String, earlier: Option<&TaskRecord>) -> Self {
         Self {
             name: config.name.clone(),
             cluster: config.cluster.clone(),
             params: params(&config),
             calls: match config.machine.clone() {
-                None => Of::Task(Box::new(Calls::new(config, aws, owner))),
+                None => Of::Task(Box::new(Calls::new(config, aws, owner, earlier))),
                 Some(Machine::Instance(pick)) => Of::Instance(InstanceCalls::new(pick, aws)),
                 Some(Machine::Node(pick)) => Of::Node(NodeCalls::new(pick, aws)),
             },
@@ -54,6 +54,7 @@ impl Carrier {
             cluster: self.cluster.clone(),
             arn,
             params: self.params.clone(),
+            node: None,
             started_at: SystemTime::now().into(),
         }
     }

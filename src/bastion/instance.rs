@@ -167,6 +167,7 @@ fn answer(instance: &Instance, outcome: impl FnOnce(Sighting) -> Outcome) -> Ans
         last_status: instance.state.clone(),
         created_at: instance.started_at(),
         started_at: instance.started_at(),
+        node: None,
         metered: Metered {
             arn: instance.id.clone(),
             size: None,

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use crate::aws::{RunTask, Task};
-use crate::config::{Bastion, Mode};
+use crate::config::{Bastion, Mode, TaskAgent};
 
 /// The tag with the version of the daemon that ran the task.
 pub const VERSION_TAG: &str = "bastiond:version";
@@ -22,6 +22,8 @@ const SPOT: &str = "FARGATE_SPOT";
 pub struct Wanted {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether ECS puts its agent there.
+    pub exec: bool,
 }
 
 /// What distinguishes one use of the client token from the next: ECS answers a token with the old
@@ -67,7 +69,10 @@ pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
     let tags = tags.into_iter();
     let mut tags: BTreeMap<_, _> = tags.map(|(key, value)| (key.to_owned(), value)).collect();
     tags.extend(bastion.launch.tags.clone());
-    Wanted { tags }
+    Wanted {
+        tags,
+        exec: bastion.agent == TaskAgent::Exec,
+    }
 }
 
 /// The request that runs it.
@@ -77,6 +82,7 @@ pub fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
         task_definition: bastion.task_definition.clone(),
         subnets: bastion.subnets.clone(),
         security_groups: bastion.security_groups.clone(),
+        exec: bastion.agent == TaskAgent::Exec,
         assign_public_ip: bastion.assign_public_ip,
         capacity_provider: bastion.launch.capacity_provider.clone(),
         platform_version: bastion.launch.platform_version.clone(),
@@ -155,6 +161,7 @@ pub fn params(bastion: &Bastion) -> String {
         bastion.launch.capacity_provider,
         bastion.launch.platform_version,
         bastion.launch.tags,
+        bastion.agent == TaskAgent::Hybrid,
     ]);
     hex(&Sha256::digest(canonical.to_string()))[..16].to_owned()
 }

@@ -36,6 +36,7 @@ mod terms;
 
 use departing::Departing;
 pub use kind::Kind;
+pub use reasons::REGISTERING;
 use search::Search;
 pub use state::{Coming, Farewell, Held, Probing, State};
 use strays::Stray;

@@ -7,6 +7,7 @@
 mod calls;
 mod carrier;
 mod choose;
+pub mod hybrid;
 pub mod instance;
 mod keeper;
 mod launch;
@@ -177,7 +178,7 @@ pub fn spawn(
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
-    let lifecycle = Lifecycle::new(settings, adopt, now());
+    let lifecycle = Lifecycle::new(settings, adopt.clone(), now());
     let (state, since) = lifecycle.state();
     let (commands, receiver) = mpsc::channel(64);
     let (view, view_receiver) = watch::channel(View {
@@ -195,7 +196,11 @@ pub fn spawn(
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
-    let calls = Arc::new(Carrier::new(config, shared.aws, shared.owner));
+    let earlier = shared.records.contents().tasks;
+    let earlier = earlier
+        .iter()
+        .find(|task| Some(&task.arn) == adopt.as_ref());
+    let calls = Arc::new(Carrier::new(config, shared.aws, shared.owner, earlier));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -319,6 +324,7 @@ impl Bastion {
             answer = call => {
                 self.call = None;
                 self.seen = answer.seen.or(self.seen.take());
+                self.note_node();
                 self.lifecycle.handle_outcome(answer.outcome, now());
                 self.count();
             }
@@ -330,6 +336,18 @@ impl Bastion {
             }
             () = timer => self.lifecycle.handle_timeout(now()),
             () = interrupted => {}
+        }
+    }
+
+    /// After a crash nobody else would know what it has left behind.
+    fn note_node(&self) {
+        if let Some(Seen {
+            arn,
+            node: Some(node),
+            ..
+        }) = &self.seen
+        {
+            self.records.record_node(arn, node);
         }
     }
 

@@ -105,6 +105,7 @@ fn answer(node: &Node, outcome: impl FnOnce(Sighting) -> Outcome) -> Answer {
         last_status: node.ping.clone(),
         created_at: None,
         started_at: None,
+        node: None,
         metered: Metered {
             arn: node.id.clone(),
             size: None,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, aws,
+    Aws, Bastion, Mode, OnShutdown, TaskAgent, aws,
     error::Complaint,
     launch, machine, raw,
     scope::{self, Report, Scope, Section},
@@ -81,7 +81,12 @@ fn one(
         // Nothing is run: whatever is about a task was refused.
         Some(_) => (String::new(), String::new(), Vec::new()),
     };
-    let is_task = machine.is_none();
+    let agents = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
+    let agent = scope.word("agent", raw.agent, &agents);
+    if agent == TaskAgent::Hybrid {
+        machine::refuse_of_hybrid(&mut scope, keys);
+    }
+    let is_of_ecs = machine.is_none() && agent == TaskAgent::Exec;
     Bastion {
         machine,
         cluster,
@@ -101,10 +106,11 @@ fn one(
             raw.platform_version,
             raw.tags,
         ),
+        agent,
         container: scope.text("container", raw.container),
-        max_sessions_per_container: match is_task {
+        max_sessions_per_container: match is_of_ecs {
             true => max_sessions(&mut scope, raw.max_sessions_per_container),
-            // The agent of a machine is not one of ECS, which has a limit.
+            // Only the agents of ECS have a limit.
             false => MOST_SESSIONS as usize,
         },
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),

@@ -103,6 +103,17 @@ pub(super) fn check(
     })
 }
 
+/// What is about the agents of ECS does not go with one that the task brings along.
+pub(super) fn refuse_of_hybrid(scope: &mut Scope, keys: &[Spanned<String>]) {
+    for key in keys {
+        if ["container", "max_sessions_per_container"].contains(&key.get_ref().as_str()) {
+            let complaint = Complaint::new("does not go with `agent = \"hybrid\"`");
+            let hint = "leave it out: the task is a node, and no container is told from another";
+            scope.wrong(key.get_ref(), key.span(), complaint.hint(hint));
+        }
+    }
+}
+
 fn why_not(word: &str) -> &'static str {
     match word {
         "instance" => "leave it out: an instance is started and stopped, and no task is run",
@@ -235,6 +246,10 @@ mod tests {
             assert!(error.lines().any(is_there), "{key}: {error}");
         }
         assert!(read("instance = 'jump'\nidle_stop = '1h'\non_shutdown = 'leave'").is_ok());
+        let hybrid = "cluster = 'c'\ntask_definition = 't'\nsubnets = ['subnet-0a1b2c3d']\nagent = 'hybrid'\n\
+                      container = 'c'";
+        let error = read(hybrid).unwrap_err();
+        assert!(error.contains("does not go with `agent"), "{error}");
         let error = read("node = 'office'\nidle_stop = '1h'").unwrap_err();
         assert!(error.contains("neither started nor stopped"), "{error}");
     }

@@ -124,6 +124,8 @@ pub struct Bastion {
     pub assign_public_ip: bool,
     /// How it is run.
     pub launch: Launch,
+    /// Where the agent in the task comes from.
+    pub agent: TaskAgent,
     /// The container to go through; `None`: all that have an exec agent.
     pub container: Option<String>,
     /// So many sessions each of them is given; 4 by default.
@@ -149,6 +151,16 @@ pub struct Launch {
     pub platform_version: Option<String>,
     /// Tags besides those that tell bastions apart.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Where the agent in a task comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskAgent {
+    /// ECS puts it there (ECS Exec).
+    #[default]
+    Exec,
+    /// The task has one of its own, and registers it as a hybrid node when it starts.
+    Hybrid,
 }
 
 /// Whose task a bastion may use.

@@ -101,6 +101,9 @@ pub(super) struct Bastion {
     /// Tags of the task, besides those that tell bastions apart.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub tags: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    /// Where the agent comes from: from ECS Exec, or the task registers itself as a hybrid node.
+    #[schemars(with = "Option<String>", extend("enum" = ["exec", "hybrid"], "default" = "exec"))]
+    pub agent: Option<Spanned<String>>,
     /// The container to go through; the only one with an exec agent if nothing is said.
     #[schemars(with = "Option<String>")]
     pub container: Option<Spanned<String>>,

@@ -66,7 +66,10 @@ impl Leftovers {
         for task in std::mem::take(&mut self.tasks) {
             let aws = &accounts.of_bastion(&task.bastion).aws;
             match stop_task(aws, &task).await {
-                Ok(true) => state.forget_task(&task.arn),
+                Ok(true) => {
+                    forget_node(aws, &task).await;
+                    state.forget_task(&task.arn);
+                }
                 Ok(false) => {
                     tracing::info!(task = %task.arn, "a task of an earlier run is in use, so it stays");
                 }
@@ -106,7 +109,8 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
     let Some(task) = tasks.first().filter(|task| task.last_status != "STOPPED") else {
         return Ok(true);
     };
-    for target in task.addresses() {
+    let targets = task.addresses().into_iter().chain(record.node.clone());
+    for target in targets {
         if !aws.active_sessions(&target).await?.is_empty() {
             return Ok(false);
         }
@@ -115,6 +119,15 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
     aws.stop_task(&record.cluster, &record.arn, reason).await?;
     tracing::info!(task = %record.arn, "stopped a task that the configuration no longer wants");
     Ok(true)
+}
+
+/// What the task had registered itself as is of no use any more.
+async fn forget_node(aws: &Aws, task: &TaskRecord) {
+    let Some(node) = &task.node else { return };
+    match aws.deregister_node(node).await {
+        Ok(()) => tracing::info!(node, "deregistered the node of a task of an earlier run"),
+        Err(error) => tracing::warn!(node, %error, "cannot deregister the node of an earlier run"),
+    }
 }
 
 /// The same of an instance in the place of a task; a node is never stopped.

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, OpenSession, Task};
+use crate::bastion::hybrid;
 use crate::status::{Orphan, OrphanKind, OrphanState, Problem, Reason};
 use crate::{bastion, config, tunnel};
 
@@ -102,7 +103,16 @@ impl Orphans {
     }
 
     async fn is_used(&self, aws: &Aws, task: &Task) -> Result<bool, aws::Error> {
-        for target in task.addresses() {
+        let mut targets = task.addresses();
+        if !task.enable_execute_command {
+            let nodes = hybrid::nodes_of(aws, task).await?;
+            if nodes.is_empty() {
+                // Nobody can tell.
+                return Ok(true);
+            }
+            targets.extend(nodes);
+        }
+        for target in targets {
             if !aws.active_sessions(&target).await?.is_empty() {
                 return Ok(true);
             }

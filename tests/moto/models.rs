@@ -215,6 +215,7 @@ fn run() -> RunTask {
         security_groups: vec!["sg-0a1b2c3d".into(); 5],
         assign_public_ip: true,
         capacity_provider: Some("FARGATE_SPOT".into()),
+        exec: true,
         platform_version: Some("1.4.0".into()),
         started_by: "bastiond/0123456789abcdef".into(),
         tags: BTreeMap::from([

@@ -88,6 +88,7 @@ fn run() -> RunTask {
         security_groups: Vec::new(),
         assign_public_ip: false,
         capacity_provider: None,
+        exec: true,
         platform_version: None,
         started_by: "bastiond/shared".into(),
         tags: BTreeMap::new(),

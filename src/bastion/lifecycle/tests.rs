@@ -3,6 +3,7 @@
 
 use super::*;
 
+mod machines;
 mod random;
 use crate::status::Reason;
 
