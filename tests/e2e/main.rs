@@ -18,6 +18,7 @@ mod conformance;
 mod containers;
 mod databases;
 mod ending;
+mod hybrid;
 mod idle;
 mod local;
 mod lost_launch;
