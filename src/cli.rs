@@ -69,6 +69,9 @@ pub struct Run {
     /// Talk to the `start` that runs this through stdout
     #[arg(long, hide = true)]
     pub detached: bool,
+    /// Only read the configuration: whether this program could take over from the one that asks
+    #[arg(long = "try", hide = true)]
+    pub trial: bool,
 }
 
 /// `bastiond start`
@@ -204,6 +207,15 @@ pub enum Ctl {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Restart the daemon, as after an upgrade: ports stay open, connections get `shutdown_timeout` to finish
+    #[command(
+        after_help = "Example: cargo install --locked bastiond && bastiond ctl restart --daemon"
+    )]
+    Restart {
+        /// The daemon itself
+        #[arg(long, required = true)]
+        daemon: bool,
     },
     /// Stop the daemon, and wait until it is gone
     Shutdown,

@@ -18,8 +18,11 @@
 
 mod accounts;
 mod credentials;
+mod handover;
 mod identity;
+mod idle;
 mod leftovers;
+mod manager;
 mod orphans;
 mod overview;
 
@@ -45,18 +48,24 @@ use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
 use crate::session::changes;
+use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
+pub use handover::Successor;
+use idle::Idle;
 use leftovers::Leftovers;
+use manager::Manager;
 use orphans::Orphans;
 use overview::Overview;
 
 /// What listeners are given to find out whether their ports are free.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// What another start is given to find that the place is taken.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
@@ -79,6 +88,21 @@ pub struct Setup {
     /// Becomes readable when the network changes ([`crate::platform::network::changes`]); without it only a sleep is
     /// noticed at once.
     pub network: Option<UnixDatagram>,
+    /// Sockets that were open before. If they go on when this has ended ([`Sockets::goes_on`]), it is to be restarted.
+    pub sockets: Sockets,
+    /// What it becomes then; without it a restart is refused.
+    pub successor: Option<Successor>,
+}
+
+/// Why a daemon that runs is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is told to.
+    Stop,
+    /// Nobody needs it, and the service manager starts it again.
+    Rest,
+    /// A new program takes over.
+    Restart,
 }
 
 /// Run until `cancel` is cancelled or the control API asks for the end. `ready` is called once,
@@ -93,8 +117,12 @@ pub async fn run(
     ready: impl FnOnce(&str) -> anyhow::Result<()>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let claim = Claim::take(&setup.paths)?;
-    let listener = claim.listen()?;
+    let patience = match setup.sockets.has_unix(&setup.paths.socket) {
+        true => CLAIM_PATIENCE,
+        false => Duration::ZERO,
+    };
+    let claim = Claim::take_patiently(&setup.paths, patience)?;
+    let listener = claim.listen(&setup.sockets)?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = platform::local_user();
     let accounts = connect(&setup, &user, &net).await?;
@@ -113,25 +141,30 @@ pub async fn run(
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
-    let mut helpers = daemon.helpers(&accounts, &cancel);
+    let ending = cancel.child_token();
+    let mut helpers = daemon.helpers(&accounts, &ending);
     let left = leftovers(&setup.config, loaded.contents);
     helpers.push(leftovers::spawn(
         accounts,
         state.clone(),
         left,
-        cancel.child_token(),
+        ending.clone(),
     ));
 
     let announced = ready(&line);
+    let (mut manager, mut end) = (Manager::new(), End::Stop);
     if announced.is_ok() {
-        tell_service_manager(&[NotifyState::Ready, NotifyState::Status(&line)]);
-        daemon.serve(&mut requests, &cancel).await;
+        manager.tell(&[NotifyState::Ready, NotifyState::Status(&line)]);
+        daemon.say_what_is_odd(&setup.sockets);
+        end = daemon.serve(&mut requests, &mut manager, &cancel).await;
     }
-    tell_service_manager(&[NotifyState::Stopping]);
+    manager.tell(&[end.news()]);
     // Whoever still asks is told that the daemon stops.
     drop(requests);
-    cancel.cancel();
-    daemon.shut_down().await;
+    manager
+        .during(daemon.wind_up(end, &setup.sockets, &cancel))
+        .await;
+    ending.cancel();
     for helper in helpers {
         let _ = helper.await;
     }
@@ -140,17 +173,11 @@ pub async fn run(
     }
     written.cancel();
     let _ = timeout(FLUSH_PATIENCE, writing).await;
+    claim.close();
     closing.cancel();
     let _ = server.await;
     tracing::info!("stopped");
     announced
-}
-
-/// Does nothing unless one waits to be told (systemd's `Type=notify`).
-fn tell_service_manager(news: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(news) {
-        tracing::warn!(%error, "cannot tell the service manager");
-    }
 }
 
 async fn connect(setup: &Setup, user: &str, net: &Net) -> anyhow::Result<Arc<Accounts>> {
@@ -189,6 +216,11 @@ struct Daemon {
     who: String,
     /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
+    state: State,
+    exit_when_idle: Option<Duration>,
+    successor: Option<Successor>,
+    /// Cancelled when a new program is to take over.
+    restart: CancellationToken,
     /// Bastions may make calls: every port was tried.
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
@@ -213,6 +245,10 @@ impl Daemon {
             user: user.clone(),
             who: format!("{user} on {}", platform::host_name()),
             holds: JoinSet::new(),
+            state: state.clone(),
+            exit_when_idle: setup.config.exit_when_idle,
+            successor: setup.successor.clone(),
+            restart: CancellationToken::new(),
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
@@ -237,6 +273,7 @@ impl Daemon {
             containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            sockets: setup.sockets.clone(),
             seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
         daemon.start_tunnels(&setup.config, &shared, accounts);
@@ -256,6 +293,7 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
+            handle.keep(self.state.kept(&bastion.name));
             self.bastions.insert(bastion.name.clone(), handle);
         }
     }
@@ -311,16 +349,25 @@ impl Daemon {
     async fn serve(
         &mut self,
         requests: &mut mpsc::Receiver<control::Command>,
+        manager: &mut Manager,
         cancel: &CancellationToken,
-    ) {
+    ) -> End {
+        let (mut idle, restart) = (Idle::new(self.exit_when_idle), self.restart.clone());
         loop {
             let request = tokio::select! {
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => return End::Stop,
+                () = restart.cancelled() => return End::Restart,
+                () = idle.due() => match idle.is_over(self) {
+                    true => return End::Rest,
+                    false => continue,
+                },
+                () = manager.beat() => continue,
                 Some(_) = self.holds.join_next() => continue,
                 request = requests.recv() => request,
             };
             match request {
-                None | Some(control::Command::Shutdown) => return,
+                None | Some(control::Command::Shutdown) => return End::Stop,
+                Some(control::Command::Restart { reply }) => self.restart(reply),
                 Some(control::Command::Up { tunnel, reply }) => {
                     self.pass_on(&tunnel, tunnel::Command::Up(reply)).await;
                 }
@@ -375,6 +422,8 @@ impl Daemon {
         let tunnel = self.tunnels.iter().find(|it| it.name() == tunnel);
         if let Some(bastion) = tunnel.and_then(tunnel::Handle::bastion) {
             bastion.keep(time);
+            let until = time.map(|time| SystemTime::now() + time);
+            self.state.record_keep(&bastion.name(), until);
         }
     }
 

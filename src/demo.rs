@@ -90,6 +90,8 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),
         pace: 1.0,
         network: network::changes().ok(),
+        sockets: Default::default(),
+        successor: None,
     };
     let (daemon, line) = start(setup, cancel.clone()).await?;
     let stage = Stage {

@@ -1,19 +1,22 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use bastiond::{
     aws::Source,
     cli::{Chosen, Cli, Command, Demo, Shell},
     config::Config,
-    ctl, daemon, demo,
+    ctl,
+    daemon::{self, Successor},
+    demo,
     logs::{self, Stderr},
     paths::Paths,
     platform::{descriptors, network},
     settings, shell,
     signals::{self, Hangup},
+    sockets::Sockets,
     sources::Sources,
     start,
 };
@@ -23,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A session's link and the connections beside it: more would only cost memory, on machines with many cores much.
 const WORKERS: usize = 2;
+/// What the last threads are given to end, such as one that looks a name up.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     dispatch(Cli::parse().command).unwrap_or_else(|error| {
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Start(args) => start::start(&Paths::from_env()?, &sources(args.chosen)?),
+        Command::Run(args) if args.trial => read(&sources(args.chosen)?).map(|_| ExitCode::SUCCESS),
         Command::Run(args) => run(&sources(args.chosen)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
@@ -61,6 +67,8 @@ fn sources(chosen: Chosen) -> anyhow::Result<Sources> {
 
 fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
     start::private_umask();
+    let sockets = Sockets::inherited();
+    let successor = Successor::of_this_process();
 
     let paths = Paths::from_env()?;
     let config = read(sources)?;
@@ -83,6 +91,8 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         network: network::changes()
             .inspect_err(|error| tracing::warn!(%error, "changes of the network go unnoticed"))
             .ok(),
+        sockets: sockets.clone(),
+        successor: successor.clone(),
     };
     let ready = |line: &str| match is_detached {
         true => start::announce(line).context("whoever started this daemon is gone"),
@@ -102,7 +112,7 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
     };
     let ended = runtime.block_on(async {
         signals::cancel_on_signal(cancel.clone(), on_hangup)?;
-        daemon::run(setup, ready, cancel).await
+        daemon::run(setup, ready, cancel.clone()).await
     });
     if let Err(error) = &ended
         && is_detached
@@ -110,7 +120,14 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         // By now nobody reads stderr.
         tracing::error!("{error:#}");
     }
-    ended.map(|()| ExitCode::SUCCESS)
+    runtime.shutdown_timeout(LAST_THREADS);
+    match successor {
+        Some(successor) if ended.is_ok() && sockets.goes_on() && !cancel.is_cancelled() => {
+            drop(logs);
+            Err(successor.take_over(&sockets)).context("cannot restart")
+        }
+        _ => ended.map(|()| ExitCode::SUCCESS),
+    }
 }
 
 fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {

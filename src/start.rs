@@ -23,7 +23,7 @@ use std::{
 use anyhow::{Context, bail};
 use daemonize::{Daemonize, Outcome};
 
-use crate::{control::client::Client, paths::Paths, sources::Sources};
+use crate::{control::client::Client, paths::Paths, platform::program, sources::Sources};
 
 /// Binding ports and a socket takes milliseconds; this is for a machine that is busy with its own start.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -37,7 +37,7 @@ const UMASK: u32 = 0o077;
 /// # Errors
 /// When the daemon cannot be started or does not get ready; its own words are on stderr by then.
 pub fn start(paths: &Paths, sources: &Sources) -> anyhow::Result<ExitCode> {
-    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    let program = program::path().context("cannot tell which program this is")?;
     let (reader, writer) = io::pipe().context("cannot make a pipe")?;
     match detach(writer)? {
         Outcome::Child(Ok(_)) => Err(become_daemon(&program, sources).into()),

@@ -6,6 +6,7 @@
 //! writes become one write.
 
 mod file;
+mod keeps;
 mod starts;
 mod usage;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cost::UsageRecord;
 pub use file::{Error, Loaded, load};
+pub use keeps::KeepRecord;
 pub use starts::{PhaseRecord, StartRecord};
 pub use usage::CountedRecord;
 
@@ -43,6 +45,9 @@ pub struct Contents {
     /// Until when tasks were counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<CountedRecord>,
+    /// Until when bastions are to be kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<KeepRecord>,
 }
 
 /// A task that may still run.
@@ -87,6 +92,7 @@ impl Default for Contents {
             starts: Vec::new(),
             usage: Vec::new(),
             counted: Vec::new(),
+            keeps: Vec::new(),
         }
     }
 }

@@ -62,6 +62,8 @@ impl Stage {
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),
             pace: 1.0,
             network: Some(heard),
+            sockets: Default::default(),
+            successor: None,
         };
         let cancel = CancellationToken::new();
         let announce = move |_: &str| {

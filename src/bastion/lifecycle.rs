@@ -231,6 +231,11 @@ impl Lifecycle {
         }
     }
 
+    /// The daemon that comes after adopts the task: it is not stopped, whatever the rule says.
+    pub fn leave_at_shutdown(&mut self) {
+        self.settings.stop_on_shutdown = false;
+    }
+
     /// The daemon ends. Costly calls under way are awaited and undone; see [`Self::is_finished`].
     pub fn handle_shutdown(&mut self, now: Instant) {
         self.ending_since = Some(now);

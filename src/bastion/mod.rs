@@ -66,6 +66,8 @@ enum Command {
     Doubt,
     Unreachable,
     Reset,
+    /// Leave the task at the end, whatever its rule says.
+    Leave(oneshot::Sender<()>),
 }
 
 /// What a bastion shows of itself.
@@ -109,6 +111,29 @@ impl Handle {
     /// Forget earlier failures.
     pub fn reset(&self) {
         let _ = self.commands.try_send(Command::Reset);
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> String {
+        self.view.borrow().name.clone()
+    }
+
+    /// At the end, leave the task to the daemon that comes after.
+    pub async fn leave(&self) {
+        let (reply, heard) = oneshot::channel();
+        let _ = self.commands.send(Command::Leave(reply)).await;
+        let _ = heard.await;
+    }
+
+    /// No task is at hand or on its way, and nobody wants one.
+    pub fn is_at_rest(&self) -> bool {
+        let view = self.view.borrow();
+        let is_wanted = view.leases > 0 || self.kept.borrow().is_some();
+        !is_wanted
+            && matches!(
+                view.state,
+                lifecycle::State::Stopped | lifecycle::State::Cooling(..)
+            )
     }
 
     /// Keep it for so long, though nobody may be connected; `None` takes that back.
@@ -377,6 +402,10 @@ impl Bastion {
             Command::Doubt => self.lifecycle.handle_doubt(now),
             Command::Unreachable => self.lifecycle.handle_unreachable(now),
             Command::Reset => self.lifecycle.handle_reset(now),
+            Command::Leave(reply) => {
+                self.lifecycle.leave_at_shutdown();
+                let _ = reply.send(());
+            }
         }
     }
 

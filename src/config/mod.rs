@@ -57,6 +57,8 @@ pub struct Config {
     pub tunnels: Vec<Tunnel>,
     /// How long open connections may go on after a request to stop; 5 s by default.
     pub shutdown_timeout: Duration,
+    /// After how long without use the daemon ends, if the service manager owns its ports and starts it again.
+    pub exit_when_idle: Option<Duration>,
     /// What tasks cost.
     pub prices: Prices,
 }
@@ -292,6 +294,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
@@ -301,6 +304,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         bastions,
         tunnels,
         shutdown_timeout,
+        exit_when_idle,
         prices,
     }
 }

@@ -31,6 +31,9 @@ pub(super) struct Root {
     /// How long open connections may go on after a request to stop.
     #[schemars(with = "Option<RawDuration>", extend("default" = "5s"))]
     pub shutdown_timeout: Option<Spanned<RawDuration>>,
+    /// After how long without use the daemon ends, if the service manager owns its ports and starts it again.
+    #[schemars(with = "Option<RawDuration>")]
+    pub exit_when_idle: Option<Spanned<RawDuration>>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
 }

@@ -192,6 +192,14 @@ impl Scope<'_, '_> {
         })
     }
 
+    pub fn duration_if_any(
+        &mut self,
+        key: &str,
+        value: Option<Spanned<RawDuration>>,
+    ) -> Option<Duration> {
+        value.map(|value| self.duration(key, Some(value), Duration::ZERO))
+    }
+
     /// A whole number within bounds.
     pub fn whole<T: TryFrom<i64>>(
         &mut self,

@@ -179,6 +179,15 @@ impl Client {
         self.call(method, path, LONGEST_CALL).await
     }
 
+    /// Has the daemon restart as the program that its file holds now; it goes on ending after the answer.
+    ///
+    /// # Errors
+    /// When the program cannot take over, or there is no answer in 1 min.
+    pub async fn restart(&self) -> Result<(), Error> {
+        let _: serde_json::Value = self.call(Method::POST, "/v1/restart", DOWN).await?;
+        Ok(())
+    }
+
     /// Tells the daemon to stop; it goes on stopping after the answer.
     ///
     /// # Errors

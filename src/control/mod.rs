@@ -99,6 +99,11 @@ pub enum Command {
         /// What was found.
         reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>,
     },
+    /// Restart the daemon as a new program; replied to when it is on its way, or why it cannot be.
+    Restart {
+        /// The outcome.
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
     /// Stop the daemon, as SIGTERM does.
     Shutdown,
 }

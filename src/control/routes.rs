@@ -11,16 +11,18 @@ pub(super) enum Call {
     Hold,
     Orphans,
     EndOrphans,
+    Restart,
     Shutdown,
 }
 
-const ROUTES: [(Method, &str, Call); 7] = [
+const ROUTES: [(Method, &str, Call); 8] = [
     (Method::GET, "/v1/status", Call::Status),
     (Method::POST, "/v1/tunnels/{name}/up", Call::Up),
     (Method::POST, "/v1/tunnels/{name}/down", Call::Down),
     (Method::POST, "/v1/bastions/{name}/hold", Call::Hold),
     (Method::GET, "/v1/orphans", Call::Orphans),
     (Method::POST, "/v1/orphans/end", Call::EndOrphans),
+    (Method::POST, "/v1/restart", Call::Restart),
     (Method::POST, "/v1/shutdown", Call::Shutdown),
 ];
 

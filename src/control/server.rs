@@ -48,7 +48,8 @@ pub(super) const LONGEST_CALL: Duration = Duration::from_secs(600);
 /// How long calls may go on once the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Answers at `listener` until cancelled, then removes the socket, finishes open calls and returns.
+/// Answers at `listener` until cancelled, then finishes open calls and returns. The socket's name is its claim's to
+/// remove.
 pub async fn serve(listener: Listener, door: Door, cancel: CancellationToken) {
     let mut calls = JoinSet::new();
     loop {
@@ -148,6 +149,14 @@ async fn handle(
         Call::Hold => hold(door, name).await,
         Call::Orphans => orphans(door, false).await,
         Call::EndOrphans => orphans(door, true).await,
+        Call::Restart => {
+            obeyed(door, |reply| Command::Restart { reply }).await?;
+            Ok(json(
+                202,
+                "application/json",
+                &serde_json::json!({ "state": "restarting" }),
+            ))
+        }
         Call::Shutdown => {
             door.commands
                 .send(Command::Shutdown)
@@ -341,6 +350,7 @@ mod tests {
         let daemon = Daemon {
             version: String::new(),
             pid: 1,
+            instance: "1f".to_owned(),
             started_at: time::OffsetDateTime::UNIX_EPOCH,
             uptime_seconds: 0,
             config_path: None,

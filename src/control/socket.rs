@@ -10,22 +10,33 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::AsFd as _,
+        unix::{
+            fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+            net::UnixListener,
+        },
+    },
     path::{Path, PathBuf},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use interprocess::{
     local_socket::{
-        GenericFilePath, ListenerOptions, Name, Stream, ToFsName as _,
+        GenericFilePath, Listener as Bound, ListenerOptions, Name, Stream, ToFsName as _,
         tokio::Listener,
         traits::{Stream as _, StreamCommon as _},
     },
-    os::unix::local_socket::ListenerOptionsExt as _,
+    os::unix::{local_socket::ListenerOptionsExt as _, uds_local_socket},
 };
 use rustix::fs::OFlags;
 
-use crate::{paths::Paths, platform::System};
+use crate::{
+    paths::Paths,
+    platform::System,
+    sockets::{Origin, Sockets},
+};
 
 /// Why the place cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -82,11 +93,29 @@ fn holder(pid: &Option<u32>) -> String {
 #[derive(Debug)]
 pub struct Claim {
     socket: PathBuf,
+    /// The socket that stands there, and where to put it when it is done with.
+    open: Mutex<Option<(UnixListener, Origin, Sockets)>>,
     /// Held for its lock. The file itself stays: deleting it would let two daemons lock two files of one name.
     _lock: File,
 }
 
 impl Claim {
+    /// Takes the place, unless a daemon has it. Makes the folder if need be. With `patience`, for a daemon whose socket
+    /// stands there already: a start that comes in between holds the lock for a moment, finds the socket alive, and goes
+    /// away.
+    ///
+    /// # Errors
+    /// As of [`Claim::take`].
+    pub fn take_patiently(paths: &Paths, patience: Duration) -> Result<Claim, Error> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match Self::take(paths) {
+                Err(Error::AlreadyRunning { .. }) if Instant::now() < deadline => {}
+                done => return done,
+            }
+        }
+    }
+
     /// Takes the place, unless a daemon has it. Makes the folder if need be.
     ///
     /// # Errors
@@ -97,15 +126,48 @@ impl Claim {
         let lock = lock(paths)?;
         Ok(Claim {
             socket: paths.socket.clone(),
+            open: Mutex::default(),
             _lock: lock,
         })
     }
 
-    /// Listens at the place; a socket left by a dead daemon is replaced.
+    /// Listens at the place: with the socket that was handed to this process, if one was. One that a dead daemon left
+    /// is replaced.
     ///
     /// # Errors
     /// When a living process answers there after all, or the system refuses.
-    pub fn listen(&self) -> Result<Listener, Error> {
+    pub fn listen(&self, sockets: &Sockets) -> Result<Listener, Error> {
+        let (listener, origin) = match sockets.take_unix(&self.socket) {
+            Some(inherited) => inherited,
+            None => (self.bind()?, Origin::Own),
+        };
+        let failed = |source| Error::Io {
+            action: "listen on",
+            path: self.socket.clone(),
+            source,
+        };
+        let copy = listener.as_fd().try_clone_to_owned().map_err(failed)?;
+        let bound = uds_local_socket::Listener::from(copy);
+        *self.open() = Some((listener, origin, sockets.clone()));
+        let listener = uds_local_socket::tokio::Listener::try_from(bound).map_err(failed)?;
+        Ok(Listener::from(listener))
+    }
+
+    /// Nobody is let in any more. The socket is removed, unless it is the service manager's or there is a program
+    /// after this one.
+    pub fn close(&self) {
+        if let Some((listener, origin, sockets)) = self.open().take()
+            && !sockets.put_back_unix(listener, origin)
+        {
+            let _ = fs::remove_file(&self.socket);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<(UnixListener, Origin, Sockets)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bind(&self) -> Result<UnixListener, Error> {
         self.clear()?;
         let failed = |source| Error::Io {
             action: "listen on",
@@ -113,16 +175,16 @@ impl Claim {
             source,
         };
         let options = || Ok(ListenerOptions::new().name(name(&self.socket)?));
-        let bound = match options().and_then(|options| options.mode(0o600).create_tokio()) {
+        let bound = match options().and_then(|options| options.mode(0o600).create_sync()) {
             // No mode before the socket exists on this system: the folder keeps others out meanwhile.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                options().and_then(ListenerOptions::create_tokio)
+                options().and_then(ListenerOptions::create_sync)
             }
             bound => bound,
         };
-        let listener = bound.map_err(failed)?;
+        let Bound::UdSocket(listener) = bound.map_err(failed)?;
         fs::set_permissions(&self.socket, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(listener)
+        Ok(UnixListener::from(listener))
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -154,6 +216,12 @@ impl Claim {
         }
         tracing::info!(socket = %self.socket.display(), "removing the socket of a daemon that is gone");
         fs::remove_file(&self.socket).map_err(failed("remove"))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cost;
 mod orphans;
+mod restart;
 mod table;
 mod text;
 mod units;
@@ -45,6 +46,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
         Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Orphans { end, json } => orphans(&client, end, json).await,
+        Ctl::Restart { daemon: _ } => restart::run(&client).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     ExitCode::from(done.unwrap_or_else(|error| failed(&error)))

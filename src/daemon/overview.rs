@@ -22,6 +22,7 @@ pub struct Overview {
     accounts: Arc<Accounts>,
     state: State,
     prices: Prices,
+    instance: String,
     started: Instant,
     started_at: SystemTime,
     config_path: Option<String>,
@@ -47,6 +48,7 @@ impl Overview {
             accounts: Arc::clone(accounts),
             state,
             prices: setup.config.prices.clone(),
+            instance: format!("{:016x}", fastrand::u64(..)),
             started: Instant::now(),
             started_at: SystemTime::now(),
             config_path: setup.sources.as_ref().map(|it| shown(&it.path)),
@@ -98,6 +100,7 @@ impl Overview {
         status::Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
+            instance: self.instance.clone(),
             started_at: status::timestamp(self.started_at),
             uptime_seconds: now.duration_since(self.started).as_secs(),
             config_path: self.config_path.clone(),

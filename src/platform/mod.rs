@@ -1,8 +1,13 @@
 //! Where systems differ. Nothing else in the crate asks which one it runs on.
 
+pub mod activation;
 pub mod descriptors;
+#[cfg(target_os = "macos")]
+#[allow(unsafe_code)]
+mod launchd;
 pub mod network;
 pub mod port_holder;
+pub mod program;
 
 /// The systems whose conventions are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

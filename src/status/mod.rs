@@ -55,6 +55,9 @@ pub struct Daemon {
     pub version: String,
     /// Its process id.
     pub pid: u32,
+    /// Another at each start; the pid stays the same when it is restarted.
+    #[serde(default)]
+    pub instance: String,
     /// When it started.
     #[serde(with = "rfc3339")]
     pub started_at: OffsetDateTime,

@@ -115,6 +115,7 @@ fn assemble(tunnels: Vec<Tunnel>, bastions: Vec<Bastion>) -> Status {
     let daemon = Daemon {
         version: "0.1.0".into(),
         pid: 1,
+        instance: "1f".to_owned(),
         started_at: datetime!(2026-11-22 20:00 UTC),
         uptime_seconds: 100,
         config_path: None,

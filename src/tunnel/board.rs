@@ -213,7 +213,7 @@ fn listener(
 ) -> Option<status::Listener> {
     let (address, state, holder) = match &*binding.borrow() {
         Binding::Absent => return None,
-        Binding::Bound(bound) => (*bound, status::ListenerState::Listening, None),
+        Binding::Bound { at, .. } => (*at, status::ListenerState::Listening, None),
         Binding::Unbound => (*address, status::ListenerState::Busy, None),
         Binding::Busy { error, holder } => {
             let holder = holder.clone().or_else(|| Some(error.clone()));

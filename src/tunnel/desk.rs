@@ -42,6 +42,8 @@ pub struct Inbox {
     pub commands: mpsc::Receiver<Command>,
     /// The listeners' tasks.
     pub listeners: JoinSet<()>,
+    /// Ends them.
+    pub closing: CancellationToken,
     /// Cancelled when the daemon ends.
     pub cancel: CancellationToken,
 }
@@ -75,6 +77,9 @@ pub struct Tunnel {
     rotated_at: Option<Instant>,
     /// Which session a task carries.
     keys: HashMap<task::Id, u64>,
+    /// Since when nothing more is accepted, and whether all that was accepted is here.
+    closing_since: Option<Instant>,
+    is_cut_off: bool,
     /// Changes when a place in a container has become free, or is wanted.
     places: watch::Receiver<()>,
     /// Somebody waits for such a place.
@@ -115,6 +120,8 @@ impl Tunnel {
             doubted_at: None,
             rotated_at: None,
             keys: HashMap::new(),
+            closing_since: None,
+            is_cut_off: false,
         }
     }
 
@@ -126,12 +133,17 @@ impl Tunnel {
             self.renew();
             self.let_go();
             self.publish();
+            if self.is_closed() {
+                break;
+            }
+            let has_room = self.waiting.len() < MAX_WAITING && !self.is_cut_off;
             let deadline = self.next_deadline();
             tokio::select! {
                 () = cancel.cancelled() => break,
-                Some(accepted) = self.inbox.incoming.recv(), if self.waiting.len() < MAX_WAITING => {
-                    self.waiting.push_back(accepted);
-                }
+                accepted = self.inbox.incoming.recv(), if has_room => match accepted {
+                    Some(accepted) => self.waiting.push_back(accepted),
+                    None => self.is_cut_off = true,
+                },
                 news = self.claim.news() => self.follow(news),
                 (index, going) = claim::gone(&mut self.departing) => self.task_has_gone(index, going),
                 () = self.views_changed.notified() => self.look(),
@@ -252,7 +264,20 @@ impl Tunnel {
                     false => self.ending.push(reply),
                 }
             }
+            Command::Close => {
+                self.closing_since.get_or_insert_with(Instant::now);
+                self.inbox.closing.cancel();
+            }
         }
+    }
+
+    /// Nothing more is accepted, and what was is done with, or has had its time.
+    fn is_closed(&self) -> bool {
+        let Some(since) = self.closing_since else {
+            return false;
+        };
+        let is_done = self.is_cut_off && self.waiting.is_empty() && !self.is_in_use();
+        is_done || since.elapsed() >= self.shared.drain
     }
 
     fn next_deadline(&self) -> Instant {
@@ -281,6 +306,7 @@ impl Tunnel {
             silent,
             chance.map(Instant::from_std),
             self.cooling.as_ref().map(|cooling| cooling.until),
+            self.closing_since.map(|since| since + self.shared.drain),
         ];
         due.into_iter()
             .flatten()
@@ -317,7 +343,8 @@ impl Tunnel {
         self.inbox.incoming.close();
         while self.inbox.incoming.recv().await.is_some() {}
         self.reset_waiting(&reason);
-        let drain = self.shared.drain;
+        let had = self.closing_since.map_or(Duration::ZERO, |at| at.elapsed());
+        let drain = self.shared.drain.saturating_sub(had);
         let _ = timeout(drain, self.drained()).await;
         self.end_sessions(&reason);
         let ended = async { while self.tasks.join_next().await.is_some() {} };

@@ -1,5 +1,9 @@
 //! One local address of a tunnel: bound before anything else, and for as long as the daemon lives.
 //!
+//! A socket that was open before this process began, because the service manager owns the port or because the daemon
+//! was restarted, is taken instead, and put back in the end. Nothing is accepted that the tunnel has no room for: it
+//! waits in the socket, whoever serves it then.
+//!
 //! A port that somebody else holds is tried again until it is free; meanwhile the status says who
 //! has it.
 
@@ -15,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
 use crate::platform;
+use crate::sockets::{Origin, Sockets};
 
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -28,8 +33,13 @@ const BACKLOG: u32 = 1024;
 pub enum Binding {
     /// Nothing was tried yet.
     Unbound,
-    /// Bound to this address, whose port the system may have chosen.
-    Bound(SocketAddr),
+    /// Bound.
+    Bound {
+        /// To this address, whose port the system may have chosen.
+        at: SocketAddr,
+        /// By whom.
+        origin: Origin,
+    },
     /// IPv6 is switched off on this system, so it has no such address.
     Absent,
     /// Not bound.
@@ -41,40 +51,69 @@ pub enum Binding {
     },
 }
 
+/// What a listener listens for.
+pub struct Place {
+    /// The tunnel's name.
+    pub tunnel: String,
+    /// One of its addresses.
+    pub address: SocketAddr,
+    /// Where its socket may come from, and goes to.
+    pub sockets: Sockets,
+}
+
 /// Serve one address until cancelled: bind it, again and again if it must be, and pass on what it
 /// accepts.
 pub async fn run(
-    address: SocketAddr,
+    place: Place,
     binding: watch::Sender<Binding>,
     accepted: mpsc::Sender<Accepted>,
     seats: Arc<Semaphore>,
     cancel: CancellationToken,
 ) {
-    let serving = async {
-        let listener = bind_until_done(address, &binding).await;
-        accept(listener, accepted, seats).await;
+    let bound = cancel.run_until_cancelled(place.bind_until_done(&binding));
+    let Some((listener, origin)) = bound.await else {
+        return;
     };
-    tokio::select! {
-        () = serving => {}
-        () = cancel.cancelled() => {}
+    cancel
+        .run_until_cancelled(accept(&listener, accepted, seats))
+        .await;
+    if let Ok(listener) = listener.into_std() {
+        let Place {
+            tunnel, sockets, ..
+        } = place;
+        sockets.put_back_tcp(&tunnel, listener, origin);
     }
 }
 
-async fn bind_until_done(address: SocketAddr, binding: &watch::Sender<Binding>) -> TcpListener {
-    loop {
-        match bind(address) {
-            Ok((listener, bound)) => {
-                tracing::info!(address = %bound, "listening");
-                binding.send_replace(Binding::Bound(bound));
-                return listener;
+impl Place {
+    async fn bind_until_done(&self, binding: &watch::Sender<Binding>) -> (TcpListener, Origin) {
+        loop {
+            match self.bind() {
+                Ok((listener, at, origin)) => {
+                    tracing::info!(address = %at, ?origin, "listening");
+                    binding.send_replace(Binding::Bound { at, origin });
+                    return (listener, origin);
+                }
+                Err(error) => busy(self.address, &error, binding).await,
             }
-            Err(error) => busy(address, &error, binding).await,
+            sleep(RETRY).await;
         }
-        sleep(RETRY).await;
+    }
+
+    fn bind(&self) -> io::Result<(TcpListener, SocketAddr, Origin)> {
+        let (listener, origin) = match self.sockets.take_tcp(&self.tunnel, self.address) {
+            Some((inherited, origin)) => {
+                inherited.set_nonblocking(true)?;
+                (TcpListener::from_std(inherited)?, origin)
+            }
+            None => (bind(self.address)?, Origin::Own),
+        };
+        let at = listener.local_addr()?;
+        Ok((listener, at, origin))
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -82,9 +121,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     // Otherwise a restart would have to wait for connections of the previous run to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
-    let bound = listener.local_addr()?;
-    Ok((listener, bound))
+    socket.listen(BACKLOG)
 }
 
 async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Binding>) {
@@ -104,9 +141,9 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
     let mut crowded = false;
-    loop {
+    while let Ok(room) = accepted.reserve().await {
         let seat = seat(&seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
@@ -116,13 +153,7 @@ async fn accept(listener: TcpListener, accepted: mpsc::Sender<Accepted>, seats: 
                 continue;
             }
         };
-        if accepted
-            .send(Accepted::new(socket, peer, seat))
-            .await
-            .is_err()
-        {
-            return;
-        }
+        room.send(Accepted::new(socket, peer, seat));
     }
 }
 

@@ -22,6 +22,7 @@ mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -35,6 +36,7 @@ use crate::bastion;
 use crate::config;
 use crate::net::Net;
 use crate::session::changes::Changes;
+use crate::sockets::{Origin, Sockets};
 use crate::state::State;
 use crate::status::{self, Problem};
 
@@ -43,7 +45,7 @@ pub use containers::Containers;
 use board::{Board, Surroundings};
 use conn::Counters;
 use desk::{Inbox, Tunnel};
-use listener::Binding;
+use listener::{Binding, Place};
 
 /// Connections accepted and not yet looked at.
 const ACCEPTED: usize = 64;
@@ -65,6 +67,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// Sockets that are older than this process, or outlive it.
+    pub sockets: Sockets,
     /// One for each local connection that there may be at once, over all tunnels.
     pub seats: Arc<Semaphore>,
     /// The sessions of all tunnels, by the containers that they are in.
@@ -78,6 +82,8 @@ pub enum Command {
     Up(oneshot::Sender<Result<(), Problem>>),
     /// End its sessions and let the bastion go; the next connection starts again.
     Down(oneshot::Sender<Result<(), Problem>>),
+    /// Accept nothing more, and end when what was accepted is done, or the time for that is over.
+    Close,
 }
 
 /// A running tunnel, as others see it.
@@ -105,6 +111,38 @@ impl Handle {
     /// Whether it has a session, or is starting one.
     pub fn has_sessions(&self) -> bool {
         !self.board.borrow().sessions.is_empty()
+    }
+
+    /// Whether the service manager owns all its ports.
+    pub fn is_activated(&self) -> bool {
+        self.bindings.iter().all(|(_, binding)| {
+            let binding = binding.borrow();
+            let is_systems = matches!(
+                *binding,
+                Binding::Bound {
+                    origin: Origin::System,
+                    ..
+                }
+            );
+            is_systems || *binding == Binding::Absent
+        })
+    }
+
+    /// Nobody is connected or waits, and no session is open.
+    pub fn is_at_rest(&self) -> bool {
+        let board = self.board.borrow();
+        board.sessions.is_empty() && board.waiting == 0 && board.starting_since.is_none()
+    }
+
+    /// How many bytes it has carried so far.
+    pub fn carried(&self) -> u64 {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        load(&self.counters.sent) + load(&self.counters.received)
+    }
+
+    /// Wait for its end.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
     }
 
     /// What it is doing. Reads what was published; wakes nobody.
@@ -147,14 +185,20 @@ pub fn spawn(
     let (accepted, incoming) = mpsc::channel(ACCEPTED);
     let mut listeners = JoinSet::new();
     let mut bindings = Vec::new();
+    let closing = cancel.child_token();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
-        listeners.spawn(listener::run(
+        let place = Place {
+            tunnel: config.name.clone(),
             address,
+            sockets: shared.sockets.clone(),
+        };
+        listeners.spawn(listener::run(
+            place,
             binding,
             accepted.clone(),
             Arc::clone(&shared.seats),
-            cancel.clone(),
+            closing.clone(),
         ));
         bindings.push((address, receiver));
     }
@@ -172,6 +216,7 @@ pub fn spawn(
         incoming,
         commands: command_receiver,
         listeners,
+        closing,
         cancel,
     };
     let tunnel = Tunnel::new(config, bastion, shared, counters, board, inbox);

@@ -10,6 +10,7 @@ const EXAMPLE: &str = include_str!("../../examples/bastiond.toml");
 fn the_example_says_what_it_seems_to_say() {
     let config = Config::parse(EXAMPLE).unwrap();
     assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
+    assert_eq!(config.exit_when_idle, Some(Duration::from_secs(3600)));
     assert_eq!(config.aws.profile.as_deref(), Some("dev"));
     assert_eq!(
         config.aws.endpoint_url.as_deref(),
@@ -71,6 +72,7 @@ fn what_the_example_calls_default_is_the_default() {
     );
     assert_eq!(least.tunnels[0], example.tunnels[0]);
     assert_eq!(least.shutdown_timeout, example.shutdown_timeout);
+    assert_eq!(least.exit_when_idle, None);
     assert_eq!(least.aws.sign_websocket, example.aws.sign_websocket);
     let mut shown = example.bastions["dev"].clone();
     assert!(least.bastions["dev"].security_groups.is_empty());

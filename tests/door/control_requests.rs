@@ -10,6 +10,7 @@ use bastiond::control::{
     client::{self, Client},
     socket::Claim,
 };
+use bastiond::sockets::Sockets;
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::Instant};
 
 // ---- requests ----
@@ -351,7 +352,7 @@ async fn a_daemon_that_never_answers_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let paths = paths_in(folder.path());
     let claim = Claim::take(&paths).unwrap();
-    let _listens_but_never_accepts = claim.listen().unwrap();
+    let _listens_but_never_accepts = claim.listen(&Sockets::default()).unwrap();
     let error = Client::new(&paths.socket).status().await.unwrap_err();
     assert_eq!(error.to_string(), "the daemon did not answer within 5 s");
 }

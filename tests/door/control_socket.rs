@@ -12,6 +12,7 @@ use bastiond::control::{
     client::Client,
     socket::{Claim, Error, is_claimed},
 };
+use bastiond::sockets::Sockets;
 
 // ---- callers ----
 
@@ -120,7 +121,10 @@ async fn a_living_daemon_is_named_and_never_displaced() {
 async fn a_living_daemon_is_not_displaced_though_its_lock_file_was_deleted() {
     let daemon = Daemon::start().await;
     fs::remove_file(&daemon.paths.lock).unwrap();
-    let error = Claim::take(&daemon.paths).unwrap().listen().unwrap_err();
+    let error = Claim::take(&daemon.paths)
+        .unwrap()
+        .listen(&Sockets::default())
+        .unwrap_err();
     assert!(matches!(error, Error::AlreadyRunning { .. }), "{error}");
     daemon.client().status().await.unwrap();
     daemon.stop().await;
@@ -191,7 +195,10 @@ async fn a_file_in_the_way_is_not_deleted() {
     let paths = paths_in(folder.path());
     let claim = Claim::take(&paths).unwrap();
     fs::write(&paths.socket, "precious").unwrap();
-    assert!(matches!(claim.listen(), Err(Error::InTheWay(_))));
+    assert!(matches!(
+        claim.listen(&Sockets::default()),
+        Err(Error::InTheWay(_))
+    ));
     assert_eq!(fs::read_to_string(&paths.socket).unwrap(), "precious");
 }
 

@@ -29,6 +29,7 @@ mod process;
 mod program;
 mod race;
 mod reconnect;
+mod restart;
 mod shell;
 mod sign_in;
 mod signals;

@@ -41,9 +41,21 @@ impl Process {
     }
 
     /// Whatever becomes the daemon; stderr must say that it is ready.
-    pub async fn launch(house: &House, terms: &Terms, log: &str, mut command: Command) -> Self {
+    pub async fn launch(house: &House, terms: &Terms, log: &str, command: Command) -> Self {
+        let config = house.config(terms);
+        Self::configured(house, &config, log, command).await
+    }
+
+    /// `bastiond run` with this configuration, ready.
+    pub async fn with_config(house: &House, config: &str) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.arg("run");
+        Self::configured(house, config, "bastiond=info", command).await
+    }
+
+    async fn configured(house: &House, config: &str, log: &str, mut command: Command) -> Self {
         let paths = house.paths();
-        std::fs::write(&paths.config, house.config(terms)).expect("written");
+        std::fs::write(&paths.config, config).expect("written");
         let mut child = command
             .env_clear()
             .env("HOME", house.folder.path())

@@ -228,6 +228,8 @@ impl House {
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: terms.pace,
             network: self.network.1.try_clone().ok(),
+            sockets: Default::default(),
+            successor: None,
         };
         let cancel = CancellationToken::new();
         let (sender, ready) = oneshot::channel();

@@ -56,6 +56,8 @@ impl Tunnel {
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
             pace: PACE,
             network: None,
+            sockets: Default::default(),
+            successor: None,
         };
         let daemon = tokio::spawn(daemon::run(setup, announce, cancel.clone()));
         ready.await.expect("the daemon starts");

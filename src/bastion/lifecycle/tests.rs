@@ -783,3 +783,14 @@ fn a_policy_to_leave_the_task_is_obeyed_and_remembered() {
     assert!(world.lifecycle.is_finished());
     assert!(!world.events.contains(&Event::LetGo("a".to_owned())));
 }
+
+#[test]
+fn a_task_is_left_to_the_daemon_that_comes_after() {
+    let mut world = World::new(settings());
+    world.start("a");
+    world.lifecycle.leave_at_shutdown();
+    world.lifecycle.handle_shutdown(world.now);
+    world.drain();
+    assert!(world.lifecycle.is_finished());
+    assert!(!world.events.contains(&Event::LetGo("a".to_owned())));
+}

@@ -223,6 +223,7 @@ fn status(tunnels: Vec<Tunnel>, bastions: Vec<Bastion>) -> Status {
     let daemon = Daemon {
         version: "0.1.0".into(),
         pid: 4321,
+        instance: "1f".to_owned(),
         started_at: START,
         uptime_seconds: 7380,
         config_path: None,

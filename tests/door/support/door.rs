@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use bastiond::sockets::Sockets;
 use bastiond::{
     control::{
         Command, Door, Refusal,
@@ -46,7 +47,7 @@ impl Daemon {
     pub fn start_at(folder: tempfile::TempDir, uid: u32) -> Daemon {
         let paths = paths_in(folder.path());
         let claim = Claim::take(&paths).unwrap();
-        let listener = claim.listen().unwrap();
+        let listener = claim.listen(&Sockets::default()).unwrap();
         let (sender, receiver) = mpsc::channel(4);
         let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
         let door = Door::new(status, sender).owned_by(uid);
@@ -131,6 +132,10 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
             Command::Orphans { end, reply } => {
                 noted.push(format!("orphans {end}"));
                 reply.send(Ok(Vec::new())).unwrap();
+            }
+            Command::Restart { reply } => {
+                noted.push("restart".into());
+                reply.send(Ok(())).unwrap();
             }
             Command::Shutdown => {
                 noted.push("shutdown".into());

@@ -26,6 +26,7 @@ pub fn status() -> Status {
     let daemon = Daemon {
         version: "0.1.0".into(),
         pid: 4321,
+        instance: "1f".to_owned(),
         started_at: datetime!(2026-11-22 20:00 UTC),
         uptime_seconds: 7380,
         config_path: None,
