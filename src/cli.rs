@@ -31,6 +31,13 @@ pub enum Command {
     /// Start the daemon in the background; returns when it is ready
     #[command(after_help = "Example: bastiond start && bastiond ctl status")]
     Start(Start),
+    /// Write a configuration: by questions on a terminal, or by flags
+    #[command(after_help = "Examples:\n  \
+        bastiond init                                      asks\n  \
+        bastiond init --stack bastiond                     takes the bastion from its CloudFormation stack\n  \
+        bastiond init --stack bastiond --database rds-cluster:app --listen 55432\n\n\
+        A file that is there already is left as it is, unless you say otherwise")]
+    Init(Init),
     /// Show a whole tunnel on this machine, without an AWS account
     #[command(after_help = "Examples:\n  \
         bastiond demo, then: curl localhost:55432\n  \
@@ -45,12 +52,22 @@ pub enum Command {
         Exit code: that of the command; 255 when the session failed\n\
         Keys: ~. at the start of a line ends the session, ~? says so")]
     Shell(Shell),
+    /// Look at everything that a tunnel needs, and say what to do about what is wrong
+    #[command(after_help = "Examples:\n  \
+        bastiond doctor                      everything\n  \
+        bastiond doctor --only T05,L02       some checks\n  \
+        bastiond doctor --json | jq .level   for programs\n\n\
+        Exit codes: 0 well, 1 warnings, 2 failures")]
+    Doctor(Doctor),
     /// Check the configuration, and show it
     #[command(
         subcommand,
         after_help = "Example: BASTIOND_AWS_REGION=eu-west-1 bastiond config show"
     )]
     Config(Config),
+    /// Have the daemon run from login on
+    #[command(subcommand, after_help = "Example: bastiond service install --dry-run")]
+    Service(Service),
     /// Ask the running daemon
     #[command(
         subcommand,
@@ -121,6 +138,92 @@ pub enum Config {
     Schema,
 }
 
+/// `bastiond service`
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Write the units of systemd or launchd for this user, and start them
+    Install {
+        /// Which configuration.
+        #[command(flatten)]
+        chosen: Chosen,
+        /// The system owns the ports: they are open from login on, and a connection starts the daemon
+        #[arg(long)]
+        socket: bool,
+        /// Print what would be written and run
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Stop them, and remove them
+    Uninstall,
+    /// Compare what is installed with what would be today
+    Status {
+        /// Which configuration.
+        #[command(flatten)]
+        chosen: Chosen,
+    },
+}
+
+/// Where in AWS
+#[derive(Clone, Debug, Default, Args)]
+pub struct InAws {
+    /// The profile of the AWS CLI to use
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// The AWS region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// One endpoint for all of AWS's services: for tests and gateways
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}
+
+/// `bastiond init`
+#[derive(Clone, Debug, Default, Args)]
+pub struct Init {
+    /// bastiond's CloudFormation stack, which tells all of the bastion
+    #[arg(long, value_name = "NAME", conflicts_with = "cluster")]
+    pub stack: Option<String>,
+    /// An ECS cluster of your own
+    #[arg(long, value_name = "NAME", requires = "task_definition")]
+    pub cluster: Option<String>,
+    /// The task definition to run in it
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub task_definition: Option<String>,
+    /// A subnet for the task; may be repeated
+    #[arg(long, value_name = "ID", requires = "cluster")]
+    pub subnet: Vec<String>,
+    /// A security group for the task; may be repeated
+    #[arg(long, value_name = "ID", requires = "cluster")]
+    pub security_group: Vec<String>,
+    /// Give the task a public address
+    #[arg(long, requires = "cluster")]
+    pub public_ip: bool,
+    /// The session document to use, if not AWS's own
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub document: Option<String>,
+    /// The database: its host, or by id as in rds-cluster:app:reader
+    #[arg(long, value_name = "HOST")]
+    pub database: Option<String>,
+    /// Its port, where AWS does not tell it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), requires = "database")]
+    pub port: Option<u16>,
+    /// The local port
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub listen: Option<u16>,
+    /// The tunnel's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Where in AWS.
+    #[command(flatten)]
+    pub aws: InAws,
+    /// Write over a file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// The configuration file [default: $BASTIOND_CONFIG or ~/.config/bastiond/config.toml]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+}
+
 /// `bastiond demo`
 #[derive(Clone, Debug, Args)]
 pub struct Demo {
@@ -166,6 +269,23 @@ pub struct Shell {
     pub command: Vec<String>,
 }
 
+/// `bastiond doctor`
+#[derive(Clone, Debug, Args)]
+pub struct Doctor {
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Look at these checks only, as in T05,L02
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Look at this tunnel and its bastion only
+    #[arg(long, value_name = "NAME")]
+    pub tunnel: Option<String>,
+    /// Which configuration.
+    #[command(flatten)]
+    pub chosen: Chosen,
+}
+
 fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -198,6 +318,15 @@ pub enum Ctl {
         /// Print it as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Give the code of your MFA device that a role waits for
+    #[command(after_help = "Example: bastiond ctl mfa 123456")]
+    Mfa {
+        /// The six digits, each good once [default: asked for]
+        code: Option<String>,
+        /// The bastion whose account waits for it, if several do
+        #[arg(long, value_name = "NAME")]
+        bastion: Option<String>,
     },
     /// List tasks and sessions that a daemon of yours started and that none looks after
     Orphans {

@@ -6,10 +6,13 @@
 //! ├── leftovers                ends what an earlier run left behind
 //! ├── identity                 asks AWS who we are, for the status
 //! ├── credentials              renews them ahead, and notices a sign-in
+//! ├── doctor                   looks into starts that fail
 //! ├── state::Writer            keeps the state file
 //! ├── bastion   × B            owns one ECS task
 //! ├── session::changes         notices a sleep, and another network
 //! ├── hold      × H            keeps a bastion for a while for who asked
+//! ├── observe   × B + T        tells of what changes
+//! ├── hook                     runs `on_event` for what a person may want to know
 //! └── tunnel    × T            owns the listeners and the sessions behind them
 //! ```
 //!
@@ -18,11 +21,16 @@
 
 mod accounts;
 mod credentials;
+mod doctor;
 mod handover;
+mod hook;
 mod identity;
 mod idle;
+mod in_force;
 mod leftovers;
 mod manager;
+mod mfa;
+mod observe;
 mod orphans;
 mod overview;
 
@@ -34,7 +42,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +51,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::aws::Source;
 use crate::config::{self, Config, Via};
 use crate::control::socket::Claim;
-use crate::control::{self, Door};
+use crate::control::{self, Door, Shown};
+use crate::events::{Change, Events};
 use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
@@ -51,10 +60,11 @@ use crate::session::changes;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::{Orphan, Problem};
+use crate::status::{Orphan, Problem, Reason};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts};
+use doctor::Findings;
 pub use handover::Successor;
 use idle::Idle;
 use leftovers::Leftovers;
@@ -68,6 +78,8 @@ const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 /// What the disk is given to take the last state.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// What programs of `on_event` are given to tell of the end.
+const HOOK_PATIENCE: Duration = Duration::from_secs(5);
 /// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
 const MAX_HOLDS: usize = 256;
 
@@ -137,12 +149,16 @@ pub async fn run(
     let overview = Overview::new(&setup, &daemon, &accounts, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
-    let door = Door::new(move || overview.status(), commands);
+    let events = daemon.events.clone();
+    let door = Door::new(daemon.shown(&setup, overview), commands);
     let closing = CancellationToken::new();
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let ending = cancel.child_token();
-    let mut helpers = daemon.helpers(&accounts, &ending);
+    let mut helpers = daemon.helpers(&setup, &accounts, &ending);
+    let (_on_event, command) = watch::channel(setup.config.on_event.clone());
+    let hooked = CancellationToken::new();
+    let hook = hook::spawn(&events, command, hooked.clone());
     let left = leftovers(&setup.config, loaded.contents);
     helpers.push(leftovers::spawn(
         accounts,
@@ -154,6 +170,7 @@ pub async fn run(
     let announced = ready(&line);
     let (mut manager, mut end) = (Manager::new(), End::Stop);
     if announced.is_ok() {
+        events.tell(Change::of_daemon("ready").because(&line));
         manager.tell(&[NotifyState::Ready, NotifyState::Status(&line)]);
         daemon.say_what_is_odd(&setup.sockets);
         end = daemon.serve(&mut requests, &mut manager, &cancel).await;
@@ -161,6 +178,7 @@ pub async fn run(
     manager.tell(&[end.news()]);
     // Whoever still asks is told that the daemon stops.
     drop(requests);
+    events.tell(Change::of_daemon("stopping"));
     manager
         .during(daemon.wind_up(end, &setup.sockets, &cancel))
         .await;
@@ -168,6 +186,8 @@ pub async fn run(
     for helper in helpers {
         let _ = helper.await;
     }
+    hooked.cancel();
+    let _ = timeout(HOOK_PATIENCE, hook).await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }
@@ -216,6 +236,8 @@ struct Daemon {
     who: String,
     /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
+    /// What the doctor has found behind failures.
+    findings: Findings,
     state: State,
     exit_when_idle: Option<Duration>,
     successor: Option<Successor>,
@@ -225,6 +247,10 @@ struct Daemon {
     begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
+    /// What changes, told by those who look at it.
+    events: Events,
+    observers: JoinSet<()>,
+    roster: tunnel::Roster,
 }
 
 impl Daemon {
@@ -245,6 +271,7 @@ impl Daemon {
             user: user.clone(),
             who: format!("{user} on {}", platform::host_name()),
             holds: JoinSet::new(),
+            findings: Findings::default(),
             state: state.clone(),
             exit_when_idle: setup.config.exit_when_idle,
             successor: setup.successor.clone(),
@@ -252,11 +279,15 @@ impl Daemon {
             begin_bastions: CancellationToken::new(),
             end_tunnels: CancellationToken::new(),
             end_bastions: CancellationToken::new(),
+            events: Events::default(),
+            observers: JoinSet::new(),
+            roster: tunnel::Roster::default(),
         };
         let shared = bastion::Shared {
             aws: accounts.main().aws.clone(),
             records: state.clone(),
             owner: user,
+            who: daemon.who.clone(),
             pace: setup.pace,
             begin: daemon.begin_bastions.clone(),
         };
@@ -273,6 +304,7 @@ impl Daemon {
             containers: tunnel::Containers::default(),
             starting: accounts.main().starting.clone(),
             changes,
+            roster: daemon.roster.clone(),
             sockets: setup.sockets.clone(),
             seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
@@ -293,6 +325,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
+            let observer = observe::bastion(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             handle.keep(self.state.kept(&bastion.name));
             self.bastions.insert(bastion.name.clone(), handle);
         }
@@ -312,6 +346,8 @@ impl Daemon {
                 ..shared.clone()
             };
             let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
+            let observer = observe::tunnel(handle.clone(), self.events.clone());
+            self.observers.spawn(observer);
             self.tunnels.push(handle);
         }
     }
@@ -319,11 +355,18 @@ impl Daemon {
     /// What looks after each account.
     fn helpers(
         &self,
+        setup: &Setup,
         accounts: &Accounts,
         cancel: &CancellationToken,
     ) -> Vec<AbortOnDropHandle<()>> {
         let mut helpers = Vec::new();
-        for Account { aws, starting } in accounts.all() {
+        for tunnel in &self.tunnels {
+            let (findings, cancel) = (self.findings.clone(), cancel.child_token());
+            let tunnel = tunnel.clone();
+            helpers.push(doctor::spawn(tunnel, setup, accounts, findings, cancel));
+        }
+        for account in accounts.all() {
+            let Account { aws, starting } = account;
             let is_of_it = |tunnel: &&tunnel::Handle| {
                 Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)
             };
@@ -331,8 +374,27 @@ impl Daemon {
             let (asking, renewing) = (cancel.child_token(), cancel.child_token());
             helpers.push(identity::spawn(aws.clone(), starting.clone(), asking));
             helpers.push(credentials::spawn(aws.clone(), tunnels, renewing));
+            let (owner, events) = (accounts.owner(account), self.events.clone());
+            let telling = observe::credentials(aws.clone(), owner, events, cancel.child_token());
+            helpers.push(AbortOnDropHandle::new(tokio::spawn(telling)));
         }
         helpers
+    }
+
+    /// What can be read of it at any time.
+    fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
+        let roster = self.roster.clone();
+        let in_force = in_force::Shown::default();
+        if let Some(sources) = &setup.sources {
+            in_force.set(sources);
+        }
+        Shown {
+            status: Box::new(move || overview.status()),
+            connections: Box::new(move || roster.list()),
+            config: Box::new(move || in_force.get()),
+            events: self.events.clone(),
+            logs: setup.log_path.clone(),
+        }
     }
 
     /// Wait until every port was tried.
@@ -367,7 +429,7 @@ impl Daemon {
             };
             match request {
                 None | Some(control::Command::Shutdown) => return End::Stop,
-                Some(control::Command::Restart { reply }) => self.restart(reply),
+                Some(control::Command::RestartDaemon { reply }) => self.restart(reply),
                 Some(control::Command::Up { tunnel, reply }) => {
                     self.pass_on(&tunnel, tunnel::Command::Up(reply)).await;
                 }
@@ -375,7 +437,26 @@ impl Daemon {
                     self.keep(&tunnel, None);
                     self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
                 }
+                Some(control::Command::Restart { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Restart(reply)).await;
+                }
+                Some(control::Command::Reset { tunnel, reply }) => {
+                    self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
+                }
+                Some(control::Command::Reload { reply }) => {
+                    let reason = Reason::new(
+                        "not_reloadable",
+                        "this daemon was given no file to read again",
+                    );
+                    let problem = Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
+                    let _ = reply.send(Err(problem));
+                }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
+                Some(control::Command::Mfa {
+                    bastion,
+                    code,
+                    reply,
+                }) => self.give_mfa_code(bastion.as_deref(), code, reply),
                 Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
                 Some(control::Command::Keep { tunnel, time }) => {
                     self.keep(&tunnel, Some(time));
@@ -441,5 +522,7 @@ impl Daemon {
         while self.tunnel_tasks.join_next().await.is_some() {}
         self.end_bastions.cancel();
         while self.bastion_tasks.join_next().await.is_some() {}
+        // Those who look at them have seen their end by now, or are about to.
+        while self.observers.join_next().await.is_some() {}
     }
 }

@@ -4,6 +4,8 @@
 //! from INFO on, and the warnings of libraries. A log folder that cannot be written is a warning, never a reason not
 //! to run.
 
+mod tail;
+
 use std::{
     fs::DirBuilder,
     io,
@@ -19,6 +21,8 @@ use tracing_appender::{
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
 };
+
+pub use tail::{Tail, Wanted};
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
@@ -138,8 +142,8 @@ fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
         .create(folder)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
-        .filename_prefix("bastiond")
-        .filename_suffix("log")
+        .filename_prefix(tail::PREFIX)
+        .filename_suffix(tail::SUFFIX)
         .max_log_files(DAYS)
         .build(folder)
         .map_err(io::Error::other)?;

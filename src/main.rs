@@ -1,20 +1,21 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use bastiond::{
     aws::Source,
-    cli::{Chosen, Cli, Command, Demo, Shell},
+    cli::{self, Chosen, Cli, Command, Demo, Doctor, Shell},
     config::Config,
     ctl,
     daemon::{self, Successor},
-    demo,
+    demo, doctor,
     logs::{self, Stderr},
     paths::Paths,
     platform::{descriptors, network},
-    settings, shell,
+    service::{self, Service},
+    settings, setup, shell,
     signals::{self, Hangup},
     sockets::Sockets,
     sources::Sources,
@@ -44,7 +45,13 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run(&sources(args.chosen)?, args.detached),
         Command::Demo(args) => run_demo(args),
         Command::Shell(args) => run_shell(args),
+        Command::Doctor(args) => run_doctor(&args),
+        Command::Init(args) => {
+            let path = to_write(args.config.clone())?;
+            set_up(setup::init(args, &path))
+        }
         Command::Config(command) => settings::run(command, sources),
+        Command::Service(command) => run_service(command),
         Command::Ctl(command) => {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
@@ -139,6 +146,44 @@ fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn run_service(command: cli::Service) -> anyhow::Result<ExitCode> {
+    let service = |chosen: Chosen, socket| {
+        let sources = sources(chosen)?;
+        Service::new(&read(&sources)?, &sources, socket)
+    };
+    match command {
+        cli::Service::Install {
+            chosen,
+            socket,
+            dry_run: true,
+        } => {
+            service(chosen, socket)?.show();
+            Ok(ExitCode::SUCCESS)
+        }
+        cli::Service::Install { chosen, socket, .. } => service(chosen, socket)?.install(),
+        cli::Service::Uninstall => service::uninstall(),
+        cli::Service::Status { chosen } => service(chosen, false)?.status(),
+    }
+}
+
+/// The configuration file that is going to be written.
+fn to_write(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    match named {
+        Some(path) => Ok(std::path::absolute(path)?),
+        None => Ok(Paths::from_env()?.config),
+    }
+}
+
+/// No signal is caught: Ctrl-C ends it at once. At a question nothing has been changed, and what CloudFormation works on
+/// goes on without it.
+fn set_up(done: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    logs::on_demand();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(done)
+}
+
 /// Its configuration is optional: an instance can be reached without one.
 fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
     let paths = Paths::from_env()?;
@@ -154,6 +199,22 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(shell::run(args, &paths, config))
+}
+
+/// Mistakes of the configuration are findings like others.
+fn run_doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
+    let sources = sources(args.chosen.clone())?;
+    let paths = Paths {
+        config: sources.path.clone(),
+        ..Paths::from_env()?
+    };
+    let config = sources.read().map_err(|error| error.to_string());
+    logs::on_demand();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(doctor::run(args, paths, config))
 }
 
 /// The configuration, with a warning for each variable that looks like a setting and is none.

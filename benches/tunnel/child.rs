@@ -1,8 +1,8 @@
 //! The daemon as a process of its own: what it costs to have it running, and to use it much.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bastiond::control::client::Client;
@@ -18,14 +18,23 @@ use tokio::time::sleep;
 use crate::private;
 use crate::procfs::{self, Glance};
 use crate::stage::{self, NODE};
-use crate::table::{Row, Table, Target};
+use crate::table::{Row, Table, Target, median, millis, percentile};
 
 const IDLE_MEMORY: &str = "idle daemon, memory";
 const WAKE_UPS: &str = "idle daemon, wake-ups a second";
+const LISTENS: &str = "daemon, from its start until its port is open, median";
+const SLOWEST: &str = "the same, slowest";
+const STARTS: usize = 21;
 const CROWD_MEMORY: &str = "200 connections in one session, memory";
 const AFTER_MEMORY: &str = "the same, once they are closed";
 /// What a daemon is given to come to rest.
 const SETTLING: Duration = Duration::from_secs(2);
+/// Of the system's choice.
+const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+/// A daemon that does not listen by then is broken.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a connection is tried.
+const LOOK: Duration = Duration::from_micros(500);
 const WATCHED: Duration = Duration::from_secs(10);
 const CROWD: usize = 200;
 /// When more than 64 wait for the agent to dial, another session is opened for them.
@@ -49,6 +58,31 @@ pub async fn idle(table: &mut Table) -> anyhow::Result<()> {
         table.add(Row::new(WAKE_UPS, woken, "/s").aiming(Target::AtMost(1.0)));
     }
     daemon.stop().await
+}
+
+/// How long nobody can connect when the daemon is started. Milliseconds.
+pub async fn starts(table: &mut Table) -> anyhow::Result<()> {
+    if !table.wants(&[LISTENS, SLOWEST]) {
+        return Ok(());
+    }
+    let mut times = Vec::new();
+    for _ in 0..STARTS {
+        let port = std::net::TcpListener::bind(ANY_PORT)?.local_addr()?;
+        let began = Instant::now();
+        let daemon = Daemon::spawn("http://127.0.0.1:9", port)?;
+        while TcpStream::connect(port).await.is_err() {
+            ensure!(began.elapsed() < PATIENCE, "the daemon does not listen");
+            sleep(LOOK).await;
+        }
+        times.push(millis(began.elapsed()));
+        Client::new(&daemon.paths.socket).patient().status().await?;
+        daemon.stop().await?;
+    }
+    let slowest = percentile(&mut times, 100);
+    let row = Row::new(LISTENS, median(times), "ms");
+    table.add(row.aiming(Target::AtMost(50.0)));
+    table.add(Row::new(SLOWEST, slowest, "ms"));
+    Ok(())
 }
 
 /// Memory of a daemon with many connections, all of which have carried something.
@@ -103,9 +137,18 @@ struct Daemon {
 impl Daemon {
     /// One that takes `endpoint` for AWS.
     async fn start(endpoint: &str) -> anyhow::Result<Self> {
+        let mut daemon = Self::spawn(endpoint, ANY_PORT)?;
+        Client::new(&daemon.paths.socket).patient().status().await?;
+        daemon.address = stage::address(&daemon.paths).await?;
+        Ok(daemon)
+    }
+
+    /// One that may not listen yet.
+    fn spawn(endpoint: &str, address: SocketAddr) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let paths = stage::paths_in(folder.path());
         let config = stage::configuration(endpoint, &format!("target = '{NODE}'"));
+        let config = config.replace(&ANY_PORT.to_string(), &address.to_string());
         std::fs::write(&paths.config, config)?;
         let child = Command::new(env!("CARGO_BIN_EXE_bastiond"))
             .arg("run")
@@ -120,8 +163,6 @@ impl Daemon {
             .kill_on_drop(true)
             .spawn()
             .context("cannot run the daemon")?;
-        Client::new(&paths.socket).patient().status().await?;
-        let address = stage::address(&paths).await?;
         Ok(Self {
             child,
             address,

@@ -30,8 +30,10 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         // Children first: later measures would share the machine with what earlier ones left behind.
         child::idle(&mut table).await?;
+        child::starts(&mut table).await?;
         child::crowd(&mut table).await?;
         ctl::round_trips(&mut table).await?;
+        ctl::crowded_calls(&mut table).await?;
         start::cold_starts(&mut table).await?;
         pace::share(&mut table).await?;
         shell::keys_and_output(&mut table).await?;

@@ -167,6 +167,19 @@ impl Cached {
         if let Some((_, error)) = cache.failed.as_ref().filter(|(ended, _)| *ended > asked) {
             return Err(error.clone());
         }
+        match self.refresh(&mut cache).await {
+            Ok(fresh) => Ok(fresh),
+            Err(error) => cache.fail(error),
+        }
+    }
+
+    /// Other credentials, whatever those in hand are good for.
+    pub(super) async fn renew(&self) -> Result<(), Arc<CredentialsError>> {
+        let mut cache = self.0.cache.lock().await;
+        self.refresh(&mut cache).await.map(drop)
+    }
+
+    async fn refresh(&self, cache: &mut Cache) -> Result<Credentials, Arc<CredentialsError>> {
         match self.load().await {
             Ok(fresh) => {
                 let refused = cache.refused.take();
@@ -184,7 +197,7 @@ impl Cached {
                 let error = Arc::new(error);
                 let load = Some(error.clone());
                 self.0.trouble.send_modify(|trouble| trouble.load = load);
-                cache.fail(error)
+                Err(error)
             }
         }
     }

@@ -10,8 +10,10 @@ use aws_sdk_ecs::types::{
 use super::{
     Aws, advice,
     error::{Error, Kind},
+    overrides,
     task::Task,
 };
+use crate::config::Overrides;
 
 /// Most tasks that one DescribeTasks takes (AWS API model).
 const MAX_DESCRIBED: usize = 100;
@@ -52,6 +54,12 @@ pub struct RunTask {
     pub started_by: String,
     /// Tags of the task.
     pub tags: BTreeMap<String, String>,
+    /// Whether it has those of its definition as well.
+    pub propagate_tags: bool,
+    /// The group that ECS shows it in; `None`: that of its family.
+    pub group: Option<String>,
+    /// What is different from the task definition.
+    pub overrides: Overrides,
     /// At most 64 printable ASCII characters.
     pub client_token: String,
 }
@@ -142,7 +150,9 @@ impl Aws {
             .network_configuration(network(run))
             .started_by(&run.started_by)
             .set_tags(Some(run.tags.iter().map(tag).collect()))
-            .propagate_tags(PropagateTags::TaskDefinition)
+            .set_propagate_tags(run.propagate_tags.then_some(PropagateTags::TaskDefinition))
+            .set_group(run.group.clone())
+            .set_overrides(overrides::of(&run.overrides))
             .enable_ecs_managed_tags(true)
             .client_token(&run.client_token);
         let reply = self.call("RunTask", || request.clone().send()).await?;
@@ -156,7 +166,11 @@ impl Aws {
 
     /// Stops a task; one that is not there counts as stopped. `reason` becomes its `stopped_reason`.
     pub async fn stop_task(&self, cluster: &str, arn: &str, reason: &str) -> Result<(), Error> {
-        let reason: String = reason.chars().take(MAX_REASON).collect();
+        let reason: String = reason
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(MAX_REASON)
+            .collect();
         let request = self
             .ecs()
             .stop_task()

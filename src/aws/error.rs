@@ -92,7 +92,7 @@ pub enum Login {
     Rejected,
     /// The `credential_process` command failed.
     Process,
-    /// The role needs an MFA code.
+    /// The role needs an MFA code, or another one.
     Mfa,
 }
 
@@ -189,7 +189,8 @@ impl Kind {
             Kind::Timeout => "aws_timeout",
             Kind::Login(Login::Sso | Login::Console | Login::Expired) => "credentials_expired",
             Kind::Login(Login::Missing) => "credentials_missing",
-            Kind::Login(Login::Rejected | Login::Process | Login::Mfa) => "credentials_refused",
+            Kind::Login(Login::Rejected | Login::Process) => "credentials_refused",
+            Kind::Login(Login::Mfa) => "credentials_mfa",
             Kind::Denied(_) => "access_denied",
             Kind::ClockSkew(_) => "clock_wrong",
             Kind::NotFound => "not_found",

@@ -14,11 +14,18 @@ mod decode;
 mod denied;
 mod ecs;
 mod error;
+mod iam;
+mod inspect;
 mod instance;
+mod json;
 mod login;
+mod mfa;
+mod network;
 mod node;
+mod overrides;
 mod pace;
 mod paced;
+mod profile;
 mod query;
 mod reason;
 mod shell;
@@ -26,7 +33,9 @@ mod sign;
 mod signin;
 mod source;
 mod ssm;
+mod stack;
 mod task;
+mod told;
 mod vpc;
 
 use std::{
@@ -48,15 +57,19 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::Address;
+pub use database::{Address, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
+pub use iam::{Decision, Question, Role, Simulated};
+pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
 pub use instance::{Instance, StateReason};
+pub use network::{Network, Way, missing_endpoints, way_out};
 pub use node::{Node, Nodes};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
+pub use stack::Stack;
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,
@@ -64,6 +77,8 @@ pub use vpc::{
 };
 
 use advice::Caller;
+#[cfg(test)]
+pub(crate) use advice::page;
 use clock::Clock;
 use credentials::{Cached, Trouble};
 use paced::Paces;
@@ -83,6 +98,8 @@ struct Inner {
     sts: aws_sdk_sts::Client,
     query: query::Transport,
     credentials: Cached,
+    /// MFA codes for the role.
+    codes: mfa::Codes,
     clock: Clock,
     caller: Caller,
     paces: Paces,
@@ -169,7 +186,8 @@ impl Aws {
         let region = region.ok_or_else(|| no_region(&caller))?;
         let clock = Clock::new();
         let base = source::with_variants(sdk(config, &region, net, timeouts), config).await;
-        let credentials = credentials(config, user, source, &base, timeouts);
+        let codes = mfa::Codes::default();
+        let credentials = credentials(config, user, source, &base, timeouts, codes.clone());
         let sdk = base
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
@@ -194,6 +212,7 @@ impl Aws {
             sts: aws_sdk_sts::Client::from_conf(sts),
             query,
             credentials,
+            codes,
             clock,
             caller,
             paces: Paces::default(),
@@ -261,6 +280,31 @@ impl Aws {
     /// Why the credentials are of no use, or soon will be, until somebody does something about it.
     pub fn credentials_error(&self) -> Option<Error> {
         self.lasting(&self.0.credentials.trouble().borrow())
+    }
+
+    /// Waits until [`Self::credentials_error`] is another than `known`.
+    pub async fn credentials_changed(&self, known: Option<&Error>) {
+        let mut trouble = self.0.credentials.trouble();
+        let is_other = |trouble: &Trouble| {
+            let word = |error: &Error| error.to_string();
+            self.lasting(trouble).as_ref().map(word) != known.map(word)
+        };
+        // The credentials live as long as this.
+        let _ = trouble.wait_for(is_other).await;
+    }
+
+    /// Whether nothing can be done before somebody gives an MFA code.
+    pub fn wants_mfa_code(&self) -> bool {
+        let error = self.credentials_error();
+        error.is_some_and(|error| error.kind == Kind::Login(Login::Mfa))
+    }
+
+    /// Assumes the role with a code of the MFA device. The code is used once, and is not kept.
+    pub async fn give_mfa_code(&self, code: String) -> Result<(), Error> {
+        self.0.codes.give(code);
+        let renewed = self.0.credentials.renew().await;
+        let _ = self.0.codes.take();
+        renewed.map_err(|error| login::from_credentials("AssumeRole", &error, &self.0.caller))
     }
 
     fn lasting(&self, trouble: &Trouble) -> Option<Error> {
@@ -381,6 +425,7 @@ fn credentials(
     source: Source,
     sdk: &SdkConfig,
     timeouts: Timeouts,
+    codes: mfa::Codes,
 ) -> Cached {
     let mut providers = ProviderConfig::without_region()
         .with_region(sdk.region().cloned())
@@ -396,7 +441,14 @@ fn credentials(
         Source::Fixed(_) => Files::default(),
     };
     Cached::new(files, move || {
-        let base = source.provider(profile.as_deref(), &providers);
+        let base = source.provider(profile::OfProfile {
+            name: profile.clone(),
+            files: Default::default(),
+            providers: providers.clone(),
+            sdk: sdk.clone(),
+            session_name: session_name.clone(),
+            codes: codes.clone(),
+        });
         match &role_arn {
             None => base,
             Some(role_arn) => SharedCredentialsProvider::new(source::Assumed {
@@ -405,6 +457,7 @@ fn credentials(
                 role_arn: role_arn.clone(),
                 role: role.clone(),
                 session_name: session_name.clone(),
+                codes: codes.clone(),
             }),
         }
     })

@@ -33,17 +33,17 @@ pub(super) fn headers(
     signed(request, credentials, scope)
 }
 
-/// The same headers of a POST of `body` as `content_type` to `url`.
+/// The same headers of a POST of `body` with `fixed` headers to `url`.
 pub(super) fn post_headers(
     url: &str,
-    content_type: &str,
+    fixed: &[(&'static str, String)],
     body: &[u8],
     credentials: &Credentials,
     scope: Scope<'_>,
 ) -> Result<HeaderMap, &'static str> {
-    let fixed = [("content-type", content_type)];
+    let fixed = fixed.iter().map(|(name, value)| (*name, value.as_str()));
     let body = SignableBody::Bytes(body);
-    let request = SignableRequest::new("POST", url, fixed.into_iter(), body);
+    let request = SignableRequest::new("POST", url, fixed, body);
     signed(request.map_err(|_| UNSIGNABLE)?, credentials, scope)
 }
 
@@ -119,9 +119,10 @@ mod tests {
             region: "eu-west-1",
             time: noon(),
         };
-        let content_type = "application/x-www-form-urlencoded; charset=utf-8";
+        let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
+        let fixed = [("content-type", content_type)];
         let credentials = credentials(Some("session-token"));
-        let headers = post_headers(url, content_type, form, &credentials, scope).unwrap();
+        let headers = post_headers(url, &fixed, form, &credentials, scope).unwrap();
         assert_eq!(
             headers["authorization"],
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/eu-west-1/rds/aws4_request, \

@@ -6,8 +6,7 @@ use aws_config::{
     ecs::EcsCredentialsProvider,
     environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider},
     meta::{credentials::CredentialsProviderChain, region::ProvideRegion},
-    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
-    provider_config::ProviderConfig,
+    profile::ProfileFileRegionProvider,
     web_identity_token::WebIdentityTokenCredentialsProvider,
 };
 use aws_credential_types::{
@@ -16,6 +15,10 @@ use aws_credential_types::{
 };
 use aws_types::SdkConfig;
 
+use super::{
+    mfa::{Codes, NeedsCode},
+    profile::OfProfile,
+};
 use crate::config;
 
 /// Where the base credentials come from.
@@ -41,35 +44,31 @@ impl Source {
     }
 
     /// A provider with nothing remembered, for `profile` if one is named.
-    pub(super) fn provider(
-        &self,
-        profile: Option<&str>,
-        config: &ProviderConfig,
-    ) -> SharedCredentialsProvider {
+    pub(super) fn provider(&self, profile: OfProfile) -> SharedCredentialsProvider {
         match self {
             Self::Fixed(credentials) => SharedCredentialsProvider::new(credentials.clone()),
-            Self::Machine => chain(profile, config),
+            Self::Machine => chain(profile),
         }
     }
 }
 
-fn chain(profile: Option<&str>, config: &ProviderConfig) -> SharedCredentialsProvider {
-    let files = ProfileFileCredentialsProvider::builder().configure(config);
-    if let Some(name) = profile {
-        return SharedCredentialsProvider::new(files.profile_name(name).build());
+fn chain(profile: OfProfile) -> SharedCredentialsProvider {
+    if profile.name.is_some() {
+        return SharedCredentialsProvider::new(profile);
     }
+    let config = profile.providers.clone();
     let environment = EnvironmentVariableCredentialsProvider::new();
     let chain = CredentialsProviderChain::first_try("Environment", environment)
-        .or_else("Profile", files.build())
+        .or_else("Profile", profile)
         .or_else(
             "WebIdentityToken",
             WebIdentityTokenCredentialsProvider::builder()
-                .configure(config)
+                .configure(&config)
                 .build(),
         )
         .or_else(
             "EcsContainer",
-            EcsCredentialsProvider::builder().configure(config).build(),
+            EcsCredentialsProvider::builder().configure(&config).build(),
         );
     SharedCredentialsProvider::new(chain)
 }
@@ -131,10 +130,11 @@ pub(super) struct Assumed {
     pub(super) role_arn: String,
     pub(super) role: config::AssumeRole,
     pub(super) session_name: String,
+    pub(super) codes: Codes,
 }
 
 impl Assumed {
-    async fn assume_all(&self) -> Result<Credentials, CredentialsError> {
+    pub(super) async fn assume_all(&self) -> Result<Credentials, CredentialsError> {
         let mut credentials = self.base.provide_credentials().await?;
         let arns = self.role.chain.iter().chain([&self.role_arn]);
         for (index, arn) in arns.enumerate() {
@@ -160,13 +160,16 @@ impl Assumed {
             .filter(|_| is_last)
             .map(|it| it.as_secs());
         let identity = self.role.source_identity.clone().filter(|_| is_first);
+        let (serial, code) = self.mfa(is_first)?.unzip();
         let call = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
             .role_arn(role_arn)
             .role_session_name(&self.session_name)
             .set_external_id(self.role.external_id.clone().filter(|_| is_last))
             .set_duration_seconds(seconds.and_then(|seconds| i32::try_from(seconds).ok()))
-            .set_source_identity(identity);
+            .set_source_identity(identity)
+            .set_serial_number(serial)
+            .set_token_code(code);
         let reply = call
             .send()
             .await
@@ -186,6 +189,19 @@ impl Assumed {
             Some(expiry),
             "AssumeRole",
         ))
+    }
+}
+
+impl Assumed {
+    /// The device and its code. It is the person's own credentials that it is asked for, so at the first role.
+    fn mfa(&self, is_first: bool) -> Result<Option<(String, String)>, CredentialsError> {
+        let Some(serial) = self.role.mfa_serial.clone().filter(|_| is_first) else {
+            return Ok(None);
+        };
+        match self.codes.take() {
+            Some(code) => Ok(Some((serial, code))),
+            None => Err(CredentialsError::provider_error(NeedsCode { serial })),
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Task {
     pub group: Option<String>,
     /// `CONNECTED` or `DISCONNECTED`.
     pub connectivity: Option<String>,
+    /// Fargate's platform, as `1.4.0`.
+    pub platform_version: Option<String>,
     /// Who started it, as RunTask was told.
     pub started_by: Option<String>,
     /// Its address in its network.
@@ -278,6 +280,7 @@ impl From<types::Task> for Task {
             connectivity: task
                 .connectivity
                 .map(|connectivity| connectivity.as_str().to_owned()),
+            platform_version: task.platform_version,
             started_by: task.started_by,
             task_definition: task.task_definition_arn,
             size,

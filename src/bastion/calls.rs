@@ -1,20 +1,24 @@
 //! The calls a bastion makes whose agent is in a task, and what their answers mean to its lifecycle.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::choose::choose;
 use super::hybrid::Hybrid;
 use super::launch::{self, Epoch};
 use super::lifecycle::{Action, Agent, Outcome, Phase, REGISTERING, Sighting, Trouble};
-use crate::aws::{self, Aws, Desired, Kind, NoTarget, Retry, Task};
+use crate::aws::{self, Aws, Desired, Kind, Network, NoTarget, Retry, Task};
 use crate::config::{Bastion, TaskAgent};
 use crate::cost::Metered;
 use crate::state::TaskRecord;
-use crate::status::Reason;
+use crate::status::{Chosen, ChosenKind, Reason};
 
 /// How often a token that names a stopped task is replaced before giving up.
 const STALE_TOKENS: usize = 3;
+/// How long what was found of the network is used again: it seldom changes.
+const NETWORK_LASTS: Duration = Duration::from_secs(5 * 60);
 
 /// What came of a call.
 pub struct Answer {
@@ -46,22 +50,34 @@ pub struct Calls {
     config: Bastion,
     aws: Aws,
     owner: String,
+    /// Who acts, for the reasons that AWS keeps.
+    who: String,
     /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
     unanswered: Mutex<Option<Epoch>>,
     /// For tasks that register themselves as nodes.
     hybrid: Option<Hybrid>,
+    /// The network as it was last looked up, and until when that holds.
+    network: Mutex<Option<(Network, Instant)>>,
 }
 
 impl Calls {
     /// Calls for the bastion in `config`; `earlier` is the task that an earlier run has left.
-    pub fn new(config: Bastion, aws: Aws, owner: String, earlier: Option<&TaskRecord>) -> Self {
+    pub fn new(
+        config: Bastion,
+        aws: Aws,
+        owner: String,
+        who: String,
+        earlier: Option<&TaskRecord>,
+    ) -> Self {
         let is_hybrid = config.agent == TaskAgent::Hybrid;
         Self {
             hybrid: is_hybrid.then(|| Hybrid::new(aws.clone(), earlier)),
             config,
             aws,
             owner,
+            who,
             unanswered: Mutex::default(),
+            network: Mutex::default(),
         }
     }
 
@@ -90,6 +106,7 @@ impl Calls {
                 Outcome::Counted(self.count(&arn).await.map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
+                let reason = format!("{reason}, by {}", self.who);
                 let stopped = self
                     .aws
                     .stop_task(&self.config.cluster, &arn, &reason)
@@ -127,8 +144,45 @@ impl Calls {
     }
 
     async fn find(&self) -> Result<Option<Task>, aws::Error> {
+        let network = self.network().await?;
         let tasks = self.tasks(Desired::Running).await?;
-        Ok(choose(&tasks, &launch::wanted(&self.config, &self.owner)).cloned())
+        let wanted = launch::wanted(&self.config, &network, &self.owner);
+        Ok(choose(&tasks, &wanted, SystemTime::now()).cloned())
+    }
+
+    /// Where the task runs, for the status.
+    pub fn chosen(&self) -> Vec<Chosen> {
+        let network = self.network.lock();
+        let network = network.unwrap_or_else(PoisonError::into_inner);
+        let network = network.as_ref();
+        network.map_or_else(Vec::new, |(network, _)| network.chosen.clone())
+    }
+
+    async fn network(&self) -> Result<Network, aws::Error> {
+        let known = self.known_network();
+        if let Some((network, until)) = &known
+            && Instant::now() < *until
+        {
+            return Ok(network.clone());
+        }
+        let wanted = &self.config.network;
+        // Boxed: its many calls would make every future around it as large as all of them.
+        let network = Box::pin(self.aws.network(wanted, self.config.family())).await?;
+        if known.is_none_or(|(before, _)| before != network) {
+            network.chosen.iter().for_each(log);
+        }
+        self.keep_network(network.clone(), Instant::now() + NETWORK_LASTS);
+        Ok(network)
+    }
+
+    fn known_network(&self) -> Option<(Network, Instant)> {
+        let known = self.network.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep_network(&self, network: Network, until: Instant) {
+        let mut known = self.network.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((network, until));
     }
 
     /// ECS answers a token with the task it made, even when that has stopped since.
@@ -154,7 +208,8 @@ impl Calls {
     }
 
     async fn launch_in(&self, epoch: &Epoch) -> Result<Task, aws::Error> {
-        let request = launch::request(&self.config, &self.owner, epoch);
+        let network = self.network().await?;
+        let request = launch::request(&self.config, &network, &self.owner, epoch);
         tracing::info!(cluster = %self.config.cluster, task_definition = %self.config.task_definition, "running a task");
         let mut run = self.aws.run_task(&request).await;
         if run
@@ -164,6 +219,9 @@ impl Calls {
         {
             tracing::warn!("there is no Spot capacity; running the task on demand");
             run = self.aws.run_task(&request).await;
+        }
+        if run.as_ref().is_err_and(is_of_network) {
+            self.keep_network(network, Instant::now());
         }
         let is_unanswered = run.as_ref().is_err_and(aws::Error::is_ambiguous);
         *self
@@ -207,7 +265,7 @@ impl Calls {
     }
 
     async fn tasks(&self, desired: Desired) -> Result<Vec<Task>, aws::Error> {
-        let family = launch::family(&self.config);
+        let family = self.config.family();
         let arns = self
             .aws
             .list_tasks(&self.config.cluster, Some(family), desired)
@@ -268,9 +326,29 @@ async fn of_hybrid(hybrid: &Hybrid, task: &Task) -> Result<Phase, aws::Error> {
         Some(node) => Phase::Up {
             targets: vec![node],
             agent: Agent::Running,
+            age: age(task),
         },
         None => Phase::Coming(REGISTERING),
     })
+}
+
+/// Whether another look at the network may help: something of it is gone, or a zone has no room.
+fn is_of_network(error: &aws::Error) -> bool {
+    matches!(error.kind, Kind::Invalid | Kind::NotFound | Kind::Capacity)
+}
+
+fn log(chosen: &Chosen) {
+    let Chosen {
+        kind,
+        value,
+        reason,
+    } = chosen;
+    match kind {
+        ChosenKind::Subnet => tracing::info!(subnet = %value, %reason, "network"),
+        ChosenKind::SecurityGroup => tracing::info!(security_group = %value, %reason, "network"),
+        ChosenKind::PublicIp => tracing::info!(public_ip = %value, %reason, "network"),
+        ChosenKind::Caution => tracing::warn!(%reason, "network"),
+    }
 }
 
 /// What the lifecycle needs to know of a task.
@@ -282,6 +360,7 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
         Ok(targets) => Phase::Up {
             targets,
             agent: agent(task, container),
+            age: age(task),
         },
         Err(NoTarget::NotYet) => Phase::Coming(task.phase()),
         Err(
@@ -311,6 +390,12 @@ fn before_or_after(task: &Task) -> Option<Phase> {
         });
     }
     (task.last_status != "RUNNING").then(|| Phase::Coming(task.phase()))
+}
+
+fn age(task: &Task) -> Duration {
+    let created = task.created_at;
+    let age = created.and_then(|at| SystemTime::now().duration_since(at).ok());
+    age.unwrap_or_default()
 }
 
 fn agent(task: &Task, container: Option<&str>) -> Agent {

@@ -12,6 +12,7 @@ use super::node::NodeCalls;
 use crate::aws::Aws;
 use crate::config::{Bastion, Machine};
 use crate::state::TaskRecord;
+use crate::status::Chosen;
 
 /// The calls of one bastion.
 pub struct Carrier {
@@ -29,14 +30,20 @@ enum Of {
 
 impl Carrier {
     /// Calls for the bastion in `config`; `earlier` is the task that an earlier run has left.
-    pub fn new(config: Bastion, aws: Aws, owner: String, earlier: Option<&TaskRecord>) -> Self {
+    pub fn new(
+        config: Bastion,
+        aws: Aws,
+        owner: String,
+        who: String,
+        earlier: Option<&TaskRecord>,
+    ) -> Self {
         Self {
             name: config.name.clone(),
             cluster: config.cluster.clone(),
             params: params(&config),
             calls: match config.machine.clone() {
-                None => Of::Task(Box::new(Calls::new(config, aws, owner, earlier))),
-                Some(Machine::Instance(pick)) => Of::Instance(InstanceCalls::new(pick, aws)),
+                None => Of::Task(Box::new(Calls::new(config, aws, owner, who, earlier))),
+                Some(Machine::Instance(pick)) => Of::Instance(InstanceCalls::new(pick, aws, who)),
                 Some(Machine::Node(pick)) => Of::Node(NodeCalls::new(pick, aws)),
             },
         }
@@ -56,6 +63,14 @@ impl Carrier {
             params: self.params.clone(),
             node: None,
             started_at: SystemTime::now().into(),
+        }
+    }
+
+    /// Where its task runs, for the status; of machines there is nothing to choose.
+    pub fn chosen(&self) -> Vec<Chosen> {
+        match &self.calls {
+            Of::Task(calls) => calls.chosen(),
+            Of::Instance(_) | Of::Node(_) => Vec::new(),
         }
     }
 
@@ -81,7 +96,7 @@ pub fn kind(config: &Bastion) -> Kind {
 /// Sixteen hexadecimal digits that change with whatever makes one task or machine another.
 pub fn params(config: &Bastion) -> String {
     let Some(machine) = &config.machine else {
-        return launch::params(config);
+        return launch::written(config);
     };
     let canonical = format!("{}|{}", machine.word(), machine.pick());
     let digest = Sha256::digest(canonical);

@@ -3,19 +3,31 @@
 //! Pure. Every laptop sorts the same way, so all converge on one task without talking to each other.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::launch::Wanted;
 use crate::aws::Task;
 
 /// The task to use, if any will do: one whose agent runs, then the oldest, then the lowest ARN.
-pub fn choose<'a>(tasks: &'a [Task], wanted: &Wanted) -> Option<&'a Task> {
+pub fn choose<'a>(tasks: &'a [Task], wanted: &Wanted, now: SystemTime) -> Option<&'a Task> {
+    let usable = |task: &&Task| is_acceptable(task, wanted) && !is_worn(task, wanted, now);
+    let usable = tasks.iter().filter(usable);
+    usable.min_by_key(|task| rank(task))
+}
+
+/// Every task that was run for this, and is not on its way out; the one to use first.
+pub fn in_order(mut tasks: Vec<Task>, wanted: &Wanted) -> Vec<Task> {
+    tasks.retain(|task| task.desired_status == "RUNNING" && has_tags(&task.tags, &wanted.tags));
+    tasks.sort_by(|one, other| {
+        let key = |task| (!is_acceptable(task, wanted), rank(task));
+        key(one).cmp(&key(other))
+    });
     tasks
-        .iter()
-        .filter(|task| is_acceptable(task, wanted))
-        .min_by_key(|task| {
-            let ready = task.last_status == "RUNNING" && has_running_agent(task);
-            (!ready, task.created_at, task.arn.as_str())
-        })
+}
+
+fn rank(task: &Task) -> (bool, Option<SystemTime>, &str) {
+    let ready = task.last_status == "RUNNING" && has_running_agent(task);
+    (!ready, task.created_at, task.arn.as_str())
 }
 
 fn is_acceptable(task: &Task, wanted: &Wanted) -> bool {
@@ -30,6 +42,13 @@ fn is_acceptable(task: &Task, wanted: &Wanted) -> bool {
         && task.connectivity.as_deref() != Some("DISCONNECTED")
         && !has_stopped_agent(task)
         && has_tags(&task.tags, &wanted.tags)
+}
+
+/// It would be replaced soon.
+fn is_worn(task: &Task, wanted: &Wanted, now: SystemTime) -> bool {
+    let age = |created| now.duration_since(created).ok();
+    let age = task.created_at.and_then(age).unwrap_or_default();
+    wanted.max_age.is_some_and(|most| age >= most)
 }
 
 /// Tags say for whom the task was run and with which parameters. The version of the daemon that
@@ -58,7 +77,7 @@ fn has_stopped_agent(task: &Task) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
     use crate::aws::{AgentStatus, Container};
@@ -72,6 +91,7 @@ mod tests {
         Wanted {
             exec: true,
             tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            max_age: None,
         }
     }
 
@@ -102,7 +122,7 @@ mod tests {
     }
 
     fn chosen(tasks: &[Task]) -> Option<&str> {
-        choose(tasks, &wanted()).map(|task| task.arn.as_str())
+        choose(tasks, &wanted(), SystemTime::UNIX_EPOCH).map(|task| task.arn.as_str())
     }
 
     #[test]
@@ -118,6 +138,20 @@ mod tests {
         };
         assert_eq!(chosen(&[pending, task("c", 3), task("b", 2)]), Some("b"));
         assert_eq!(chosen(&[task("c", 2), task("b", 2)]), Some("b"));
+    }
+
+    #[test]
+    fn a_task_that_has_to_be_replaced_soon_is_not_used() {
+        let wanted = Wanted {
+            max_age: Some(Duration::from_secs(3600)),
+            ..wanted()
+        };
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        let tasks = [task("old", 1), task("young", 2)];
+        let chosen = |second| choose(&tasks, &wanted, at(second)).map(|it| it.arn.as_str());
+        assert_eq!(chosen(3600), Some("old"));
+        assert_eq!(chosen(3601), Some("young"));
+        assert_eq!(chosen(3602), None);
     }
 
     #[test]

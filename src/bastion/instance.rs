@@ -4,6 +4,8 @@
 //! It is the same for everybody, so two laptops that start it at once do the same thing. Whoever finds it stopping waits
 //! until it has stopped, and starts it again.
 
+use std::time::Duration;
+
 use super::calls::{Answer, Seen, trouble};
 use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
 use crate::aws::{self, Aws, Filter, Instance, Kind, Nodes};
@@ -29,6 +31,8 @@ const WANTED_ENDS: [&str; 3] = [
 pub struct InstanceCalls {
     pick: Pick,
     aws: Aws,
+    /// Who acts, for the log.
+    who: String,
 }
 
 /// Why there is no instance to use.
@@ -42,8 +46,8 @@ enum Problem {
 
 impl InstanceCalls {
     /// Calls for the instance that `pick` names.
-    pub fn new(pick: Pick, aws: Aws) -> Self {
-        Self { pick, aws }
+    pub fn new(pick: Pick, aws: Aws, who: String) -> Self {
+        Self { pick, aws, who }
     }
 
     /// Make a call. Each has a deadline of its own.
@@ -74,6 +78,7 @@ impl InstanceCalls {
                 Outcome::Counted(sessions.map(|ids| ids.len()).map_err(trouble)).into()
             }
             Action::Stop { arn, reason } => {
+                let reason = format!("{reason}, by {}", self.who);
                 let result = stop(&self.aws, &arn, &reason).await.map(drop);
                 if let Err(error) = &result {
                     tracing::warn!(instance = %arn, %error, "cannot stop the instance");
@@ -186,6 +191,8 @@ fn phase(instance: &Instance) -> Phase {
         "running" => Phase::Up {
             targets: vec![instance.id.clone()],
             agent: Agent::Running,
+            // It has no age at which it is replaced.
+            age: Duration::ZERO,
         },
         "pending" => Phase::Coming(STARTING),
         "stopping" => Phase::Coming(STOPPING),

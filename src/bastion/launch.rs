@@ -4,15 +4,19 @@
 //! Pure. In shared mode every laptop must send the very same request, so nothing personal is in it.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::aws::{RunTask, Task};
-use crate::config::{Bastion, Mode, TaskAgent};
+use crate::aws::{Network, RunTask, Task};
+use crate::config::{Bastion, Mode, Pick, TaskAgent};
 
 /// The tag with the version of the daemon that ran the task.
 pub const VERSION_TAG: &str = "bastiond:version";
+
+/// So long before the end of its life a task is not used any more.
+const WORN_BEFORE: Duration = Duration::from_secs(10 * 60);
 
 /// Fargate's interruptible capacity.
 const SPOT: &str = "FARGATE_SPOT";
@@ -24,6 +28,8 @@ pub struct Wanted {
     pub tags: BTreeMap<String, String>,
     /// Whether ECS puts its agent there.
     pub exec: bool,
+    /// How old it may be at most.
+    pub max_age: Option<Duration>,
 }
 
 /// What distinguishes one use of the client token from the next: ECS answers a token with the old
@@ -55,12 +61,12 @@ impl Epoch {
     }
 }
 
-/// The tags of the task that `bastion` wants.
-pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
+/// The tags of the task that `bastion` wants, in this network.
+pub fn wanted(bastion: &Bastion, network: &Network, owner: &str) -> Wanted {
     let mut tags = BTreeMap::from([
         ("bastiond:stack", bastion.name.clone()),
         ("bastiond:mode", mode(bastion).to_owned()),
-        ("bastiond:params", params(bastion)),
+        ("bastiond:params", params(bastion, network)),
         (VERSION_TAG, env!("CARGO_PKG_VERSION").to_owned()),
     ]);
     if bastion.mode == Mode::User {
@@ -72,23 +78,34 @@ pub fn wanted(bastion: &Bastion, owner: &str) -> Wanted {
     Wanted {
         tags,
         exec: bastion.agent == TaskAgent::Exec,
+        max_age: max_age(bastion),
     }
 }
 
+/// How old a task may be to be used: what begins now should not be cut soon.
+pub fn max_age(bastion: &Bastion) -> Option<Duration> {
+    bastion
+        .max_lifetime
+        .map(|lifetime| lifetime.saturating_sub(WORN_BEFORE))
+}
+
 /// The request that runs it.
-pub fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
+pub fn request(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch) -> RunTask {
     RunTask {
         cluster: bastion.cluster.clone(),
         task_definition: bastion.task_definition.clone(),
-        subnets: bastion.subnets.clone(),
-        security_groups: bastion.security_groups.clone(),
+        subnets: network.subnets.clone(),
+        security_groups: network.security_groups.clone(),
         exec: bastion.agent == TaskAgent::Exec,
-        assign_public_ip: bastion.assign_public_ip,
+        assign_public_ip: network.assign_public_ip,
         capacity_provider: bastion.launch.capacity_provider.clone(),
         platform_version: bastion.launch.platform_version.clone(),
         started_by: started_by(bastion, owner),
-        tags: wanted(bastion, owner).tags,
-        client_token: client_token(bastion, owner, epoch),
+        tags: wanted(bastion, network, owner).tags,
+        propagate_tags: bastion.launch.propagate_tags,
+        group: bastion.launch.group.clone(),
+        overrides: bastion.launch.overrides.clone(),
+        client_token: client_token(bastion, network, owner, epoch),
     }
 }
 
@@ -108,17 +125,6 @@ pub fn on_demand(request: &RunTask) -> Option<RunTask> {
     })
 }
 
-/// The family, without which tasks cannot be listed: the last part of a name or ARN, less the
-/// revision.
-pub fn family(bastion: &Bastion) -> &str {
-    let name = bastion
-        .task_definition
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    name.split(':').next().unwrap_or(name)
-}
-
 /// At most 36 characters of `[A-Za-z0-9_/-]`, and nothing personal: a digest stands for the user.
 fn started_by(bastion: &Bastion, owner: &str) -> String {
     match bastion.mode {
@@ -127,7 +133,7 @@ fn started_by(bastion: &Bastion, owner: &str) -> String {
     }
 }
 
-fn client_token(bastion: &Bastion, owner: &str, epoch: &Epoch) -> String {
+fn client_token(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch) -> String {
     let owner = if bastion.mode == Mode::User {
         owner
     } else {
@@ -140,28 +146,58 @@ fn client_token(bastion: &Bastion, owner: &str, epoch: &Epoch) -> String {
     let parts = [
         "v1",
         &bastion.cluster,
-        family(bastion),
+        bastion.family(),
         mode(bastion),
         owner,
-        &params(bastion),
+        &params(bastion, network),
         &epoch,
     ];
     hex(&Sha256::digest(parts.join("|")))[..52].to_owned()
 }
 
-/// Sixteen hexadecimal digits that change with any launch parameter.
-pub fn params(bastion: &Bastion) -> String {
-    let canonical = serde_json::json!([
+/// Sixteen hexadecimal digits that change with any launch parameter, and are the same on every laptop: in which of the
+/// subnets that fit a task runs makes no difference.
+pub fn params(bastion: &Bastion, network: &Network) -> String {
+    let mut groups = network.security_groups.clone();
+    groups.sort();
+    digest(
+        bastion,
+        &[
+            json!(network.place),
+            json!(groups),
+            json!(network.assign_public_ip),
+        ],
+    )
+}
+
+/// The same of what is written in the configuration, which tells without a call whether a task of an earlier run is
+/// still wanted.
+pub fn written(bastion: &Bastion) -> String {
+    let texts = |picks: &[Pick]| picks.iter().map(Pick::to_string).collect::<Vec<_>>();
+    let network = &bastion.network;
+    digest(
+        bastion,
+        &[
+            json!(texts(&network.subnets)),
+            json!(texts(&network.security_groups)),
+            json!(network.assign_public_ip),
+        ],
+    )
+}
+
+fn digest(bastion: &Bastion, network: &[Value; 3]) -> String {
+    let canonical = json!([
         bastion.name,
         bastion.cluster,
         bastion.task_definition,
-        bastion.subnets,
-        bastion.security_groups,
-        bastion.assign_public_ip,
+        network,
         bastion.launch.capacity_provider,
         bastion.launch.platform_version,
         bastion.launch.tags,
         bastion.agent == TaskAgent::Hybrid,
+        bastion.launch.propagate_tags,
+        bastion.launch.group,
+        bastion.launch.overrides,
     ]);
     hex(&Sha256::digest(canonical.to_string()))[..16].to_owned()
 }
@@ -179,8 +215,6 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::{Config, OnShutdown};
 
@@ -193,6 +227,28 @@ mod tests {
             .expect("a valid configuration")
             .bastions["dev"]
             .clone()
+    }
+
+    fn network(bastion: &Bastion) -> Network {
+        Network::by_ids(&bastion.network).expect("ids")
+    }
+
+    fn request(bastion: &Bastion, owner: &str, epoch: &Epoch) -> RunTask {
+        super::request(bastion, &network(bastion), owner, epoch)
+    }
+
+    #[test]
+    fn laptops_that_found_other_subnets_of_one_place_share_a_task() {
+        let found = |subnet: &str, class: &str| Network {
+            subnets: vec![subnet.into()],
+            security_groups: vec!["sg-2".into(), "sg-1".into()],
+            place: vec!["vpc-1".into(), class.into()],
+            ..Network::default()
+        };
+        let (one, other) = (found("subnet-1", "egress"), found("subnet-2", "egress"));
+        assert_eq!(params(&bastion(""), &one), params(&bastion(""), &other));
+        let public = found("subnet-1", "public");
+        assert_ne!(params(&bastion(""), &one), params(&bastion(""), &public));
     }
 
     #[test]
@@ -235,11 +291,22 @@ mod tests {
 
     #[test]
     fn what_does_not_change_the_task_does_not_change_its_digest() {
-        assert_eq!(params(&bastion("")), params(&bastion("idle_stop = '1h'")));
-        assert_ne!(
-            params(&bastion("")),
-            params(&bastion("assign_public_ip = true"))
-        );
+        let both = |extra: &str| {
+            let bastion = bastion(extra);
+            (params(&bastion, &network(&bastion)), written(&bastion))
+        };
+        let (params, written) = both("");
+        assert_eq!(both("idle_stop = '1h'"), (params.clone(), written.clone()));
+        let other = both("assign_public_ip = true");
+        assert!(other.0 != params && other.1 != written);
+        for other in [
+            "group = 'bastions'",
+            "propagate_tags = false",
+            "overrides = { cpu = 256 }",
+            "overrides.container.bastion.command = ['true']",
+        ] {
+            assert_ne!(both("").0, both(other).0, "{other}");
+        }
         assert_eq!(bastion("").on_shutdown, OnShutdown::Stop);
     }
 
@@ -254,6 +321,6 @@ mod tests {
         assert!(run.started_by.len() <= 36);
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_/-".contains(c);
         assert!(run.started_by.chars().all(allowed), "{}", run.started_by);
-        assert_eq!(family(&bastion("")), "bastion");
+        assert_eq!(bastion("").family(), "bastion");
     }
 }

@@ -33,6 +33,7 @@ mod state;
 mod steps;
 mod strays;
 mod terms;
+mod worn;
 
 use departing::Departing;
 pub use kind::Kind;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub shared: bool,
     /// Whether shutting the daemon down may stop the task.
     pub stop_on_shutdown: bool,
+    /// How old a task may be to be used by somebody else; `None`: as old as it is.
+    pub max_age: Option<Duration>,
     /// A factor on the waits between looks; 1 against AWS, less against a simulator that is quick.
     pub pace: f64,
     /// Seed of the jitter.
@@ -74,6 +77,8 @@ pub struct Lifecycle {
     replaced: bool,
     /// When this start began.
     begun: Instant,
+    /// When a person said that it is not needed any more.
+    dismissed: Option<Instant>,
     failures: u32,
     /// The call under way.
     in_flight: Option<Action>,
@@ -114,6 +119,7 @@ impl Lifecycle {
             wanted: false,
             replaced: false,
             begun: now,
+            dismissed: None,
             failures: 0,
             in_flight: None,
             ending_since: None,
@@ -157,12 +163,14 @@ impl Lifecycle {
     /// Somebody wants the bastion. Answered by `Event::Ready` or `Event::Failed`, at once or later.
     pub fn handle_request(&mut self, now: Instant) {
         self.wanted = true;
+        self.dismissed = None;
         match self.state.clone() {
             State::Stopped => self.begin(now),
             State::Cooling(until, _) if now >= until => self.begin(now),
             State::Cooling(_, reason) => self.refuse(reason),
             // A task in doubt is looked at first.
             State::Ready(held) | State::Resting(held, _) if held.doubted => {}
+            State::Resting(held, _) if held.is_worn(now) => self.replace(held, now),
             State::Ready(held) => self.grant(held, now),
             State::Resting(held, _) => self.grant(
                 Held {
@@ -187,7 +195,16 @@ impl Lifecycle {
             if held.refusals == 0 {
                 self.failures = 0;
             }
-            self.rest(held, now + self.settings.idle_stop, now);
+            let until = self.rests_until(&held, now);
+            self.rest(held, until, now);
+        }
+    }
+
+    /// A person wants no more of it: it is not kept for whoever may come next.
+    pub fn handle_dismissal(&mut self, now: Instant) {
+        self.dismissed = Some(now);
+        if let State::Resting(held, until) = self.state.clone() {
+            self.update(State::Resting(held, until.min(now)));
         }
     }
 

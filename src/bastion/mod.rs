@@ -29,11 +29,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Network, Task};
 use crate::config;
 use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records, TaskRecord};
-use crate::status::{self, Reason};
+use crate::status::{self, Chosen, Reason};
 
 pub use lease::{Going, Lease};
 
@@ -65,6 +65,7 @@ enum Command {
     Lease(oneshot::Sender<Result<Lease, Reason>>),
     Doubt,
     Unreachable,
+    Dismiss,
     Reset,
     /// Leave the task at the end, whatever its rule says.
     Leave(oneshot::Sender<()>),
@@ -78,6 +79,7 @@ struct View {
     state: lifecycle::State,
     since: Instant,
     task: Option<Seen>,
+    network: Vec<Chosen>,
     last_error: Option<(Reason, Instant)>,
     leases: usize,
     phases: Phases,
@@ -101,6 +103,11 @@ impl Handle {
     /// StartSession says, time and again, that the agent of the leased task is not connected.
     pub fn unreachable(&self) {
         let _ = self.commands.try_send(Command::Unreachable);
+    }
+
+    /// A person wants no more of it: once nobody has a lease it is not kept for whoever may come next.
+    pub fn dismiss(&self) {
+        let _ = self.commands.try_send(Command::Dismiss);
     }
 
     /// So many sessions of ours each of its containers is given.
@@ -151,6 +158,11 @@ impl Handle {
         }
     }
 
+    /// Wait until the status may be another. `false` when the bastion has ended.
+    pub async fn changed(&mut self) -> bool {
+        self.view.changed().await.is_ok()
+    }
+
     /// What it is doing. Reads what was published; wakes nobody.
     pub fn status(&self, now: Instant) -> status::Bastion {
         let view = self.view.borrow().clone();
@@ -172,6 +184,8 @@ pub struct Shared {
     pub records: Records,
     /// Whose bastion it is, in user mode.
     pub owner: String,
+    /// Who acts: the user, and on which machine.
+    pub who: String,
     /// See [`Settings::pace`].
     pub pace: f64,
     /// Cancelled when calls may be made.
@@ -184,6 +198,16 @@ pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
     task.bastion == config.name
         && task.cluster == config.cluster
         && task.params == carrier::params(config)
+}
+
+/// Those of `tasks` that were run for `config`, whether they are of use or not, in the order in which they would be used.
+pub fn of_bastion(
+    tasks: Vec<Task>,
+    config: &config::Bastion,
+    network: &Network,
+    owner: &str,
+) -> Vec<Task> {
+    choose::in_order(tasks, &launch::wanted(config, network, owner))
 }
 
 /// Start a bastion on `tasks`. `adopt` is a task of an earlier run. It ends, by its rule for the
@@ -200,6 +224,7 @@ pub fn spawn(
         idle_stop: config.idle_stop,
         shared: config.mode == config::Mode::Shared,
         stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
+        max_age: launch::max_age(&config),
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
@@ -212,6 +237,7 @@ pub fn spawn(
         state: state.clone(),
         since: since.into(),
         task: None,
+        network: Vec::new(),
         last_error: None,
         leases: 0,
         phases: Phases::default(),
@@ -225,7 +251,13 @@ pub fn spawn(
     let earlier = earlier
         .iter()
         .find(|task| Some(&task.arn) == adopt.as_ref());
-    let calls = Arc::new(Carrier::new(config, shared.aws, shared.owner, earlier));
+    let calls = Arc::new(Carrier::new(
+        config,
+        shared.aws,
+        shared.owner,
+        shared.who,
+        earlier,
+    ));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -314,6 +346,7 @@ impl Bastion {
         }
         // The last outcome has news too: that the task need not be remembered.
         self.follow_events();
+        self.publish();
     }
 
     /// Do what is to be done, then wait for one thing to happen.
@@ -401,6 +434,7 @@ impl Bastion {
             }
             Command::Doubt => self.lifecycle.handle_doubt(now),
             Command::Unreachable => self.lifecycle.handle_unreachable(now),
+            Command::Dismiss => self.lifecycle.handle_dismissal(now),
             Command::Reset => self.lifecycle.handle_reset(now),
             Command::Leave(reply) => {
                 self.lifecycle.leave_at_shutdown();
@@ -486,6 +520,7 @@ impl Bastion {
     fn publish(&mut self) {
         let (state, since) = self.lifecycle.state();
         let task = self.seen.clone();
+        let network = self.calls.chosen();
         let leases = self
             .leases
             .as_ref()
@@ -497,6 +532,7 @@ impl Bastion {
             view.state = state.clone();
             view.since = since.into();
             view.task = task;
+            view.network = network;
             view.leases = leases;
             let started = view.phases.note(state, view.kind, &view.name, now());
             if let Some(start) = started {

@@ -1,5 +1,7 @@
 //! A hybrid node in the place of a task: found by its id, a tag or its name, and neither started nor stopped.
 
+use std::time::Duration;
+
 use super::calls::{Answer, Seen, trouble};
 use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
 use crate::aws::{Aws, Node, Nodes};
@@ -123,6 +125,8 @@ fn phase(node: &Node) -> Phase {
         true => Phase::Up {
             targets: vec![node.id.clone()],
             agent: Agent::Running,
+            // It has no age at which it is replaced.
+            age: Duration::ZERO,
         },
         false => Phase::Going {
             reason: offline(node),

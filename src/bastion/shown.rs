@@ -19,9 +19,10 @@ pub fn phase(state: &State, kind: Kind) -> String {
         }
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
-        State::Leaving(_, Farewell::Counting | Farewell::CountingHopeless) => {
-            "counting sessions".to_owned()
-        }
+        State::Leaving(
+            _,
+            Farewell::Counting | Farewell::CountingHopeless | Farewell::CountingWorn,
+        ) => "counting sessions".to_owned(),
         State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => {
             format!("stopping the {word}")
         }
@@ -46,6 +47,7 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         state_seconds: now.saturating_duration_since(view.since).as_secs(),
         detail: Some(phase(&view.state, view.kind)),
         task: task(view),
+        network: view.network.clone(),
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
         start: view.phases.status(now.into_std()),

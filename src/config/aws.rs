@@ -52,6 +52,7 @@ fn one(raw: raw::Aws, base: &Aws, section: Section, report: &mut Report) -> Aws 
         external_id: raw.external_id,
         duration: raw.role_duration,
         source_identity: raw.source_identity,
+        mfa_serial: raw.mfa_serial,
     };
     Aws {
         profile: or(profile, &base.profile),
@@ -69,6 +70,7 @@ struct How {
     external_id: Option<Spanned<String>>,
     duration: Option<Spanned<RawDuration>>,
     source_identity: Option<Spanned<String>>,
+    mfa_serial: Option<Spanned<String>>,
 }
 
 fn role(how: How, base: &AssumeRole, has_role: bool, scope: &mut Scope) -> AssumeRole {
@@ -80,6 +82,7 @@ fn role(how: How, base: &AssumeRole, has_role: bool, scope: &mut Scope) -> Assum
             "source_identity",
             how.source_identity.as_ref().map(Spanned::span),
         ),
+        ("mfa_serial", how.mfa_serial.as_ref().map(Spanned::span)),
     ];
     for (key, span) in keys {
         if let Some(span) = span.filter(|_| !has_role) {
@@ -121,6 +124,21 @@ fn role(how: How, base: &AssumeRole, has_role: bool, scope: &mut Scope) -> Assum
                 word_of(text, "_+=,.@-", 64)
             })
             .or_else(|| base.source_identity.clone()),
+        mfa_serial: scope
+            .checked("mfa_serial", how.mfa_serial, mfa_serial)
+            .or_else(|| base.mfa_serial.clone()),
+    }
+}
+
+/// Of a virtual device it is an ARN, of another its number (STS API model).
+fn mfa_serial(text: &str) -> Result<(), Complaint> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
+    match (9..=256).contains(&text.len()) && text.chars().all(fits) {
+        true => Ok(()),
+        false => Err(
+            Complaint::new(format!("`{}` is no MFA device", text.escape_debug()))
+                .hint("it looks like `arn:aws:iam::123456789012:mfa/NAME`, or is a hardware device's serial number"),
+        ),
     }
 }
 
@@ -159,7 +177,7 @@ fn region(text: &str) -> Result<(), Complaint> {
         .hint("write its id, such as `ap-northeast-1`"))
 }
 
-fn role_arn(text: &str) -> Result<(), Complaint> {
+pub(super) fn role_arn(text: &str) -> Result<(), Complaint> {
     one_word(text)?;
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let right = match parts[..] {

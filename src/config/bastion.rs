@@ -1,15 +1,16 @@
 //! `[bastion.NAME]`: an ECS task that may be run, or a machine in its place.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, TaskAgent, aws,
+    Aws, Bastion, Mode, Network, OnShutdown, TaskAgent, aws,
+    duration::RawDuration,
     error::Complaint,
-    launch, machine, raw,
+    launch, machine, network, raw,
     scope::{self, Report, Scope, Section},
-    warm,
+    task_overrides, warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
@@ -18,9 +19,7 @@ const IDLE_STOP: Duration = Duration::from_secs(15 * 60);
 const MAX_SESSIONS: usize = 4;
 /// The quota of sessions in a container is 20, and adjustable.
 const MOST_SESSIONS: i64 = 200;
-/// Bounds of `awsvpcConfiguration` (ECS API model).
-const MOST_SUBNETS: usize = 16;
-const MOST_SECURITY_GROUPS: usize = 5;
+const LEAST_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
@@ -60,9 +59,20 @@ fn one(
         .aws
         .take()
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
+    let overrides = raw
+        .overrides
+        .map(|overrides| task_overrides::check(overrides, &section, report));
+    let overrides = overrides.unwrap_or_default();
+    let launch = launch::Raw {
+        capacity_provider: raw.capacity_provider,
+        platform_version: raw.platform_version,
+        tags: raw.tags,
+        propagate_tags: raw.propagate_tags,
+        group: raw.group,
+    };
     let mut scope = report.scope(section);
     let machine = machine::check(&mut scope, raw.instance, raw.node, keys);
-    let (cluster, task_definition, subnets) = match machine {
+    let (cluster, task_definition, network) = match machine {
         None => (
             scope.required(
                 "cluster",
@@ -76,10 +86,15 @@ fn one(
                 &header,
                 "name the task definition to run",
             ),
-            subnets(&mut scope, raw.subnets, &header),
+            network::check(
+                &mut scope,
+                raw.subnets,
+                raw.security_groups,
+                raw.assign_public_ip,
+            ),
         ),
         // Nothing is run: whatever is about a task was refused.
-        Some(_) => (String::new(), String::new(), Vec::new()),
+        Some(_) => (String::new(), String::new(), Network::default()),
     };
     let agents = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
     let agent = scope.word("agent", raw.agent, &agents);
@@ -91,21 +106,8 @@ fn one(
         machine,
         cluster,
         task_definition,
-        subnets,
-        security_groups: ids(
-            &mut scope,
-            "security_groups",
-            "sg-",
-            MOST_SECURITY_GROUPS,
-            raw.security_groups,
-        ),
-        assign_public_ip: raw.assign_public_ip.unwrap_or(false),
-        launch: launch::check(
-            &mut scope,
-            raw.capacity_provider,
-            raw.platform_version,
-            raw.tags,
-        ),
+        network,
+        launch: launch::check(&mut scope, launch, overrides),
         agent,
         container: scope.text("container", raw.container),
         max_sessions_per_container: match is_of_ecs {
@@ -114,6 +116,7 @@ fn one(
             false => MOST_SESSIONS as usize,
         },
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
+        max_lifetime: max_lifetime(&mut scope, raw.max_lifetime),
         mode: scope.word(
             "mode",
             raw.mode,
@@ -131,61 +134,19 @@ fn on_shutdown(scope: &mut Scope, raw: Option<Spanned<String>>) -> OnShutdown {
     scope.word("on_shutdown", raw, &words)
 }
 
+/// Ten minutes before it is over the task is not used any more, and a start should be worth its while.
+fn max_lifetime(scope: &mut Scope, raw: Option<Spanned<RawDuration>>) -> Option<Duration> {
+    let span = raw.as_ref()?.span();
+    let lifetime = scope.duration("max_lifetime", raw, LEAST_LIFETIME);
+    if lifetime < LEAST_LIFETIME {
+        let complaint = Complaint::new("must be 30m at least");
+        scope.wrong("max_lifetime", span, complaint);
+    }
+    Some(lifetime)
+}
+
 fn max_sessions(scope: &mut Scope, raw: Option<Spanned<i64>>) -> usize {
     let key = "max_sessions_per_container";
     let range = 1..=MOST_SESSIONS;
     scope.whole(key, raw, range).unwrap_or(MAX_SESSIONS)
-}
-
-fn subnets(
-    scope: &mut Scope,
-    raw: Option<Spanned<Vec<Spanned<String>>>>,
-    header: &Range<usize>,
-) -> Vec<String> {
-    match &raw {
-        None => scope.missing(
-            "subnets",
-            header.clone(),
-            "name one subnet that can reach the database",
-        ),
-        Some(list) if list.get_ref().is_empty() => {
-            scope.wrong(
-                "subnets",
-                list.span(),
-                Complaint::new("must name at least one subnet"),
-            );
-        }
-        Some(_) => {}
-    }
-    ids(scope, "subnets", "subnet-", MOST_SUBNETS, raw)
-}
-
-fn ids(
-    scope: &mut Scope,
-    key: &str,
-    prefix: &str,
-    most: usize,
-    raw: Option<Spanned<Vec<Spanned<String>>>>,
-) -> Vec<String> {
-    let Some(raw) = raw else { return Vec::new() };
-    if raw.get_ref().len() > most {
-        scope.wrong(
-            key,
-            raw.span(),
-            Complaint::new(format!(
-                "{} are too many: ECS takes {most}",
-                raw.get_ref().len()
-            )),
-        );
-    }
-    let well_formed = |id: &str| match id.strip_prefix(prefix) {
-        Some(rest) if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()) => Ok(()),
-        _ => Err(Complaint::new(format!(
-            "`{id}` is not an id that begins with `{prefix}`"
-        ))),
-    };
-    raw.into_inner()
-        .into_iter()
-        .filter_map(|id| scope.checked(key, Some(id), well_formed))
-        .collect()
 }

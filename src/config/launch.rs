@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Launch,
+    Launch, Overrides,
     error::Complaint,
     scope::{Scope, one_word},
 };
@@ -17,16 +17,35 @@ const LONGEST_VALUE: usize = 256;
 
 type Tags = BTreeMap<Spanned<String>, Spanned<String>>;
 
-pub(super) fn check(
-    scope: &mut Scope,
-    capacity_provider: Option<Spanned<String>>,
-    platform_version: Option<Spanned<String>>,
-    tags: Option<Spanned<Tags>>,
-) -> Launch {
+/// How a task is run, as written.
+pub(super) struct Raw {
+    pub capacity_provider: Option<Spanned<String>>,
+    pub platform_version: Option<Spanned<String>>,
+    pub tags: Option<Spanned<Tags>>,
+    pub propagate_tags: Option<bool>,
+    pub group: Option<Spanned<String>>,
+}
+
+pub(super) fn check(scope: &mut Scope, raw: Raw, overrides: Overrides) -> Launch {
     Launch {
-        capacity_provider: scope.checked("capacity_provider", capacity_provider, one_word),
-        platform_version: scope.checked("platform_version", platform_version, version),
-        tags: checked_tags(scope, tags),
+        capacity_provider: scope.checked("capacity_provider", raw.capacity_provider, one_word),
+        platform_version: scope.checked("platform_version", raw.platform_version, version),
+        tags: checked_tags(scope, raw.tags),
+        propagate_tags: raw.propagate_tags.unwrap_or(true),
+        group: scope.checked("group", raw.group, group),
+        overrides,
+    }
+}
+
+/// The groups that begin otherwise belong to ECS.
+fn group(text: &str) -> Result<(), Complaint> {
+    one_word(text)?;
+    match text.starts_with("family:") || text.starts_with("service:") || text.len() > LONGEST_VALUE
+    {
+        true => Err(Complaint::new(format!(
+            "`{text}` is no group: at most {LONGEST_VALUE} characters, and not `family:` or `service:` first"
+        ))),
+        false => Ok(()),
     }
 }
 

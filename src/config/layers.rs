@@ -11,6 +11,9 @@ const PREFIX: &str = "BASTIOND_";
 /// Variables that are no settings: places, which are needed before there is a configuration.
 const PLACES: [&str; 3] = ["BASTIOND_CONFIG", "BASTIOND_SOCKET", "BASTIOND_STATE_DIR"];
 
+/// Begins the names of what a program of `on_event` is told.
+const EVENT: &str = "BASTIOND_EVENT";
+
 /// A file, and what overrides it.
 #[derive(Debug)]
 pub struct Layers {
@@ -44,7 +47,10 @@ impl Layers {
         flags: impl IntoIterator<Item = &'a (String, String)>,
     ) -> Layers {
         let mut layers = Layers::file_alone(file);
-        let is_ours = |name: &str| name.starts_with(PREFIX) && !PLACES.contains(&name);
+        let is_ours = |name: &str| {
+            let is_told = name.starts_with(EVENT) || PLACES.contains(&name);
+            name.starts_with(PREFIX) && !is_told
+        };
         let ours = environment.into_iter().filter(|(name, _)| is_ours(name));
         let mut ours: Vec<(String, String)> = ours.collect();
         ours.sort();

@@ -1,10 +1,8 @@
 //! `instance` and `node` of a bastion: a machine with an agent, in the place of a task.
 
-use std::fmt;
-
 use toml::Spanned;
 
-use super::{error::Complaint, scope::Scope, tunnel::is_target};
+use super::{error::Complaint, pick::Pick, scope::Scope, tunnel::is_target};
 
 /// The longest value of a tag (EC2 API model); a name is one.
 const LONGEST_NAME: usize = 256;
@@ -28,22 +26,6 @@ pub enum Machine {
     Node(Pick),
 }
 
-/// Which one. Where several fit, none is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// By its id.
-    Id(String),
-    /// By a tag.
-    Tag {
-        /// The tag's key.
-        key: String,
-        /// Its value.
-        value: String,
-    },
-    /// By its name: the tag `Name` of an instance, and what a node was registered as.
-    Name(String),
-}
-
 impl Machine {
     /// `instance` or `node`, as the configuration and the status call it.
     #[must_use]
@@ -59,17 +41,6 @@ impl Machine {
     pub fn pick(&self) -> &Pick {
         match self {
             Self::Instance(pick) | Self::Node(pick) => pick,
-        }
-    }
-}
-
-impl fmt::Display for Pick {
-    /// As it is written in the file.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => f.write_str(id),
-            Self::Tag { key, value } => write!(f, "tag:{key}={value}"),
-            Self::Name(name) => f.write_str(name),
         }
     }
 }

@@ -20,7 +20,10 @@ mod launch;
 mod layers;
 mod listen;
 mod machine;
+mod network;
+mod on_event;
 mod overrides;
+mod pick;
 mod prices;
 mod raw;
 mod read;
@@ -29,6 +32,7 @@ mod scope;
 mod selector;
 pub mod settings;
 pub mod suggest;
+mod task_overrides;
 mod tunnel;
 mod warm;
 
@@ -36,11 +40,14 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake, Place};
 pub use layers::Layers;
-pub use machine::{Machine, Pick};
+pub use machine::Machine;
+pub use network::Network;
+pub use pick::Pick;
 pub use prices::Prices;
 pub use schema::schema;
 use scope::{Report, Section};
 pub use selector::{Database, Role, Selector, Which};
+pub use task_overrides::{ContainerOverride, Overrides};
 pub use warm::{Warm, keep_for};
 
 /// How long the daemon lets open connections finish when it is told to stop (cloud-sql-proxy uses the same bound).
@@ -61,6 +68,8 @@ pub struct Config {
     pub exit_when_idle: Option<Duration>,
     /// What tasks cost.
     pub prices: Prices,
+    /// A program and its arguments, run when something changes that a person may want to know; empty: none.
+    pub on_event: Vec<String>,
 }
 
 /// How to reach AWS; what is `None` is left to the SDK's own chain.
@@ -91,6 +100,8 @@ pub struct AssumeRole {
     pub duration: Option<Duration>,
     /// Who is behind it, for CloudTrail; it stays for the whole chain.
     pub source_identity: Option<String>,
+    /// The MFA device of which the first role wants a code.
+    pub mfa_serial: Option<String>,
 }
 
 impl Default for Aws {
@@ -118,12 +129,8 @@ pub struct Bastion {
     pub cluster: String,
     /// Family, `family:revision` or ARN.
     pub task_definition: String,
-    /// Subnets for its network interface, 1 to 16.
-    pub subnets: Vec<String>,
-    /// Security groups, 0 to 5; none means the default group of the VPC.
-    pub security_groups: Vec<String>,
-    /// Whether the task gets a public address.
-    pub assign_public_ip: bool,
+    /// Where it is run.
+    pub network: Network,
     /// How it is run.
     pub launch: Launch,
     /// Where the agent in the task comes from.
@@ -134,6 +141,8 @@ pub struct Bastion {
     pub max_sessions_per_container: usize,
     /// How long the task rests unused before it is stopped; 15 min by default.
     pub idle_stop: Duration,
+    /// How old a task may become before it is replaced in a calm moment; `None`: as old as it likes.
+    pub max_lifetime: Option<Duration>,
     /// Whose tasks may be used.
     pub mode: Mode,
     /// What becomes of the task when the daemon stops.
@@ -145,7 +154,7 @@ pub struct Bastion {
 }
 
 /// How a task is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
     pub capacity_provider: Option<String>,
@@ -153,6 +162,26 @@ pub struct Launch {
     pub platform_version: Option<String>,
     /// Tags besides those that tell bastions apart.
     pub tags: BTreeMap<String, String>,
+    /// Whether the task has the tags of its definition as well; true by default.
+    pub propagate_tags: bool,
+    /// The group that ECS shows it in; `None`: that of its family.
+    pub group: Option<String>,
+    /// What is different from the task definition.
+    pub overrides: Overrides,
+}
+
+impl Default for Launch {
+    /// What a bastion that says nothing gets.
+    fn default() -> Self {
+        Self {
+            capacity_provider: None,
+            platform_version: None,
+            tags: BTreeMap::new(),
+            propagate_tags: true,
+            group: None,
+            overrides: Overrides::default(),
+        }
+    }
 }
 
 /// Where the agent in a task comes from.
@@ -255,6 +284,14 @@ pub enum Keepalive {
     Never,
 }
 
+impl Bastion {
+    /// The family, without which tasks cannot be listed: the last part of a name or ARN, less the revision.
+    pub fn family(&self) -> &str {
+        let name = self.task_definition.rsplit('/').next().unwrap_or_default();
+        name.split(':').next().unwrap_or(name)
+    }
+}
+
 impl Config {
     /// How to reach AWS for the bastion of this name, or for what is no bastion.
     pub fn aws_of(&self, bastion: Option<&str>) -> &Aws {
@@ -294,11 +331,20 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let mut top = report.scope(Section::top());
     let shutdown_timeout =
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
+    let on_event = on_event::check(&mut top, root.on_event);
     let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
-    let bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
+    let mut bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
+    for tunnel in &tunnels {
+        if let (Via::Bastion(name), Remote::Database { selector, .. }) =
+            (&tunnel.via, &tunnel.remote)
+            && let Some(bastion) = bastions.get_mut(name)
+        {
+            bastion.network.databases.push(selector.clone());
+        }
+    }
     Config {
         aws,
         bastions,
@@ -306,5 +352,6 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         shutdown_timeout,
         exit_when_idle,
         prices,
+        on_event,
     }
 }

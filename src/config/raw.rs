@@ -36,6 +36,9 @@ pub(super) struct Root {
     pub exit_when_idle: Option<Spanned<RawDuration>>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
+    /// A program and its arguments, run when a tunnel is ready, has failed or needs a sign-in, and when a bastion stops.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub on_event: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// How to reach AWS.
@@ -63,6 +66,9 @@ pub(super) struct Aws {
     /// Who is behind it, for CloudTrail.
     #[schemars(with = "Option<String>")]
     pub source_identity: Option<Spanned<String>>,
+    /// The MFA device of which the role wants a code.
+    #[schemars(with = "Option<String>")]
+    pub mfa_serial: Option<Spanned<String>>,
     /// One URL that stands in for all endpoints of AWS.
     #[schemars(with = "Option<String>")]
     pub endpoint_url: Option<Spanned<String>>,
@@ -86,14 +92,14 @@ pub(super) struct Bastion {
     /// Family, `family:revision` or ARN.
     #[schemars(with = "Option<String>")]
     pub task_definition: Option<Spanned<String>>,
-    /// Subnets from which the database can be reached, 1 to 16.
+    /// Subnets from which the database can be reached: 1 to 16 ids, names, or `tag:KEY=VALUE`; found if nothing is said.
     #[schemars(with = "Option<Vec<String>>")]
     pub subnets: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Security groups, at most 5; the VPC's default group if nothing is said.
+    /// Security groups, at most 5: ids, names, or `tag:KEY=VALUE`; if nothing is said, found, or beside subnets by id the
+    /// VPC's default group.
     #[schemars(with = "Option<Vec<String>>")]
     pub security_groups: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Whether the task gets a public address.
-    #[schemars(extend("default" = false))]
+    /// Whether the task gets a public address; false beside subnets by id if nothing is said, else as their way out takes it.
     pub assign_public_ip: Option<bool>,
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; Fargate on demand if nothing is said.
     #[schemars(with = "Option<String>")]
@@ -108,6 +114,19 @@ pub(super) struct Bastion {
     #[schemars(with = "Option<String>", extend("enum" = ["exec", "hybrid"], "default" = "exec"))]
     pub agent: Option<Spanned<String>>,
     /// The container to go through; the only one with an exec agent if nothing is said.
+    /// Whether the task has the tags of its definition as well.
+    #[schemars(extend("default" = true))]
+    pub propagate_tags: Option<bool>,
+    /// The group that ECS shows the task in; that of its family if nothing is said.
+    #[schemars(with = "Option<String>")]
+    pub group: Option<Spanned<String>>,
+    /// What the task has otherwise than its definition says.
+    #[schemars(with = "Option<Overrides>")]
+    pub overrides: Option<Spanned<Overrides>>,
+    /// A task so old is replaced when nobody is connected; from 30m.
+    #[schemars(with = "Option<RawDuration>")]
+    pub max_lifetime: Option<Spanned<RawDuration>>,
+    /// The container to go through; all that have an exec agent if nothing is said.
     #[schemars(with = "Option<String>")]
     pub container: Option<Spanned<String>>,
     /// How many sessions a container is given at most.
@@ -130,6 +149,48 @@ pub(super) struct Bastion {
     pub max_hours_per_day: Option<Spanned<f64>>,
     /// How to reach AWS, if not as `[aws]` says.
     pub aws: Option<Aws>,
+}
+
+/// What a bastion's task has otherwise than its definition says.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct Overrides {
+    /// CPU units of the task.
+    #[schemars(with = "Option<u32>")]
+    pub cpu: Option<Spanned<i64>>,
+    /// MiB of the task.
+    #[schemars(with = "Option<u32>")]
+    pub memory: Option<Spanned<i64>>,
+    /// GiB of its disk, 21 to 200.
+    #[schemars(with = "Option<u32>")]
+    pub ephemeral_storage: Option<Spanned<i64>>,
+    /// The role of its containers.
+    #[schemars(with = "Option<String>")]
+    pub task_role_arn: Option<Spanned<String>>,
+    /// The role that ECS starts it with.
+    #[schemars(with = "Option<String>")]
+    pub execution_role_arn: Option<Spanned<String>>,
+    /// By the container's name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ContainerOverride>")]
+    pub container: BTreeMap<Spanned<String>, ContainerOverride>,
+}
+
+/// What one container has otherwise.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct ContainerOverride {
+    /// Its command and arguments.
+    pub command: Option<Vec<String>>,
+    /// Further variables.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// CPU units, of the task's.
+    #[schemars(with = "Option<u32>")]
+    pub cpu: Option<Spanned<i64>>,
+    /// MiB at most.
+    #[schemars(with = "Option<u32>")]
+    pub memory: Option<Spanned<i64>>,
 }
 
 /// What Fargate costs on Linux, in US dollars.

@@ -36,6 +36,8 @@ pub enum Database {
     RdsProxy,
     /// A replication group of ElastiCache with cluster mode disabled.
     ElastiCache,
+    /// A Memcached cluster of one node.
+    Memcached,
     /// A DocumentDB cluster.
     DocDb,
     /// A Neptune cluster.
@@ -71,11 +73,12 @@ pub enum Role {
 }
 
 impl Database {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::RdsCluster,
         Self::RdsInstance,
         Self::RdsProxy,
         Self::ElastiCache,
+        Self::Memcached,
         Self::DocDb,
         Self::Neptune,
         Self::Redshift,
@@ -88,6 +91,7 @@ impl Database {
             Self::RdsInstance => "rds-instance",
             Self::RdsProxy => "rds-proxy",
             Self::ElastiCache => "elasticache",
+            Self::Memcached => "memcached",
             Self::DocDb => "docdb",
             Self::Neptune => "neptune",
             Self::Redshift => "redshift",
@@ -111,13 +115,13 @@ impl Database {
             }
             Self::RdsProxy => &[("readonly", Role::Reader)],
             Self::ElastiCache => &[("primary", Role::Writer), ("reader", Role::Reader)],
-            Self::RdsInstance | Self::Redshift => &[],
+            Self::RdsInstance | Self::Memcached | Self::Redshift => &[],
         }
     }
 
     /// Whether its description has its tags: what would take a call for each is not searched.
     fn tells_tags(self) -> bool {
-        !matches!(self, Self::RdsProxy | Self::ElastiCache)
+        !matches!(self, Self::RdsProxy | Self::ElastiCache | Self::Memcached)
     }
 }
 
@@ -243,6 +247,11 @@ fn role(kind: Database, word: &str) -> Result<Role, Complaint> {
     {
         id_of(name)?;
         return Ok(Role::Endpoint(name.to_owned()));
+    }
+    if kind == Database::ElastiCache && word == "config" {
+        let why = "`config` is the endpoint of a cache in cluster mode, whose nodes send clients on to each other: \
+                   one tunnel does not follow";
+        return Err(Complaint::new(why).hint("run the client inside the VPC"));
     }
     let kind = kind.word();
     let complaint = Complaint::new(format!(

@@ -1,29 +1,24 @@
-//! The control API's client: typed calls, each with a deadline.
+//! The control API's client: typed calls, each with a deadline; events and logs as lines that go on.
+
+mod error;
+mod lines;
+mod wire;
 
 use std::{
-    io,
+    fmt::Display,
     path::{Path, PathBuf},
-    pin::pin,
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
-use interprocess::local_socket::{
-    tokio::Stream,
-    traits::{StreamCommon as _, tokio::Stream as _},
-};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use super::{
-    Refusal,
-    server::LONGEST_CALL,
-    socket::{check_length, name},
-};
-use crate::status::{Bastion, Orphan, Status, Tunnel};
+use super::{Goal, Refusal, code::Code, server::LONGEST_CALL};
+use crate::status::{Bastion, Connections, Event, InForce, Orphan, Reloaded, Status, Tunnel};
+pub use error::Error;
+pub use lines::{Lines, Values};
 
 /// For calls that the daemon answers from memory.
 const SHORT: Duration = Duration::from_secs(5);
@@ -31,67 +26,8 @@ const SHORT: Duration = Duration::from_secs(5);
 const DOWN: Duration = Duration::from_secs(60);
 /// A daemon that just started may need this long to answer (measured: well under a second).
 const PATIENCE: Duration = Duration::from_secs(2);
-const RETRY: Duration = Duration::from_millis(250);
-/// A status of a thousand connections is a tenth of this.
-const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
-
-/// Why a call had no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Nobody listens.
-    #[error("cannot reach the daemon at `{}`: is it running?", .socket.display())]
-    Unreachable {
-        /// Where it was looked for.
-        socket: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Somebody else listens.
-    #[error("`{}` is held by another user (uid {}): nothing was sent", .socket.display(), uid(.owner))]
-    Impostor {
-        /// Where it was looked for.
-        socket: PathBuf,
-        /// Who that is, where the system tells.
-        owner: Option<u32>,
-    },
-    /// The place cannot be dialled at all.
-    #[error(transparent)]
-    Socket(#[from] super::socket::Error),
-    /// It was there, and went away instead of answering.
-    #[error("the daemon at `{}` went away before it answered ({source})", .socket.display())]
-    Gone {
-        /// Where it was.
-        socket: PathBuf,
-        /// What the connection said.
-        source: hyper::Error,
-    },
-    /// The deadline passed.
-    #[error("the daemon did not answer within {} s", .0.as_secs())]
-    Timeout(Duration),
-    /// The daemon said no.
-    #[error(transparent)]
-    Refused(Box<Refusal>),
-    /// The answer made no sense.
-    #[error("the daemon's answer cannot be understood ({0})")]
-    Garbled(String),
-}
-
-fn uid(owner: &Option<u32>) -> String {
-    owner.map_or("unknown".to_owned(), |uid| uid.to_string())
-}
-
-impl Error {
-    /// The one thing to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Error::Unreachable { .. } | Error::Gone { .. } => Some("bastiond start".to_owned()),
-            Error::Timeout(_) => Some("look at its logs".to_owned()),
-            Error::Garbled(_) => Some("restart the daemon if it is of another version".to_owned()),
-            Error::Refused(refusal) => refusal.hint.clone(),
-            Error::Impostor { .. } | Error::Socket(_) => None,
-        }
-    }
-}
+/// No refusal is longer.
+const LARGEST_REFUSAL: usize = 64 * 1024;
 
 /// A caller of one daemon.
 #[derive(Clone, Debug)]
@@ -143,9 +79,7 @@ impl Client {
     /// # Errors
     /// As of [`Client::up`]; and when `time` is no duration, or the tunnel has no bastion.
     pub async fn up_for(&self, tunnel: &str, time: &str) -> Result<Tunnel, Error> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("for", time);
-        let path = format!("{}?{}", path_of("tunnels", tunnel, "up")?, query.finish());
+        let path = with(&path_of("tunnels", tunnel, "up")?, &[("for", &time)]);
         self.call(Method::POST, &path, LONGEST_CALL).await
     }
 
@@ -156,6 +90,111 @@ impl Client {
     pub async fn down(&self, tunnel: &str) -> Result<Tunnel, Error> {
         self.call(Method::POST, &path_of("tunnels", tunnel, "down")?, DOWN)
             .await
+    }
+
+    /// Ends a tunnel's sessions, has a new one ready, and gives the tunnel as it then is.
+    ///
+    /// # Errors
+    /// When no session can be had, the tunnel does not exist, or there is no answer in 10 min.
+    pub async fn restart(&self, tunnel: &str) -> Result<Tunnel, Error> {
+        let path = path_of("tunnels", tunnel, "restart")?;
+        self.call(Method::POST, &path, LONGEST_CALL).await
+    }
+
+    /// Cuts a tunnel's sessions off, whatever they are doing, and gives the tunnel as it then is.
+    ///
+    /// # Errors
+    /// When it does not exist, or there is no answer in 1 min.
+    pub async fn reset(&self, tunnel: &str) -> Result<Tunnel, Error> {
+        let path = path_of("tunnels", tunnel, "reset")?;
+        self.call(Method::POST, &path, DOWN).await
+    }
+
+    /// How one tunnel is.
+    ///
+    /// # Errors
+    /// When it does not exist, or there is no answer in 5 s.
+    pub async fn tunnel(&self, tunnel: &str) -> Result<Tunnel, Error> {
+        let path = path_of("tunnels", tunnel, "")?;
+        self.call(Method::GET, path.trim_end_matches('/'), SHORT)
+            .await
+    }
+
+    /// Waits until a tunnel is in a state, and gives it as it then is.
+    ///
+    /// # Errors
+    /// When it is not so within `limit` (the refusal's code is `wait_timeout`), or does not exist.
+    pub async fn wait(&self, tunnel: &str, goal: Goal, limit: Duration) -> Result<Tunnel, Error> {
+        let path = path_of("tunnels", tunnel, "wait")?;
+        self.call(Method::GET, &waiting(&path, goal, limit), limit + SHORT)
+            .await
+    }
+
+    /// Waits until every tunnel is in a state, and gives the status.
+    ///
+    /// # Errors
+    /// As of [`Client::wait`].
+    pub async fn wait_for_all(&self, goal: Goal, limit: Duration) -> Result<Status, Error> {
+        self.call(
+            Method::GET,
+            &waiting("/v1/wait", goal, limit),
+            limit + SHORT,
+        )
+        .await
+    }
+
+    /// The local connections that are open, of one tunnel or of all.
+    ///
+    /// # Errors
+    /// When the tunnel does not exist, or there is no answer in 5 s.
+    pub async fn connections(&self, tunnel: Option<&str>) -> Result<Connections, Error> {
+        let path = match &tunnel {
+            Some(tunnel) => with("/v1/connections", &[("tunnel", tunnel)]),
+            None => "/v1/connections".to_owned(),
+        };
+        self.call(Method::GET, &path, SHORT).await
+    }
+
+    /// The `last` events, and if `follow` says so those that come.
+    ///
+    /// # Errors
+    /// When eight others follow already, or there is no answer in 5 s.
+    pub async fn events(&self, last: usize, follow: bool) -> Result<Values<Event>, Error> {
+        let path = with("/v1/events", &[("last", &last), ("follow", &follow)]);
+        Ok(Values::new(self.lines(&path).await?))
+    }
+
+    /// The last lines of the log, 100 if nothing is said; not older than `since`, which is a span of time such as `10m`
+    /// or a moment in RFC 3339; and if `follow` says so those that come.
+    ///
+    /// # Errors
+    /// When none is written, eight others follow already, or there is no answer in 5 s.
+    pub async fn logs(
+        &self,
+        last: Option<usize>,
+        since: Option<&str>,
+        follow: bool,
+    ) -> Result<Lines, Error> {
+        let mut query: Vec<(&str, &dyn Display)> = vec![("follow", &follow)];
+        query.extend(last.iter().map(|last| ("last", last as &dyn Display)));
+        query.extend(since.iter().map(|since| ("since", since as &dyn Display)));
+        self.lines(&with("/v1/logs", &query)).await
+    }
+
+    /// The configuration in force.
+    ///
+    /// # Errors
+    /// When there is no answer in 5 s.
+    pub async fn config(&self) -> Result<InForce, Error> {
+        self.call(Method::GET, "/v1/config", SHORT).await
+    }
+
+    /// Has the configuration read again, and gives what has changed.
+    ///
+    /// # Errors
+    /// When it has mistakes, and then nothing has changed; or there is no answer in 1 min.
+    pub async fn reload(&self) -> Result<Reloaded, Error> {
+        self.call(Method::POST, "/v1/reload", DOWN).await
     }
 
     /// Has a bastion run and keeps it for [`HOLD`](super::HOLD); gives it as it then is.
@@ -179,11 +218,24 @@ impl Client {
         self.call(method, path, LONGEST_CALL).await
     }
 
+    /// Gives a code of an MFA device, for the account of a bastion if one is named.
+    ///
+    /// # Errors
+    /// When no account waits for one, several do, AWS does not take it, or there is no answer in 1 min.
+    pub async fn mfa(&self, code: &str, bastion: Option<&str>) -> Result<(), Error> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("code", code);
+        bastion.map(|name| query.append_pair("bastion", name));
+        let path = format!("/v1/mfa?{}", query.finish());
+        let _: serde_json::Value = self.call(Method::POST, &path, DOWN).await?;
+        Ok(())
+    }
+
     /// Has the daemon restart as the program that its file holds now; it goes on ending after the answer.
     ///
     /// # Errors
     /// When the program cannot take over, or there is no answer in 1 min.
-    pub async fn restart(&self) -> Result<(), Error> {
+    pub async fn restart_daemon(&self) -> Result<(), Error> {
         let _: serde_json::Value = self.call(Method::POST, "/v1/restart", DOWN).await?;
         Ok(())
     }
@@ -203,104 +255,40 @@ impl Client {
         path: &str,
         limit: Duration,
     ) -> Result<T, Error> {
-        let stream = self.connect().await?;
-        let answer = timeout(limit, self.exchange(stream, method, path)).await;
+        let answer = timeout(limit, self.exchange(method, path)).await;
         let (status, text) = answer.map_err(|_| Error::Timeout(limit))??;
-        if status.is_success() {
-            return read(&text);
-        }
-        Err(Error::Refused(Box::new(read(&text)?)))
-    }
-
-    async fn exchange(
-        &self,
-        stream: Stream,
-        method: Method,
-        path: &str,
-    ) -> Result<(StatusCode, Bytes), Error> {
-        let broken = |error| self.broken(error);
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "bastiond");
-        let request = request
-            .body(Empty::<Bytes>::new())
-            .expect("a checked path and constant headers");
-        let talk = async {
-            let response = sender.send_request(request).await.map_err(broken)?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER)
-                .collect()
-                .await;
-            let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
-                Ok(error) => self.broken(*error),
-                Err(error) => Error::Garbled(error.to_string()),
-            })?;
-            Ok((status, body.to_bytes()))
-        };
-        // The connection only moves while it is polled; it is dropped with the call, so nothing needs joining.
-        let (mut connection, mut talk) = (pin!(connection), pin!(talk));
-        tokio::select! {
-            answer = talk.as_mut() => answer,
-            ended = connection.as_mut() => {
-                ended.map_err(broken)?;
-                talk.await
-            }
+        match status.is_success() {
+            true => read(&text),
+            false => Err(Error::Refused(Box::new(read(&text)?))),
         }
     }
 
-    /// A connection that ends too early is a daemon that ends; one that speaks something else is no daemon of ours.
-    fn broken(&self, source: hyper::Error) -> Error {
-        if source.is_parse() {
-            return Error::Garbled(source.to_string());
+    async fn lines(&self, path: &str) -> Result<Lines, Error> {
+        let asked = timeout(SHORT, self.ask(Method::GET, path)).await;
+        let (response, mut wire) = asked.map_err(|_| Error::Timeout(SHORT))??;
+        if response.status() == StatusCode::OK {
+            return Ok(Lines::new(self.clone(), response.into_body(), wire));
         }
-        Error::Gone {
-            socket: self.socket.clone(),
-            source,
-        }
+        let body = Limited::new(response.into_body(), LARGEST_REFUSAL).collect();
+        let text = timeout(SHORT, wire::drive(&mut wire, body)).await;
+        let text = text.map_err(|_| Error::Timeout(SHORT))?;
+        let text = text.map_err(|error| Error::Garbled(error.to_string()))?;
+        Err(Error::Refused(Box::new(read(&text.to_bytes())?)))
     }
+}
 
-    async fn connect(&self) -> Result<Stream, Error> {
-        check_length(&self.socket)?;
-        let deadline = Instant::now() + self.patience;
-        loop {
-            let source = match self.dial().await {
-                Ok(stream) => return self.check_owner(stream),
-                Err(source) => source,
-            };
-            let may_come = matches!(
-                source.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            );
-            if !may_come || Instant::now() + RETRY > deadline {
-                return Err(Error::Unreachable {
-                    socket: self.socket.clone(),
-                    source,
-                });
-            }
-            sleep(RETRY).await;
-        }
-    }
+fn waiting(path: &str, goal: Goal, limit: Duration) -> String {
+    let limit = humantime::format_duration(limit);
+    with(path, &[("for", &goal), ("timeout", &limit)])
+}
 
-    /// A socket with a full backlog keeps its callers waiting: no daemon of ours does that for long.
-    async fn dial(&self) -> io::Result<Stream> {
-        timeout(SHORT, Stream::connect(name(&self.socket)?)).await?
+/// A path with a query.
+fn with(path: &str, query: &[(&str, &dyn Display)]) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    for (word, value) in query {
+        text.append_pair(word, &value.to_string());
     }
-
-    /// In a shared folder such as `/tmp`, whoever comes first could play the daemon.
-    fn check_owner(&self, stream: Stream) -> Result<Stream, Error> {
-        let owner = stream.peer_creds().ok().and_then(|peer| peer.euid());
-        if owner == Some(rustix::process::geteuid().as_raw()) {
-            return Ok(stream);
-        }
-        Err(Error::Impostor {
-            socket: self.socket.clone(),
-            owner,
-        })
-    }
+    format!("{path}?{}", text.finish())
 }
 
 /// Names of tunnels and bastions need no escapes; what does cannot be one. `kind` is the plural.
@@ -311,8 +299,11 @@ fn path_of(kind: &str, name: &str, verb: &str) -> Result<String, Error> {
     }
     let one = kind.trim_end_matches('s');
     let detail = format!("there is no {one} `{}`", name.escape_debug());
-    let refusal = Refusal::new(404, format!("unknown_{one}"), detail);
-    Err(Error::Refused(refusal))
+    let code = match kind {
+        "bastions" => Code::UnknownBastion,
+        _ => Code::UnknownTunnel,
+    };
+    Err(Error::Refused(Refusal::new(code, detail)))
 }
 
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {

@@ -9,7 +9,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::Refusal;
+use super::{Refusal, code::Code};
 
 /// A program on this machine sends its content at once.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ pub(super) fn refuse_browsers(headers: &HeaderMap) -> Result<(), Box<Refusal>> {
             let detail = format!(
                 "requests with a `{header}` header come from web pages, which have no business here"
             );
-            return Err(Refusal::new(403, "from_a_web_page", detail));
+            return Err(Refusal::new(Code::FromAWebPage, detail));
         }
     }
     Ok(())
@@ -47,7 +47,7 @@ pub(super) fn refuse_other_hosts(
         return Ok(());
     }
     let hint = Some("send `Host: bastiond`".to_owned());
-    Err(Refusal::new(403, "foreign_host", "the request is for another host").hint(hint))
+    Err(Refusal::new(Code::ForeignHost, "the request is for another host").hint(hint))
 }
 
 /// No call has content yet. What is sent is read to its bound, so that the caller gets to read the answer.
@@ -56,22 +56,19 @@ pub(super) async fn refuse_content(body: Incoming) -> Result<(), Box<Refusal>> {
     let content = match read {
         Err(_) => {
             return Err(Refusal::new(
-                408,
-                "too_slow",
+                Code::TooSlow,
                 "the content did not arrive in time",
             ));
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return Err(Refusal::new(
-                413,
-                "too_large",
+                Code::TooLarge,
                 format!("content is bounded to {LARGEST_BODY} bytes"),
             ));
         }
         Ok(Err(_)) => {
             return Err(Refusal::new(
-                400,
-                "broken_content",
+                Code::BrokenContent,
                 "the content could not be read",
             ));
         }
@@ -81,8 +78,7 @@ pub(super) async fn refuse_content(body: Incoming) -> Result<(), Box<Refusal>> {
         return Ok(());
     }
     Err(Refusal::new(
-        400,
-        "unexpected_content",
+        Code::UnexpectedContent,
         "this call takes no content",
     ))
 }

@@ -1,11 +1,13 @@
 //! An answer that is not what was asked for, as `application/problem+json` (RFC 9457).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::code::Code;
 use crate::status::Problem;
 
 /// What the server says instead of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{detail}")]
 pub struct Refusal {
     /// `urn:bastiond:problem:` and the code.
@@ -25,18 +27,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(
-        status: u16,
-        code: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Box<Refusal> {
-        let code = code.into();
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Box<Refusal> {
+        Self::with(code.status(), code.word(), detail.into())
+    }
+
+    fn with(status: u16, code: &str, detail: String) -> Box<Refusal> {
         Box::new(Refusal {
             kind: format!("urn:bastiond:problem:{code}"),
             title: code.replace('_', " "),
-            code,
+            code: code.to_owned(),
             status,
-            detail: detail.into(),
+            detail,
             hint: None,
         })
     }
@@ -49,6 +50,6 @@ impl Refusal {
     /// What a command ran into: the request was right, the state of things was not.
     pub(super) fn from_problem(problem: Problem) -> Box<Refusal> {
         let detail = format!("{}: {}", problem.subject, problem.message);
-        Refusal::new(409, &problem.code, detail).hint(problem.hint)
+        Refusal::with(409, &problem.code, detail).hint(problem.hint)
     }
 }

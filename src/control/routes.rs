@@ -2,28 +2,29 @@
 
 use hyper::Method;
 
-/// What is called; the name of the tunnel or bastion, where there is one, comes beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
-    Status,
-    Up,
-    Down,
-    Hold,
-    Orphans,
-    EndOrphans,
-    Restart,
-    Shutdown,
-}
+use super::call::Call;
 
-const ROUTES: [(Method, &str, Call); 8] = [
+pub(super) const ROUTES: [(Method, &str, Call); 20] = [
     (Method::GET, "/v1/status", Call::Status),
+    (Method::GET, "/v1/tunnels/{name}", Call::Tunnel),
     (Method::POST, "/v1/tunnels/{name}/up", Call::Up),
     (Method::POST, "/v1/tunnels/{name}/down", Call::Down),
+    (Method::POST, "/v1/tunnels/{name}/restart", Call::Restart),
+    (Method::POST, "/v1/tunnels/{name}/reset", Call::Reset),
+    (Method::GET, "/v1/tunnels/{name}/wait", Call::Wait),
+    (Method::GET, "/v1/wait", Call::WaitForAll),
+    (Method::GET, "/v1/connections", Call::Connections),
     (Method::POST, "/v1/bastions/{name}/hold", Call::Hold),
     (Method::GET, "/v1/orphans", Call::Orphans),
     (Method::POST, "/v1/orphans/end", Call::EndOrphans),
-    (Method::POST, "/v1/restart", Call::Restart),
+    (Method::GET, "/v1/events", Call::Events),
+    (Method::GET, "/v1/logs", Call::Logs),
+    (Method::GET, "/v1/config", Call::Config),
+    (Method::POST, "/v1/reload", Call::Reload),
+    (Method::POST, "/v1/mfa", Call::Mfa),
+    (Method::POST, "/v1/restart", Call::RestartDaemon),
     (Method::POST, "/v1/shutdown", Call::Shutdown),
+    (Method::GET, "/v1/openapi.json", Call::OpenApi),
 ];
 
 /// Why there is no such call.
@@ -87,6 +88,10 @@ mod tests {
         assert_eq!(
             find(&Method::POST, "/v1/bastions/dev/hold"),
             Ok((Call::Hold, "dev"))
+        );
+        assert_eq!(
+            find(&Method::GET, "/v1/tunnels/wait"),
+            Ok((Call::Tunnel, "wait"))
         );
         assert_eq!(
             find(&Method::POST, "/v1/shutdown"),

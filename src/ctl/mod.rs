@@ -7,7 +7,7 @@ mod table;
 mod text;
 mod units;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use anstream::{AutoStream, ColorChoice};
 use tokio::time::{sleep, timeout};
@@ -46,6 +46,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         Ctl::Down { tunnel } => client.down(&tunnel).await.map(|tunnel| told(&tunnel)),
         Ctl::Cost { json } => cost(&client, json).await,
         Ctl::Orphans { end, json } => orphans(&client, end, json).await,
+        Ctl::Mfa { code, bastion } => mfa(&client, code, bastion.as_deref()).await,
         Ctl::Restart { daemon: _ } => restart::run(&client).await,
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
@@ -93,6 +94,23 @@ async fn orphans(client: &Client, end: bool, json: bool) -> Result<u8, Error> {
     })
 }
 
+/// Without a code on the command line it is read from the terminal, or from what is piped in.
+async fn mfa(client: &Client, code: Option<String>, bastion: Option<&str>) -> Result<u8, Error> {
+    let code = code.unwrap_or_else(asked_code);
+    client.mfa(&code, bastion).await?;
+    print("the code was taken\n");
+    Ok(0)
+}
+
+fn asked_code() -> String {
+    if std::io::stdin().is_terminal() {
+        eprint!("MFA code: ");
+    }
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    line.trim().to_owned()
+}
+
 fn code_of(status: &Status) -> u8 {
     if status.healthy { 0 } else { UNWELL_OR_UNKNOWN }
 }
@@ -103,7 +121,10 @@ fn told(tunnel: &Tunnel) -> u8 {
     let line = format!("{}: {state}, {places}", tunnel.name);
     print(&format!("{}\n", text::printable(&line)));
     match tunnel.state {
-        TunnelState::Failed | TunnelState::NeedsLogin | TunnelState::PortBusy => UNWELL_OR_UNKNOWN,
+        TunnelState::Failed
+        | TunnelState::NeedsLogin
+        | TunnelState::NeedsMfaCode
+        | TunnelState::PortBusy => UNWELL_OR_UNKNOWN,
         TunnelState::Idle
         | TunnelState::Starting
         | TunnelState::Ready

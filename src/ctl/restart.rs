@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// See the module.
 pub async fn run(client: &Client) -> Result<u8, Error> {
     let before = client.status().await?.daemon;
-    client.restart().await?;
+    client.restart_daemon().await?;
     let patient = client.clone().patient();
     let deadline = Instant::now() + LIMIT;
     loop {

@@ -53,7 +53,8 @@ impl Palette {
             TunnelState::Idle => Style::new(),
             TunnelState::Ready => self.good,
             TunnelState::Starting | TunnelState::Reconnecting | TunnelState::Stopping => self.busy,
-            TunnelState::NeedsLogin | TunnelState::PortBusy | TunnelState::Failed => self.bad,
+            TunnelState::NeedsLogin | TunnelState::NeedsMfaCode => self.bad,
+            TunnelState::PortBusy | TunnelState::Failed => self.bad,
         }
     }
 }
@@ -87,6 +88,7 @@ pub(super) fn phase(tunnel: &Tunnel) -> String {
         TunnelState::Ready => "ready",
         TunnelState::Reconnecting => "reconnecting",
         TunnelState::NeedsLogin => "needs sign-in",
+        TunnelState::NeedsMfaCode => "needs MFA code",
         TunnelState::PortBusy => "port busy",
         TunnelState::Failed => "failed",
         TunnelState::Stopping => "stopping",

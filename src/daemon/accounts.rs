@@ -75,6 +75,23 @@ impl Accounts {
         bastion.map_or(&self.main, |bastion| self.of_bastion(bastion))
     }
 
+    /// Whose it is, in words.
+    pub fn owner(&self, account: &Account) -> String {
+        let is_it = |other: &Account| Arc::ptr_eq(&other.starting, &account.starting);
+        let mut own = self.own.iter().filter(|(_, own)| is_it(own));
+        match own.next() {
+            Some((name, _)) if !is_it(&self.main) => format!("aws of bastion {name}"),
+            _ => "aws".to_owned(),
+        }
+    }
+
+    /// Each once, with the terms on which it was made.
+    pub fn known(&self) -> Vec<(config::Aws, Aws)> {
+        let all = self.all.iter();
+        all.map(|(terms, account)| (terms.clone(), account.aws.clone()))
+            .collect()
+    }
+
     /// Each once.
     pub fn all(&self) -> impl Iterator<Item = &Account> {
         self.all.iter().map(|(_, account)| account)

@@ -7,6 +7,7 @@ use jiff::Zoned;
 use tokio::time::Instant;
 
 use super::accounts::Accounts;
+use super::doctor::Findings;
 use super::{Daemon, Setup};
 use crate::aws::{Aws, Error};
 use crate::config::Prices;
@@ -30,6 +31,8 @@ pub struct Overview {
     socket: String,
     /// What was wrong with the state file at the start.
     state_warning: Option<String>,
+    /// What the doctor has found behind failures.
+    findings: Findings,
 }
 
 impl Overview {
@@ -55,6 +58,7 @@ impl Overview {
             log_path: setup.log_path.as_ref().map(shown),
             socket: shown(&setup.paths.socket),
             state_warning,
+            findings: daemon.findings.clone(),
         }
     }
 
@@ -71,13 +75,16 @@ impl Overview {
             .iter()
             .map(|bastion| self.bastion(bastion, now))
             .collect();
-        let status = Status::assemble(
+        let mut status = Status::assemble(
             self.daemon(now),
             shown(&self.accounts.main().aws, "aws"),
             tunnels,
             bastions,
             self.own_problems(),
         );
+        if !status.healthy {
+            status.problems.extend(self.findings.problems());
+        }
         let usage = self.state.usage();
         let cost = || cost::report(&usage, &self.prices, &Zoned::now());
         Status {

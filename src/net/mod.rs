@@ -10,9 +10,11 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ::http::{HeaderMap, HeaderValue, Request, header};
+use ::http::{HeaderMap, HeaderValue, Request, Uri, header};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{handshake::client::generate_key, protocol::WebSocketConfig},
@@ -66,6 +68,41 @@ impl Net {
             after: deadline,
         };
         timeout(deadline, opening).await.map_err(late)?
+    }
+
+    /// Whether a proxy stands between us and `uri`.
+    pub fn has_proxy_for(&self, uri: &Uri) -> bool {
+        self.proxies.has_one_for(uri)
+    }
+
+    /// Opens a connection to `uri`, with TLS where it is `https`, and closes it again: whether the host is there.
+    pub async fn reach(&self, uri: &Uri, deadline: Duration) -> Result<(), Error> {
+        let host = uri.host().unwrap_or_default();
+        let reached = async {
+            let tcp = self.proxies.dial_uri(uri.clone(), deadline).await?;
+            match uri.scheme_str() {
+                Some("https") => self.shake_hands(host, tcp).await,
+                _ => Ok(()),
+            }
+        };
+        let late = |_| Error::Timeout {
+            host: host.to_owned(),
+            after: deadline,
+        };
+        timeout(deadline, reached).await.map_err(late)?
+    }
+
+    async fn shake_hands(&self, host: &str, tcp: TcpStream) -> Result<(), Error> {
+        let failed = |why: String| Error::Tls {
+            host: host.to_owned(),
+            why,
+        };
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| failed(error.to_string()))?;
+        let tls = TlsConnector::from(self.tls.clone()).connect(name, tcp);
+        tls.await
+            .map(drop)
+            .map_err(|error| failed(error.to_string()))
     }
 
     async fn open(

@@ -86,11 +86,20 @@ impl Proxies {
     /// A TCP connection towards `url`, through the proxy where one is set. Addresses of a name share
     /// `within`.
     pub(super) async fn dial(&self, url: &StreamUrl, within: Duration) -> Result<TcpStream, Error> {
+        self.dial_uri(address(url)?, within).await
+    }
+
+    /// Whether a proxy is set for `uri`.
+    pub(super) fn has_one_for(&self, uri: &Uri) -> bool {
+        self.matcher.intercept(uri).is_some()
+    }
+
+    /// The same towards the host of an `http` or `https` URI.
+    pub(super) async fn dial_uri(&self, target: Uri, within: Duration) -> Result<TcpStream, Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(within));
-        let target = address(url)?;
         match self.matcher.intercept(&target) {
             Some(proxy) => through(&proxy, tcp, target).await,
             None => straight(tcp, target).await,

@@ -1,11 +1,11 @@
-//! Who listens on a port that we wanted.
+//! Who listens on a port that we wanted, and who is at the other end of a local connection.
 //!
 //! Linux tells through `/proc`, for processes of the same user; other systems do not tell without
 //! privileges or external programs, and there the answer is `None`.
 
-use std::{fmt, net::SocketAddr};
+use std::{collections::HashMap, fmt, net::SocketAddr};
 
-/// The process that listens on a port.
+/// A process that has a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Its process id.
@@ -20,6 +20,20 @@ impl fmt::Display for Holder {
     }
 }
 
+/// The two ends of a connection, as seen from ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// Ours.
+    pub local: SocketAddr,
+    /// The other.
+    pub peer: SocketAddr,
+}
+
+/// Who has the other end of each connection, as far as it is on this machine and the system tells. Reads files.
+pub fn of_peers(pairs: &[Pair]) -> HashMap<Pair, Holder> {
+    system::of_peers(pairs)
+}
+
 /// Who listens on `address`, or on all addresses of its port, where the system tells. Reads files.
 pub fn of(address: SocketAddr) -> Option<Holder> {
     system::of(address)
@@ -28,21 +42,88 @@ pub fn of(address: SocketAddr) -> Option<Holder> {
 #[cfg(target_os = "linux")]
 mod system {
     use std::{
+        collections::HashMap,
         fs,
         net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
         path::Path,
     };
 
-    use super::Holder;
+    use super::{Holder, Pair};
 
     /// `TCP_LISTEN` of the kernel's socket states.
     const LISTEN: &str = "0A";
+    const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+    pub(super) fn of_peers(pairs: &[Pair]) -> HashMap<Pair, Holder> {
+        // Their end is the same pair, the other way round.
+        let wanted: HashMap<(SocketAddr, SocketAddr), Pair> = pairs
+            .iter()
+            .map(|pair| ((canonical(pair.peer), canonical(pair.local)), *pair))
+            .collect();
+        let tables = TABLES.iter();
+        let tables = tables.filter_map(|table| fs::read_to_string(table).ok());
+        let mut links: HashMap<String, Pair> = tables
+            .flat_map(|table| connected(&table, &wanted))
+            .map(|(inode, pair)| (format!("socket:[{inode}]"), pair))
+            .collect();
+        let mut holders = HashMap::new();
+        let processes = fs::read_dir("/proc").into_iter().flatten();
+        for process in processes.filter_map(Result::ok) {
+            if links.is_empty() {
+                break;
+            }
+            let Some(holder) = holder(&process.path()) else {
+                continue;
+            };
+            for link in sockets(&process.path()) {
+                if let Some(pair) = links.remove(&link) {
+                    holders.insert(pair, holder.clone());
+                }
+            }
+        }
+        holders
+    }
+
+    /// Sockets of a table whose two ends are wanted: their inodes, and which they are.
+    fn connected(
+        table: &str,
+        wanted: &HashMap<(SocketAddr, SocketAddr), Pair>,
+    ) -> Vec<(String, Pair)> {
+        let socket = |line: &str| {
+            let mut fields = line.split_whitespace();
+            let (local, remote) = (parse(fields.nth(1)?)?, parse(fields.next()?)?);
+            let pair = wanted.get(&(canonical(local), canonical(remote)))?;
+            // An orphaned socket has no inode, and no process.
+            let inode = fields.nth(6).filter(|inode| *inode != "0")?;
+            Some((inode.to_owned(), *pair))
+        };
+        table.lines().skip(1).filter_map(socket).collect()
+    }
+
+    fn canonical(address: SocketAddr) -> SocketAddr {
+        SocketAddr::new(address.ip().to_canonical(), address.port())
+    }
+
+    fn holder(process: &Path) -> Option<Holder> {
+        let pid = process.file_name()?.to_str()?.parse().ok()?;
+        let program = fs::read_to_string(process.join("comm")).ok()?;
+        Some(Holder {
+            pid,
+            program: program.trim_end().to_owned(),
+        })
+    }
+
+    /// What the links of a process's sockets say.
+    fn sockets(process: &Path) -> impl Iterator<Item = String> {
+        let fds = fs::read_dir(process.join("fd")).into_iter().flatten();
+        let fds = fds.filter_map(Result::ok);
+        let links = fds.filter_map(|fd| fs::read_link(fd.path()).ok());
+        links.filter_map(|link| Some(link.to_str()?.to_owned()))
+    }
 
     pub(super) fn of(address: SocketAddr) -> Option<Holder> {
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-        let inodes = tables
-            .iter()
-            .filter_map(|table| fs::read_to_string(table).ok());
+        let tables = TABLES.iter();
+        let inodes = tables.filter_map(|table| fs::read_to_string(table).ok());
         let inodes: Vec<String> = inodes
             .flat_map(|table| listening(&table, address))
             .collect();
@@ -54,28 +135,10 @@ mod system {
             return None;
         }
         let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);
+        let holds = |process: &Path| sockets(process).any(|link| links.contains(&link));
         processes
-            .filter(|process| holds(&process.path(), &links))
-            .find_map(|process| {
-                let pid = process.file_name().to_str()?.parse().ok()?;
-                let program = fs::read_to_string(process.path().join("comm")).ok()?;
-                Some(Holder {
-                    pid,
-                    program: program.trim_end().to_owned(),
-                })
-            })
-    }
-
-    fn holds(process: &Path, links: &[String]) -> bool {
-        let Ok(fds) = fs::read_dir(process.join("fd")) else {
-            return false;
-        };
-        let targets = fds
-            .filter_map(Result::ok)
-            .filter_map(|fd| fs::read_link(fd.path()).ok());
-        targets
-            .into_iter()
-            .any(|target| links.iter().any(|link| target.as_os_str() == link.as_str()))
+            .filter(|process| holds(&process.path()))
+            .find_map(|process| holder(&process.path()))
     }
 
     /// The inodes of a table's sockets that keep `wanted` from being bound.
@@ -135,6 +198,34 @@ mod system {
         }
 
         #[test]
+        fn the_other_end_of_a_connection_is_found_whichever_family_shows_it() {
+            for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+                let listener = TcpListener::bind(address).unwrap();
+                let port = listener.local_addr().unwrap().port();
+                let host = if address.starts_with("[::1]") {
+                    "[::1]"
+                } else {
+                    "127.0.0.1"
+                };
+                let client = std::net::TcpStream::connect(format!("{host}:{port}")).unwrap();
+                let (socket, peer) = listener.accept().unwrap();
+                let pair = Pair {
+                    local: socket.local_addr().unwrap(),
+                    peer,
+                };
+                let nobody = Pair {
+                    local: pair.local,
+                    peer: "127.0.0.1:1".parse().unwrap(),
+                };
+                let holders = of_peers(&[pair, nobody]);
+                let pids: Vec<_> = holders.iter().map(|(pair, it)| (*pair, it.pid)).collect();
+                assert_eq!(pids, [(pair, std::process::id())], "{address}");
+                drop(client);
+                assert_eq!(of_peers(&[pair]).len(), 0, "it has gone");
+            }
+        }
+
+        #[test]
         fn a_free_port_has_no_holder() {
             let free = TcpListener::bind("127.0.0.1:0")
                 .unwrap()
@@ -163,11 +254,15 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use std::net::SocketAddr;
+    use std::{collections::HashMap, net::SocketAddr};
 
-    use super::Holder;
+    use super::{Holder, Pair};
 
     pub(super) fn of(_: SocketAddr) -> Option<Holder> {
         None
+    }
+
+    pub(super) fn of_peers(_: &[Pair]) -> HashMap<Pair, Holder> {
+        HashMap::new()
     }
 }

@@ -89,6 +89,7 @@ impl Claim {
             aws: aws.clone(),
             records,
             owner: platform::local_user(),
+            who: format!("{} on {}", platform::local_user(), platform::host_name()),
             pace: 1.0,
             begin: begin.clone(),
         };

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     ec2, ecs,
     faults::ApiFault,
-    kms, rds, ssm, sts,
+    inspect, kms, rds, ssm, sts,
     wire::{ApiCall, ApiError, Service, respond},
     world::{Call, World},
 };
@@ -134,6 +134,9 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Sts => sts::perform(&world.core, &call.operation, &call.body),
         Service::Rds => rds::perform(&world.core, &call.operation, &call.body),
         Service::Ec2 => ec2::perform(&world.core, &call.operation, &call.body),
+        Service::Iam => inspect::iam(&world.core, &call.operation, &call.body),
+        Service::Logs => inspect::logs(&call.operation, &call.body),
+        Service::Quotas => inspect::quotas(&call.operation, &call.body),
     }
 }
 
@@ -167,7 +170,9 @@ fn internal_error(service: Service) -> ApiError {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
         Service::Kms => "KMSInternalException",
-        Service::Sts | Service::Rds => "InternalFailure",
+        Service::Sts | Service::Rds | Service::Iam | Service::Logs | Service::Quotas => {
+            "InternalFailure"
+        }
         Service::Ec2 => "InternalError",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
@@ -183,9 +188,9 @@ fn is_expired(world: &World, headers: &HeaderMap) -> bool {
 
 fn expired_token(service: Service) -> ApiError {
     let code = match service {
-        Service::Ecs | Service::Ssm | Service::Kms => "ExpiredTokenException",
-        Service::Sts | Service::Rds => "ExpiredToken",
+        Service::Sts | Service::Rds | Service::Iam => "ExpiredToken",
         Service::Ec2 => "RequestExpired",
+        _ => "ExpiredTokenException",
     };
     ApiError::new(
         code,
@@ -203,12 +208,12 @@ fn access_denied(world: &World, call: &ApiCall) -> ApiError {
          because no identity-based policy allows the {action} action"
     );
     let code = match call.service {
-        Service::Ecs | Service::Ssm | Service::Kms => "AccessDeniedException",
-        Service::Sts | Service::Rds => "AccessDenied",
+        Service::Sts | Service::Rds | Service::Iam => "AccessDenied",
         Service::Ec2 => {
             let message = format!("You are not authorized to perform this operation. {message}");
             return ApiError::new("UnauthorizedOperation", message).with_status(403);
         }
+        _ => "AccessDeniedException",
     };
     ApiError::new(code, message)
 }

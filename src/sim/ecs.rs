@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    exec, run_task,
+    exec, inspect, run_task,
     task::Task,
     timeline::Ending,
     wire::ApiError,
@@ -16,6 +16,9 @@ use super::{
 /// Answers one call.
 pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Value, ApiError> {
     let core = &*world.core;
+    if let Some(answer) = inspect::ecs(core, operation, body) {
+        return answer;
+    }
     let cluster = cluster_name(core, body)?;
     match operation {
         "RunTask" => run_task::perform(core, &cluster, body),

@@ -35,6 +35,7 @@ mod faults;
 pub mod frames;
 mod gateway;
 mod http_head;
+mod inspect;
 mod instances;
 mod kms;
 mod network;

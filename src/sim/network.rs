@@ -165,6 +165,8 @@ pub struct Endpoint {
     pub route_tables: Vec<String>,
     /// Whether the service's usual name leads to it.
     pub private_dns: bool,
+    /// The security groups of an interface.
+    pub groups: Vec<String>,
 }
 
 impl Endpoint {
@@ -177,6 +179,7 @@ impl Endpoint {
             service: service.into(),
             route_tables: Vec::new(),
             private_dns: true,
+            groups: Vec::new(),
         }
     }
 
@@ -347,6 +350,8 @@ impl Told for Owned<'_> {
 impl Told for Endpoint {
     fn told(&self, _: &str, region: &str) -> Value {
         let is_gateway = !self.route_tables.is_empty();
+        let groups = self.groups.iter();
+        let groups: Vec<_> = groups.map(|id| json!({"groupId": id})).collect();
         json!({
             "vpcEndpointId": self.id,
             "vpcEndpointType": if is_gateway { "Gateway" } else { "Interface" },
@@ -355,6 +360,7 @@ impl Told for Endpoint {
             "state": "available",
             "privateDnsEnabled": self.private_dns,
             "routeTableIdSet": {"item": self.route_tables},
+            "groupSet": {"item": groups},
         })
     }
 

@@ -1,4 +1,4 @@
-//! RDS: the clusters of the account, and a fail-over.
+//! RDS: the clusters of the account with an instance each, and a fail-over.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use super::{
 pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Value, ApiError> {
     match operation {
         "DescribeDBClusters" => describe(core, body["DBClusterIdentifier"].as_str()),
+        "DescribeDBInstances" => Ok(instances(core, body["DBInstanceIdentifier"].as_str())),
         _ => Err(ApiError::new(
             "InvalidAction",
             format!("Could not find operation {operation}"),
@@ -39,7 +40,38 @@ fn shown(cluster: &DbCluster) -> Value {
         "Status": "available",
         "Endpoint": cluster.endpoint,
         "Port": cluster.port,
+        "DBClusterMembers": {"DBClusterMember": {
+            "DBInstanceIdentifier": writer(cluster),
+            "IsClusterWriter": true,
+        }},
     })
+}
+
+/// The writers of the clusters.
+fn instances(core: &Core, id: Option<&str>) -> Value {
+    let state = core.state();
+    let clusters = state.db_clusters.iter();
+    let asked = clusters.filter(|cluster| id.is_none_or(|id| writer(cluster) == id));
+    let instances: Vec<Value> = asked
+        .map(|cluster| {
+            json!({
+                "DBInstanceIdentifier": writer(cluster),
+                "DBInstanceStatus": "available",
+                "Endpoint": {"Address": cluster.endpoint, "Port": cluster.port},
+                "AvailabilityZone": cluster.zone,
+                "DBSubnetGroup": {"VpcId": cluster.vpc},
+                "VpcSecurityGroups": {"VpcSecurityGroupMembership": {
+                    "VpcSecurityGroupId": cluster.security_group,
+                    "Status": "active",
+                }},
+            })
+        })
+        .collect();
+    json!({"DBInstances": {"DBInstance": instances}})
+}
+
+fn writer(cluster: &DbCluster) -> String {
+    format!("{}-1", cluster.id)
 }
 
 impl World {

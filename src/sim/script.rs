@@ -26,6 +26,8 @@ pub struct Script {
     pub region: String,
     /// Account id, twelve digits.
     pub account: String,
+    /// The codes with which roles may be assumed, each once; without any, no MFA is asked for.
+    pub mfa_codes: Vec<String>,
     /// RoleSessionName of the caller: the first part of every session id.
     pub caller: String,
     /// Clusters that exist, by name.
@@ -89,6 +91,7 @@ impl Default for Script {
         Self {
             region: "ap-northeast-1".into(),
             account: "123456789012".into(),
+            mfa_codes: Vec::new(),
             caller: "developer".into(),
             clusters: vec!["backend".into()],
             task_definitions: vec![TaskDefinition::default()],
@@ -187,7 +190,7 @@ impl Container {
 }
 
 /// A database cluster, as DescribeDBClusters tells of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DbCluster {
     /// Its id.
     pub id: String,
@@ -197,6 +200,12 @@ pub struct DbCluster {
     pub endpoint: String,
     /// Its port.
     pub port: u16,
+    /// The VPC that its instances are in.
+    pub vpc: String,
+    /// The zone of its writer.
+    pub zone: String,
+    /// Its security group.
+    pub security_group: String,
 }
 
 /// What is different about the next task that RunTask makes.

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     agent::{self, Agent},
     document::Document,
-    instances, nodes,
+    inspect, instances, nodes,
     session::{End, Entry, Session, ToAgent},
     shell::{self, Plan, Shell},
     wire::ApiError,
@@ -32,6 +32,7 @@ pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Va
         "DescribeInstanceInformation" | "DeregisterManagedInstance" => {
             nodes::perform(&world.core, operation, body)
         }
+        "GetDocument" => inspect::document(body),
         _ => {
             let message = format!("the simulator has no {operation}");
             Err(ApiError::new("UnknownOperationException", message))

@@ -24,6 +24,30 @@ pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Valu
     }
 }
 
+/// Each code is good once.
+fn check_mfa(core: &Core, body: &Value) -> Result<(), ApiError> {
+    let codes = &core.script.mfa_codes;
+    if codes.is_empty() {
+        return Ok(());
+    }
+    let refused = |why: &str| {
+        let message = format!("MultiFactorAuthentication failed{why}");
+        Err(ApiError::new("AccessDenied", message).with_status(403))
+    };
+    let (Some(_), Some(code)) = (body["SerialNumber"].as_str(), body["TokenCode"].as_str()) else {
+        return refused(", must provide both MFA serial number and one time pass code.");
+    };
+    let is_fresh = core.change(|state| {
+        let is_fresh = !state.used_mfa_codes.iter().any(|used| used == code);
+        state.used_mfa_codes.push(code.to_owned());
+        is_fresh
+    });
+    match is_fresh && codes.iter().any(|known| known == code) {
+        true => Ok(()),
+        false => refused(" with invalid MFA one time pass code. "),
+    }
+}
+
 /// A role session lasts 12 hours at most.
 const LONGEST: u64 = 12 * 3600;
 
@@ -33,6 +57,7 @@ fn assume_role(core: &Core, body: &Value) -> Result<Value, ApiError> {
         value.ok_or_else(|| ApiError::new("ValidationError", format!("{name} must not be empty")))
     };
     let (role, session) = (member("RoleArn")?, member("RoleSessionName")?);
+    check_mfa(core, body)?;
     let name = role.rsplit('/').next().unwrap_or_default();
     let seconds = body["DurationSeconds"]
         .as_str()

@@ -1,4 +1,5 @@
-//! AWS's two call formats: awsJson1_1 for ECS, SSM and KMS, query and XML for STS, RDS and EC2.
+//! AWS's two call formats: awsJson1_1 for ECS, SSM, KMS and those that tell of an account, query and XML for STS, RDS,
+//! EC2 and IAM.
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,9 @@ pub(super) enum Service {
     Sts,
     Rds,
     Ec2,
+    Iam,
+    Logs,
+    Quotas,
 }
 
 impl Service {
@@ -28,6 +32,9 @@ impl Service {
             Self::Sts => "sts",
             Self::Rds => "rds",
             Self::Ec2 => "ec2",
+            Self::Iam => "iam",
+            Self::Logs => "logs",
+            Self::Quotas => "servicequotas",
         }
     }
 }
@@ -99,6 +106,8 @@ impl ApiCall {
             "AmazonEC2ContainerServiceV20141113" => Service::Ecs,
             "AmazonSSM" => Service::Ssm,
             "TrentService" => Service::Kms,
+            "Logs_20140328" => Service::Logs,
+            "ServiceQuotasV20190624" => Service::Quotas,
             _ => return Err(unknown()),
         };
         let body: Value = serde_json::from_slice(body)
@@ -136,6 +145,7 @@ impl ApiCall {
         let service = match fields.get("Version").and_then(Value::as_str) {
             Some(RDS_VERSION) => Service::Rds,
             Some(EC2_VERSION) => Service::Ec2,
+            Some(IAM_VERSION) => Service::Iam,
             _ => Service::Sts,
         };
         Ok(Self {
@@ -155,20 +165,20 @@ pub(super) fn respond(
 ) -> Response<Full<Bytes>> {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (status, text) = match (service, answer) {
-        (Service::Sts | Service::Rds, Ok(result)) => {
+        (Service::Sts | Service::Rds | Service::Iam, Ok(result)) => {
             (200, xml_result(operation, result, &request_id))
         }
-        (Service::Sts | Service::Rds, Err(error)) => (error.status, xml_error(error, &request_id)),
+        (Service::Sts | Service::Rds | Service::Iam, Err(error)) => {
+            (error.status, xml_error(error, &request_id))
+        }
         (Service::Ec2, Ok(result)) => (200, ec2_result(operation, result, &request_id)),
         (Service::Ec2, Err(error)) => (error.status, ec2_error(error, &request_id)),
-        (Service::Ecs | Service::Ssm | Service::Kms, Ok(result)) => (200, result.to_string()),
-        (Service::Ecs | Service::Ssm | Service::Kms, Err(error)) => {
-            (error.status, json_error(error))
-        }
+        (_, Ok(result)) => (200, result.to_string()),
+        (_, Err(error)) => (error.status, json_error(error)),
     };
     let content_type = match service {
-        Service::Sts | Service::Rds | Service::Ec2 => "text/xml",
-        Service::Ecs | Service::Ssm | Service::Kms => "application/x-amz-json-1.1",
+        Service::Sts | Service::Rds | Service::Ec2 | Service::Iam => "text/xml",
+        _ => "application/x-amz-json-1.1",
     };
     let mut response = Response::new(Full::from(text));
     *response.status_mut() =
@@ -240,9 +250,10 @@ fn ec2_result(operation: &str, result: &Value, request_id: &str) -> String {
     )
 }
 
-/// The API versions that tell the calls of RDS and EC2 from those of STS.
+/// The API versions that tell the calls of RDS, EC2 and IAM from those of STS.
 const RDS_VERSION: &str = "2014-10-31";
 const EC2_VERSION: &str = "2016-11-15";
+const IAM_VERSION: &str = "2010-05-08";
 
 /// The namespace of STS's answers (its API version), which nobody looks at.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

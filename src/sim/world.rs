@@ -67,6 +67,7 @@ pub(super) struct State {
     pub db_clusters: Vec<DbCluster>,
     pub network: Network,
     pub expired_keys: Vec<String>,
+    pub used_mfa_codes: Vec<String>,
     pub data_keys: Vec<DataKey>,
 }
 
@@ -114,6 +115,7 @@ impl World {
             db_clusters: script.db_clusters.clone(),
             network: script.network.clone(),
             expired_keys: Vec::new(),
+            used_mfa_codes: Vec::new(),
             data_keys: Vec::new(),
         };
         Self {

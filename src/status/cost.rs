@@ -1,9 +1,10 @@
 //! What the tasks cost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the tasks cost, as an estimate: the seconds of their lives at the prices of Fargate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// `USD`.
     pub currency: String,
@@ -22,7 +23,7 @@ pub struct Cost {
 }
 
 /// What the tasks of one bastion and size cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CostRow {
     /// The bastion.
     pub bastion: String,
@@ -36,7 +37,7 @@ pub struct CostRow {
 }
 
 /// Time, and what it costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Amount {
     /// Seconds of tasks.
     pub seconds: u64,
@@ -45,7 +46,9 @@ pub struct Amount {
 }
 
 /// The size of a task, as far as its price depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Size {
     /// CPU units: 1024 are one vCPU.
     pub cpu: u32,
@@ -58,7 +61,9 @@ pub struct Size {
 }
 
 /// The architecture of a processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     /// Intel and AMD.

@@ -116,6 +116,7 @@ fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Probl
 fn unsaid_problem(tunnel: &Tunnel, now: OffsetDateTime) -> Option<Problem> {
     let code = match tunnel.state {
         TunnelState::NeedsLogin => "needs_login",
+        TunnelState::NeedsMfaCode => "needs_mfa_code",
         TunnelState::PortBusy => PORT_BUSY,
         TunnelState::Failed => "tunnel_failed",
         TunnelState::Idle

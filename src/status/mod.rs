@@ -1,4 +1,4 @@
-//! What can be known about the daemon, as plain values: the answer to `GET /v1/status`.
+//! What can be known about the daemon, as plain values: what the control API answers with.
 //!
 //! The JSON is a contract (`"schema": 1`): fields and words are added, never changed. Times are RFC 3339 and stand
 //! beside numeric seconds, so that a reader needs no clock. `problems` and `healthy` are worked out here and only
@@ -6,8 +6,12 @@
 //!
 //! Owners keep one promise: `last_error` holds what is wrong now, and is cleared when the same thing succeeds.
 
+mod config;
+mod connection;
 mod cost;
+mod event;
 mod health;
+mod network;
 mod orphan;
 mod reason;
 mod start;
@@ -16,10 +20,15 @@ mod tests;
 
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, serde::rfc3339};
 
+pub use config::{InForce, Origin, Reloaded, Setting};
+pub use connection::{Connection, Connections};
 pub use cost::{Amount, Architecture, Cost, CostRow, Size};
+pub use event::{Event, EventKind};
+pub use network::{Chosen, ChosenKind};
 pub use orphan::{Orphan, OrphanKind, OrphanState};
 pub use reason::Reason;
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
@@ -28,7 +37,7 @@ pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 pub const SCHEMA: u32 = 1;
 
 /// The whole daemon at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -49,7 +58,7 @@ pub struct Status {
 }
 
 /// The process that answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Daemon {
     /// The program's version.
     pub version: String,
@@ -60,6 +69,7 @@ pub struct Daemon {
     pub instance: String,
     /// When it started.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: OffsetDateTime,
     /// Seconds since then.
     pub uptime_seconds: u64,
@@ -72,7 +82,7 @@ pub struct Daemon {
 }
 
 /// Who the daemon is to AWS; all unknown until its first call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Aws {
     /// The region of its calls.
     pub region: Option<String>,
@@ -82,6 +92,7 @@ pub struct Aws {
     pub arn: Option<String>,
     /// When the credentials in hand expire; they are renewed as needed, so this is no problem by itself.
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub credentials_expire_at: Option<OffsetDateTime>,
     /// Seconds until then, 0 when it has passed.
     pub credentials_seconds_left: Option<u64>,
@@ -90,7 +101,7 @@ pub struct Aws {
 }
 
 /// A local address and where it leads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tunnel {
     /// Its name in the configuration.
     pub name: String,
@@ -125,7 +136,7 @@ pub struct Tunnel {
 }
 
 /// What a tunnel is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TunnelState {
     /// Listening; no session, and nobody wants one.
@@ -138,6 +149,8 @@ pub enum TunnelState {
     Reconnecting,
     /// AWS wants the user to sign in.
     NeedsLogin,
+    /// The role wants a code of the user's MFA device.
+    NeedsMfaCode,
     /// None of its addresses could be bound; tried again meanwhile.
     PortBusy,
     /// The last attempt failed; the next connection tries again.
@@ -147,7 +160,7 @@ pub enum TunnelState {
 }
 
 /// One local socket of a tunnel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Listener {
     /// `address:port`.
     pub address: String,
@@ -158,7 +171,7 @@ pub struct Listener {
 }
 
 /// Whether a local socket listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ListenerState {
     /// It does.
@@ -168,8 +181,10 @@ pub enum ListenerState {
 }
 
 /// One SSM session of a tunnel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
+    /// Its number within the tunnel, as in the logs.
+    pub key: u64,
     /// Its id; `None` until AWS gave one.
     pub id: Option<String>,
     /// What it is doing.
@@ -187,7 +202,7 @@ pub struct Session {
 }
 
 /// What an SSM session is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// StartSession is under way.
@@ -203,7 +218,7 @@ pub enum SessionState {
 }
 
 /// An ECS task, or a machine in its place, that tunnels go through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bastion {
     /// Its name in the configuration.
     pub name: String,
@@ -218,6 +233,8 @@ pub struct Bastion {
     pub detail: Option<String>,
     /// Its task, or the machine in the place of one.
     pub task: Option<Task>,
+    /// Where its task runs, and why there: what was chosen for the last one.
+    pub network: Vec<Chosen>,
     /// Tunnels and shells that need it now.
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.
@@ -235,7 +252,7 @@ pub struct Bastion {
 }
 
 /// What carries a bastion's agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BastionKind {
     /// An ECS task.
@@ -248,7 +265,7 @@ pub enum BastionKind {
 }
 
 /// What a bastion is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BastionState {
     /// No task.
@@ -266,7 +283,7 @@ pub enum BastionState {
 }
 
 /// A task in ECS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// Its ARN.
     pub arn: String,
@@ -276,6 +293,7 @@ pub struct Task {
     pub last_status: String,
     /// When it began to run.
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<OffsetDateTime>,
     /// Seconds since it was asked for.
     pub age_seconds: u64,
@@ -284,7 +302,7 @@ pub struct Task {
 }
 
 /// Something that is wrong, and what mends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable word, such as `port_busy` or `credentials_expired`.
     pub code: String,
@@ -296,6 +314,7 @@ pub struct Problem {
     pub hint: Option<String>,
     /// When it was seen.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: OffsetDateTime,
     /// Seconds since then.
     pub seconds_ago: u64,

@@ -1,9 +1,10 @@
 //! What runs in AWS, is ours, and has no owner.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A task or a session that a daemon of ours started and that none looks after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphan {
     /// What it is.
     pub kind: OrphanKind,
@@ -24,7 +25,7 @@ pub struct Orphan {
 }
 
 /// What an orphan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrphanKind {
     /// An ECS task.
@@ -34,7 +35,7 @@ pub enum OrphanKind {
 }
 
 /// What became of an orphan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrphanState {
     /// It was found, and left.

@@ -40,6 +40,11 @@ impl Reason {
         Self { login, ..self }
     }
 
+    /// Whether signing in takes an MFA code.
+    pub fn is_mfa(&self) -> bool {
+        self.login && self.code == "credentials_mfa"
+    }
+
     /// Whether a person mends it by signing in.
     pub fn is_login(&self) -> bool {
         self.login

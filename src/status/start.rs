@@ -1,9 +1,10 @@
 //! How long starts take: the one under way, and those of the past.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The latest start of a bastion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Start {
     /// How far it is.
     pub state: StartState,
@@ -14,7 +15,7 @@ pub struct Start {
 }
 
 /// How far a start is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StartState {
     /// It is going on.
@@ -28,7 +29,7 @@ pub enum StartState {
 }
 
 /// A phase of a start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// Its name, such as `pulling image`.
     pub name: String,
@@ -37,7 +38,7 @@ pub struct Phase {
 }
 
 /// How long starts usually take, by those that this daemon and its predecessors have seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsualStart {
     /// So many are known.
     pub starts: usize,
@@ -49,7 +50,7 @@ pub struct UsualStart {
 }
 
 /// A phase of the usual start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsualPhase {
     /// Its name.
     pub name: String,
@@ -59,7 +60,7 @@ pub struct UsualPhase {
 }
 
 /// What half of them keep within, and 19 of 20.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// The median, in milliseconds.
     pub p50_ms: u64,

@@ -158,6 +158,7 @@ fn bastion(name: &str) -> Bastion {
         state_seconds: 0,
         detail: None,
         task: None,
+        network: Vec::new(),
         leases: 0,
         stops_in_seconds: None,
         start: None,

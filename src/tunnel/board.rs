@@ -134,7 +134,7 @@ fn state(
     }
     if let Some(view) = phase(|phase| matches!(phase, Phase::Resuming(_))) {
         let state = match &view.phase {
-            Phase::Resuming(reason) if reason.is_login() => TunnelState::NeedsLogin,
+            Phase::Resuming(reason) => waiting_for(reason).unwrap_or(TunnelState::Reconnecting),
             _ => TunnelState::Reconnecting,
         };
         return (state, view.since, resuming(view));
@@ -154,14 +154,18 @@ fn state(
     }
     match &board.last_error {
         Some((reason, at)) if at.elapsed() < RECENT => {
-            let state = if reason.is_login() {
-                TunnelState::NeedsLogin
-            } else {
-                TunnelState::Failed
-            };
+            let state = waiting_for(reason).unwrap_or(TunnelState::Failed);
             (state, *at, Some(reason.message.clone()))
         }
         _ => (TunnelState::Idle, board.since, None),
+    }
+}
+
+/// What the person has to do first.
+fn waiting_for(reason: &Reason) -> Option<TunnelState> {
+    match reason.is_mfa() {
+        true => Some(TunnelState::NeedsMfaCode),
+        false => reason.is_login().then_some(TunnelState::NeedsLogin),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::conn::{Accepted, Conn, Counters, FromConn};
+use super::conn::{Accepted, Books, Conn, Counters, FromConn};
 use super::pipe::{self, Item};
 use super::view::{Phase, Publisher};
 use crate::proto::{Event, Session, StreamId};
@@ -95,6 +95,7 @@ impl Bridge {
     /// Give a connection its stream.
     pub fn attach(&mut self, accepted: Accepted) {
         let stream = self.session.open();
+        accepted.ticket.placed(self.view.key());
         let (down, receiver) = pipe::pipe(Arc::clone(&self.drained));
         let open = Open {
             down,
@@ -106,10 +107,12 @@ impl Bridge {
             stream,
             up: self.up.clone(),
             down: receiver,
-            counters: Arc::clone(&self.counters),
+            books: Books {
+                counters: Arc::clone(&self.counters),
+                ticket: accepted.ticket,
+            },
             linger: self.half_close_linger,
             view: self.view.subscribe(),
-            seat: accepted.seat,
         };
         tracing::debug!(%stream, peer = %accepted.peer, "connection placed");
         self.conns.spawn(conn.run(accepted.socket));

@@ -17,11 +17,12 @@ use socket2::SockRef;
 use tokio::io::{AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pipe::{self, Item};
 use super::reason;
+use super::roster::Ticket;
 use super::view::{Phase, View};
 use crate::proto::StreamId;
 use crate::status::Reason;
@@ -42,21 +43,21 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// When.
     pub at: Instant,
-    /// Its claim on one of the descriptors that connections may have; given back when it has ended.
-    pub seat: OwnedSemaphorePermit,
+    /// Its place among those that are open.
+    pub ticket: Ticket,
 }
 
 impl Accepted {
     /// A connection that was just accepted. Until it has come to a good end, dropping it in any way
     /// resets it, so that a client never takes a loss for an end.
-    pub fn new(socket: TcpStream, peer: SocketAddr, seat: OwnedSemaphorePermit) -> Self {
+    pub fn new(socket: TcpStream, peer: SocketAddr, ticket: Ticket) -> Self {
         let _ = socket.set_nodelay(true);
         let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         Self {
             socket,
             peer,
             at: Instant::now(),
-            seat,
+            ticket,
         }
     }
 
@@ -80,13 +81,38 @@ pub enum FromConn {
     Finished(StreamId),
 }
 
-/// Bytes carried, for the status.
+/// Bytes carried by a tunnel, for the status.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// From clients to the far side.
     pub sent: AtomicU64,
     /// From the far side to clients.
     pub received: AtomicU64,
+}
+
+/// Where a connection's bytes are counted: in its tunnel's sum and at its own place in the roster.
+#[derive(Debug)]
+pub struct Books {
+    /// Its tunnel's.
+    pub counters: Arc<Counters>,
+    /// Its own.
+    pub ticket: Ticket,
+}
+
+impl Books {
+    fn sent(&self, bytes: usize) {
+        self.counters
+            .sent
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ticket.sent(bytes as u64);
+    }
+
+    fn received(&self, bytes: usize) {
+        self.counters
+            .received
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ticket.received(bytes as u64);
+    }
 }
 
 /// What a connection is given when it is placed.
@@ -98,14 +124,12 @@ pub struct Conn {
     /// From the link.
     pub down: pipe::Receiver,
     /// Where carried bytes are counted.
-    pub counters: Arc<Counters>,
+    pub books: Books,
     /// How long the far side of a half-closed connection may be silent. The client is reset then: whether it was
     /// owed more, nobody knows.
     pub linger: Duration,
     /// Tells whether the far side can be heard.
     pub view: watch::Receiver<View>,
-    /// What its descriptor counts against.
-    pub seat: OwnedSemaphorePermit,
 }
 
 impl Conn {
@@ -120,7 +144,7 @@ impl Conn {
             Ok(()) => orderly(&socket),
             Err(error) => tracing::debug!(stream = %self.stream, %error, "connection reset"),
         }
-        drop((socket, self.down, self.seat));
+        drop((socket, self.down, self.books));
         // The link may be gone for good, and then nobody waits for this.
         let _ = self.up.send(FromConn::Finished(self.stream)).await;
         self.stream
@@ -131,15 +155,15 @@ impl Conn {
             stream,
             up,
             down,
-            counters,
+            books,
             linger,
             view,
-            seat: _,
         } = self;
+        let books = &*books;
         let (read, write) = socket.split();
         let progress = Progress::new();
-        let uploads = upload(*stream, &read, up, counters);
-        let downloads = download(write, down, counters, &progress);
+        let uploads = upload(*stream, &read, up, books);
+        let downloads = download(write, down, books, &progress);
         tokio::pin!(uploads, downloads);
         tokio::select! {
             ended = &mut downloads => {
@@ -187,7 +211,7 @@ async fn upload(
     stream: StreamId,
     read: &ReadHalf<'_>,
     up: &mpsc::Sender<FromConn>,
-    counters: &Counters,
+    books: &Books,
 ) -> io::Result<()> {
     loop {
         read.readable().await?;
@@ -196,7 +220,7 @@ async fn upload(
         match read.try_read_buf(&mut chunk) {
             Ok(0) => return Ok(()),
             Ok(n) => {
-                counters.sent.fetch_add(n as u64, Ordering::Relaxed);
+                books.sent(n);
                 let data = FromConn::Data(stream, trimmed(chunk));
                 up.send(data).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
@@ -218,7 +242,7 @@ fn trimmed(chunk: BytesMut) -> Bytes {
 async fn download(
     mut write: WriteHalf<'_>,
     down: &mut pipe::Receiver,
-    counters: &Counters,
+    books: &Books,
     progress: &Progress,
 ) -> io::Result<()> {
     let mut items = Vec::with_capacity(BATCH);
@@ -237,9 +261,7 @@ async fn download(
             }
         }
         let written = write_chunks(&mut write, &mut chunks).await?;
-        counters
-            .received
-            .fetch_add(written as u64, Ordering::Relaxed);
+        books.received(written);
         down.consumed(written);
         if ended {
             return write.shutdown().await;

@@ -61,6 +61,8 @@ pub struct Tunnel {
     /// Who waits for `up`, and for `down`.
     warming: Vec<oneshot::Sender<Result<(), Problem>>>,
     ending: Vec<oneshot::Sender<Result<(), Problem>>>,
+    /// Who waits for `reset`.
+    resetting: Vec<oneshot::Sender<Result<(), Problem>>>,
     sessions: BTreeMap<u64, Slot>,
     tasks: JoinSet<Ended>,
     views_changed: Arc<Notify>,
@@ -110,6 +112,7 @@ impl Tunnel {
             waiting: VecDeque::new(),
             warming: Vec::new(),
             ending: Vec::new(),
+            resetting: Vec::new(),
             sessions: BTreeMap::new(),
             tasks: JoinSet::new(),
             views_changed: Arc::default(),
@@ -132,6 +135,7 @@ impl Tunnel {
             self.place();
             self.renew();
             self.let_go();
+            self.answer_resetting();
             self.publish();
             if self.is_closed() {
                 break;
@@ -249,16 +253,26 @@ impl Tunnel {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Up(reply) => {
-                self.cooling = None;
-                if let Some(bastion) = &self.bastion {
-                    bastion.reset();
-                }
+                self.forget_failures();
                 self.warming.push(reply);
+            }
+            Command::Restart(reply) => {
+                self.forget_failures();
+                self.end_sessions(&Reason::new("tunnel_restarted", "the tunnel is restarted"));
+                self.warming.push(reply);
+            }
+            Command::Reset(reply) => {
+                self.forget_failures();
+                self.end_sessions(&Reason::new("tunnel_reset", "the tunnel was reset"));
+                self.resetting.push(reply);
             }
             Command::Down(reply) => {
                 let reason = Reason::new("tunnel_down", "the tunnel was taken down");
                 self.reset_waiting(&reason);
                 self.end_sessions(&reason);
+                if let Some(bastion) = &self.bastion {
+                    bastion.dismiss();
+                }
                 match self.sessions.is_empty() {
                     true => drop(reply.send(Ok(()))),
                     false => self.ending.push(reply),
@@ -267,6 +281,26 @@ impl Tunnel {
             Command::Close => {
                 self.closing_since.get_or_insert_with(Instant::now);
                 self.inbox.closing.cancel();
+            }
+        }
+    }
+
+    /// Somebody wants it tried at once.
+    fn forget_failures(&mut self) {
+        self.cooling = None;
+        if let Some(bastion) = &self.bastion {
+            bastion.reset();
+        }
+    }
+
+    /// Those who wait for a reset are answered when no connection is left on what was cut off. The sessions themselves
+    /// may take longer: AWS is told of their end.
+    fn answer_resetting(&mut self) {
+        let has_connections = |slot: &sessions::Slot| slot.candidate(0).connections > 0;
+        let mut cut = self.sessions.values().filter(|slot| slot.leaving);
+        if !cut.any(has_connections) {
+            for reply in self.resetting.drain(..) {
+                let _ = reply.send(Ok(()));
             }
         }
     }

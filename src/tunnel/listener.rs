@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::conn::Accepted;
+use super::roster::Roster;
 use crate::platform;
 use crate::sockets::{Origin, Sockets};
 
@@ -51,6 +52,16 @@ pub enum Binding {
     },
 }
 
+/// Where accepted connections go.
+pub struct Door {
+    /// To the tunnel.
+    pub accepted: mpsc::Sender<Accepted>,
+    /// One for each that there may be.
+    pub seats: Arc<Semaphore>,
+    /// Where they are listed.
+    pub roster: Roster,
+}
+
 /// What a listener listens for.
 pub struct Place {
     /// The tunnel's name.
@@ -66,8 +77,7 @@ pub struct Place {
 pub async fn run(
     place: Place,
     binding: watch::Sender<Binding>,
-    accepted: mpsc::Sender<Accepted>,
-    seats: Arc<Semaphore>,
+    door: Door,
     cancel: CancellationToken,
 ) {
     let bound = cancel.run_until_cancelled(place.bind_until_done(&binding));
@@ -75,7 +85,7 @@ pub async fn run(
         return;
     };
     cancel
-        .run_until_cancelled(accept(&listener, accepted, seats))
+        .run_until_cancelled(accept(&listener, place.tunnel.as_str().into(), door))
         .await;
     if let Ok(listener) = listener.into_std() {
         let Place {
@@ -141,10 +151,10 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
     }
 }
 
-async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>, seats: Arc<Semaphore>) {
+async fn accept(listener: &TcpListener, tunnel: Arc<str>, door: Door) {
     let mut crowded = false;
-    while let Ok(room) = accepted.reserve().await {
-        let seat = seat(&seats, &mut crowded).await;
+    while let Ok(room) = door.accepted.reserve().await {
+        let seat = seat(&door.seats, &mut crowded).await;
         let (socket, peer) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
@@ -153,7 +163,11 @@ async fn accept(listener: &TcpListener, accepted: mpsc::Sender<Accepted>, seats:
                 continue;
             }
         };
-        room.send(Accepted::new(socket, peer, seat));
+        let Ok(local) = socket.local_addr() else {
+            continue;
+        };
+        let ticket = door.roster.enter(&tunnel, local, peer, seat);
+        room.send(Accepted::new(socket, peer, ticket));
     }
 }
 

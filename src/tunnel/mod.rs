@@ -17,14 +17,17 @@ mod placement;
 mod reason;
 mod remote;
 mod renewal;
+mod roster;
 mod session;
 mod view;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -47,6 +50,8 @@ use conn::Counters;
 use desk::{Inbox, Tunnel};
 use listener::{Binding, Place};
 
+pub use roster::Roster;
+
 /// Connections accepted and not yet looked at.
 const ACCEPTED: usize = 64;
 
@@ -67,6 +72,8 @@ pub struct Shared {
     pub starting: Arc<Notify>,
     /// What changes around all tunnels.
     pub changes: Changes,
+    /// Where open connections are listed.
+    pub roster: Roster,
     /// Sockets that are older than this process, or outlive it.
     pub sockets: Sockets,
     /// One for each local connection that there may be at once, over all tunnels.
@@ -82,6 +89,10 @@ pub enum Command {
     Up(oneshot::Sender<Result<(), Problem>>),
     /// End its sessions and let the bastion go; the next connection starts again.
     Down(oneshot::Sender<Result<(), Problem>>),
+    /// End its sessions and have a new one ready.
+    Restart(oneshot::Sender<Result<(), Problem>>),
+    /// Cut its sessions off, whatever they are doing. Done when no connection is left on them.
+    Reset(oneshot::Sender<Result<(), Problem>>),
     /// Accept nothing more, and end when what was accepted is done, or the time for that is over.
     Close,
 }
@@ -156,6 +167,34 @@ impl Handle {
         board::status(&self.board.borrow(), &around, now)
     }
 
+    /// Wait until the status may be another. `false` when the tunnel has ended.
+    pub async fn changed(&mut self) -> bool {
+        let bindings = self.bindings.iter_mut();
+        let bindings = bindings.map(|(_, binding)| Box::pin(binding.changed()));
+        // A listener that has ended says nothing more.
+        let bound = async {
+            match select_ok(bindings).await {
+                Ok(_) => {}
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.board.changed() => changed.is_ok(),
+            () = bound => true,
+        }
+    }
+
+    /// Wait until it or its bastion shows something else; false when one has ended.
+    pub async fn changed_with_its_bastion(&mut self) -> bool {
+        match &mut self.bastion {
+            None => self.board.changed().await.is_ok(),
+            Some(bastion) => tokio::select! {
+                changed = self.board.changed() => changed.is_ok(),
+                changed = bastion.changed() => changed,
+            },
+        }
+    }
+
     /// Wait until each of its addresses was bound, or was found taken.
     pub async fn listening(&mut self) {
         for (_, binding) in &mut self.bindings {
@@ -188,18 +227,17 @@ pub fn spawn(
     let closing = cancel.child_token();
     for &address in &config.listen {
         let (binding, receiver) = watch::channel(Binding::Unbound);
+        let door = listener::Door {
+            accepted: accepted.clone(),
+            seats: Arc::clone(&shared.seats),
+            roster: shared.roster.clone(),
+        };
         let place = Place {
             tunnel: config.name.clone(),
             address,
             sockets: shared.sockets.clone(),
         };
-        listeners.spawn(listener::run(
-            place,
-            binding,
-            accepted.clone(),
-            Arc::clone(&shared.seats),
-            closing.clone(),
-        ));
+        listeners.spawn(listener::run(place, binding, door, closing.clone()));
         bindings.push((address, receiver));
     }
     let config = Arc::new(config);

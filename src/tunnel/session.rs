@@ -301,6 +301,12 @@ impl Session {
 
     async fn terminate(&mut self) -> Option<Outcome> {
         self.enter(Phase::Ending);
+        // Whoever is still connected need not wait until AWS knows.
+        if self.mailbox.end.is_cancelled() {
+            self.bridge.close_all().await;
+            self.bridge.detach();
+            self.bridge.publish();
+        }
         let Some(id) = self.mailbox.view.current().id else {
             return Some(Outcome::Done);
         };

@@ -13,6 +13,8 @@ use crate::status::{self, Reason};
 /// Published by the session's task at each change.
 #[derive(Debug, Clone)]
 pub struct View {
+    /// Its number within the tunnel.
+    pub key: u64,
     /// What it is doing.
     pub phase: Phase,
     /// Since when.
@@ -68,8 +70,9 @@ pub enum Phase {
 
 impl View {
     /// A session that is about to start.
-    pub fn new(remote: String, now: Instant) -> Self {
+    pub fn new(key: u64, remote: String, now: Instant) -> Self {
         Self {
+            key,
             phase: Phase::Starting,
             since: now,
             started: now,
@@ -123,6 +126,7 @@ impl View {
     /// As the status shows it.
     pub fn status(&self, now: Instant) -> status::Session {
         status::Session {
+            key: self.key,
             id: self.id.as_ref().map(ToString::to_string),
             state: match self.phase {
                 Phase::Starting => status::SessionState::Starting,
@@ -149,9 +153,9 @@ pub struct Publisher {
 
 impl Publisher {
     /// A session that is about to start; `changed` is notified from now on.
-    pub fn new(remote: String, changed: Arc<Notify>) -> Self {
+    pub fn new(key: u64, remote: String, changed: Arc<Notify>) -> Self {
         Self {
-            view: watch::Sender::new(View::new(remote, Instant::now())),
+            view: watch::Sender::new(View::new(key, remote, Instant::now())),
             changed,
         }
     }
@@ -164,6 +168,11 @@ impl Publisher {
     /// What is shown now.
     pub fn current(&self) -> View {
         self.view.borrow().clone()
+    }
+
+    /// The session's number within the tunnel.
+    pub fn key(&self) -> u64 {
+        self.view.borrow().key
     }
 
     /// Whether a stall is shown; asked at every turn of a link, so without a copy of the rest.

@@ -1,6 +1,6 @@
 //! The example is what newcomers copy: it must be right, and show every key there is.
 
-use std::time::Duration;
+use std::{os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use bastiond::config::{Config, Keepalive, Launch, Mode, OnShutdown, Remote, Via};
 
@@ -10,6 +10,7 @@ const EXAMPLE: &str = include_str!("../../examples/bastiond.toml");
 fn the_example_says_what_it_seems_to_say() {
     let config = Config::parse(EXAMPLE).unwrap();
     assert_eq!(config.shutdown_timeout, Duration::from_secs(5));
+    assert_eq!(config.on_event, ["/home/me/.config/bastiond/notify-send"]);
     assert_eq!(config.exit_when_idle, Some(Duration::from_secs(3600)));
     assert_eq!(config.aws.profile.as_deref(), Some("dev"));
     assert_eq!(
@@ -75,9 +76,10 @@ fn what_the_example_calls_default_is_the_default() {
     assert_eq!(least.exit_when_idle, None);
     assert_eq!(least.aws.sign_websocket, example.aws.sign_websocket);
     let mut shown = example.bastions["dev"].clone();
-    assert!(least.bastions["dev"].security_groups.is_empty());
+    assert!(least.bastions["dev"].network.security_groups.is_empty());
     assert!(shown.aws.is_some() && shown.warm.is_some());
-    (shown.security_groups, shown.container) = (vec![], None);
+    assert_eq!(shown.network.assign_public_ip, Some(false));
+    (shown.network, shown.container) = (least.bastions["dev"].network.clone(), None);
     (shown.warm, shown.aws) = (None, None);
     shown.launch = Launch::default();
     assert_eq!(least.bastions["dev"], shown);
@@ -130,4 +132,39 @@ fn known_keys(table: &str) -> Vec<String> {
 
 fn addresses(tunnel: &bastiond::config::Tunnel) -> Vec<String> {
     tunnel.listen.iter().map(ToString::to_string).collect()
+}
+
+/// What AWS says is part of some events: a program must not take it for a command of its own.
+#[test]
+fn the_programs_of_on_event_hand_on_what_they_are_told_as_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let notes = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > '{}'\n", said.display());
+    let path = format!(
+        "{}:{}",
+        folder.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let event = "tunnel app-db: failed ($(touch hurt) \"`touch hurt`\")";
+    for program in ["notify-send", "osascript"] {
+        let stand_in = folder.path().join(program);
+        std::fs::write(&stand_in, &notes).unwrap();
+        std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples/on_event")
+            .join(program);
+        let status = std::process::Command::new(example)
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("BASTIOND_EVENT", event)
+            .env("BASTIOND_EVENT_STATE", "failed")
+            .env("BASTIOND_EVENT_HINT", "aws sso login")
+            .status()
+            .unwrap();
+        assert!(status.success(), "{program}");
+        let said = std::fs::read_to_string(&said).unwrap();
+        let last: Vec<&str> = said.lines().rev().take(2).collect();
+        assert_eq!(last, ["aws sso login", event], "{program}");
+    }
+    assert!(!folder.path().join("hurt").exists());
 }

@@ -254,19 +254,24 @@ const CASES: &[Case] = &[
         "line 2: `task_definition` in [bastion.dev]: missing\n  hint: name the task definition to run",
     ),
     Instead(
-        "subnets = [\"subnet-1\"]\n",
-        "",
-        "line 2: `subnets` in [bastion.dev]: missing\n  hint: name one subnet that can reach the database",
-    ),
-    Instead(
         "[\"subnet-1\"]",
         "[]",
-        "line 5: `subnets` in [bastion.dev]: must name at least one subnet",
+        "line 5: `subnets` in [bastion.dev]: must name at least one subnet\n  hint: leave it out, and subnets of the database's VPC are found",
     ),
     Instead(
         "[\"subnet-1\"]",
-        "[\"subnet-1\", \"sn-2\"]",
-        "line 5: `subnets` in [bastion.dev]: `sn-2` is not an id that begins with `subnet-`",
+        "[\"subnet-1\", \"sg-2\"]",
+        "line 5: `subnets` in [bastion.dev]: `sg-2` is not an id that begins with `subnet-`",
+    ),
+    Instead(
+        "[\"subnet-1\"]",
+        "[\"subnet-1_\"]",
+        "line 5: `subnets` in [bastion.dev]: `subnet-1_` is not an id",
+    ),
+    Instead(
+        "[\"subnet-1\"]",
+        "[\"tag:Tier\"]",
+        "line 5: `subnets` in [bastion.dev]: `tag:Tier` is not a tag\n  hint: write `tag:KEY=VALUE`",
     ),
     Instead(
         "[\"subnet-1\"]",
@@ -286,8 +291,8 @@ const CASES: &[Case] = &[
         "line 6: `tags.team` in [bastion.dev]: `a;b` is no text for a tag: at most 256 letters, digits, spaces and `+-=._:/@`",
     ),
     Bastion(
-        "security_groups = [\"default\"]",
-        "line 6: `security_groups` in [bastion.dev]: `default` is not an id that begins with `sg-`",
+        "security_groups = [\" \"]",
+        "line 6: `security_groups` in [bastion.dev]: ` ` is not a name\n  hint: write `sg-…`, `tag:KEY=VALUE` or a name",
     ),
     Bastion(
         "security_groups = [\"sg-1\",\"sg-2\",\"sg-3\",\"sg-4\",\"sg-5\",\"sg-6\"]",

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use crate::support::{
     door::{Daemon, refused},
-    paths_in, status,
-};
-use bastiond::control::{
-    client::{self, Client},
-    socket::Claim,
+    paths_in, status, tunnel,
 };
 use bastiond::sockets::Sockets;
+use bastiond::{
+    control::{
+        Goal, Refusal,
+        client::{self, Client},
+        socket::Claim,
+    },
+    status::Connections,
+};
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::Instant};
 
 // ---- requests ----
@@ -40,6 +44,82 @@ async fn up_for_a_while_keeps_the_bastion_first_and_a_wrong_while_is_refused() {
         assert_eq!(code, (400, "wrong_duration"), "{wrong}");
     }
     assert_eq!(daemon.stop().await, ["keep app-db 5400s", "up app-db"]);
+}
+
+#[tokio::test]
+async fn restart_reset_and_reload_reach_the_daemon() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client();
+    assert_eq!(client.restart("app-db").await.unwrap().name, "app-db");
+    assert_eq!(client.reset("cache").await.unwrap().name, "cache");
+    assert_eq!(client.reload().await.unwrap().added, ["cache"]);
+    let told = ["restart app-db", "reset cache", "reload"];
+    assert_eq!(daemon.stop().await, told);
+}
+
+#[tokio::test]
+async fn one_tunnel_and_its_connections_can_be_asked_for() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client();
+    assert_eq!(client.tunnel("cache").await.unwrap(), tunnel("cache"));
+    let refusal = refused(client.tunnel("cash").await.unwrap_err());
+    assert_eq!(refusal.code, "unknown_tunnel");
+    let ids = |list: Connections| -> Vec<u64> { list.connections.iter().map(|it| it.id).collect() };
+    assert_eq!(ids(client.connections(None).await.unwrap()), [1, 2]);
+    assert_eq!(ids(client.connections(Some("cache")).await.unwrap()), [2]);
+    assert_eq!(
+        ids(client.connections(Some("broken")).await.unwrap()),
+        [0; 0]
+    );
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_word_that_a_call_does_not_know_is_refused_with_the_nearest() {
+    let daemon = Daemon::start().await;
+    for (target, code, hint) in [
+        (
+            "/v1/logs?sinse=1h",
+            "unknown_query",
+            Some("did you mean `since`?"),
+        ),
+        ("/v1/status?since=1h", "unknown_query", None),
+        ("/v1/events?last=-1", "wrong_query", None),
+        ("/v1/events?follow=maybe", "wrong_query", None),
+        ("/v1/tunnels/app-db/wait?for=up", "wrong_query", None),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: bastiond\r\n\r\n");
+        let (head, body) = daemon.raw(&request).await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "{target}: {head}");
+        let refusal: Refusal = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (refusal.code.as_str(), refusal.hint.as_deref()),
+            (code, hint),
+            "{target}"
+        );
+    }
+    assert_eq!(daemon.stop().await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_over_at_its_deadline_and_when_the_daemon_stops() {
+    let daemon = Daemon::start().await;
+    let began = Instant::now();
+    let limit = Duration::from_secs(90);
+    let late = daemon.client().wait("app-db", Goal::Ready, limit).await;
+    assert_eq!(refused(late.unwrap_err()).code, "wait_timeout");
+    assert_eq!(began.elapsed().as_secs(), 90);
+    daemon
+        .client()
+        .wait("app-db", Goal::Idle, limit)
+        .await
+        .unwrap();
+    let client = daemon.client();
+    let waiting = tokio::spawn(async move { client.wait_for_all(Goal::Ready, limit).await });
+    daemon.client().shutdown().await.unwrap();
+    let stopped = waiting.await.unwrap().unwrap_err();
+    assert_eq!(refused(stopped).code, "stopping");
+    daemon.stop().await;
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@ mod config_example;
 mod config_mistakes;
 mod control_requests;
 mod control_socket;
+mod control_streams;
+#[cfg(target_os = "linux")]
+mod service;
 mod settings;
 mod support;
 mod user;

@@ -70,7 +70,8 @@ fn every_kind_of_value_can_be_a_variable() {
     assert_eq!(config.aws.profile.as_deref(), Some("my profile"));
     assert!(!config.aws.sign_websocket);
     let dev = &config.bastions["dev"];
-    assert_eq!(dev.subnets, ["subnet-7", "subnet-8"]);
+    let subnets = dev.network.subnet_ids().expect("ids");
+    assert_eq!(subnets, ["subnet-7", "subnet-8"]);
     assert_eq!(dev.launch.tags["env"], "dev");
     assert_eq!(
         dev.aws.as_ref().unwrap().region.as_deref(),
@@ -193,7 +194,6 @@ fn show_tells_where_each_setting_comes_from() {
     shutdown_timeout = "9s"         # config.toml:2
 
     [bastion.dev]
-    assign_public_ip = false        # default
     cluster = "backend"             # config.toml:5
     idle_stop = "20m"               # environment BASTIOND_BASTION_DEV_IDLE_STOP
     max_sessions_per_container = 4  # default

@@ -13,6 +13,7 @@ async fn house() -> House {
         engine: "aurora-postgresql".into(),
         endpoint: "app.cluster-x".into(),
         port: 5433,
+        ..DbCluster::default()
     };
     let script = Script {
         db_clusters: vec![cluster],

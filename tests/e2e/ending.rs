@@ -94,7 +94,8 @@ async fn an_unused_task_is_stopped_after_its_rest() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     hang_up(daemon.served().await);
-    daemon.client.down("app-db").await.expect("it is down");
+    daemon.is(TunnelState::Ready).await;
+    skip(Duration::from_secs(121)).await;
     let status = daemon
         .until("it rests", |status| {
             status.bastions[0].state == BastionState::Resting
@@ -109,7 +110,10 @@ async fn an_unused_task_is_stopped_after_its_rest() {
     })
     .await;
     let stop = house.world().calls("StopTask").remove(0);
-    assert_eq!(stop.body["reason"], "bastiond: unused for 15m");
+    let reason = stop.body["reason"].as_str().expect("a reason");
+    let (why, who) = reason.split_once(", by ").expect("by whom");
+    assert_eq!(why, "bastiond: unused for 15m");
+    assert!(who.contains(" on ") && reason.len() <= 255, "{reason}");
     let status = daemon
         .until("it is stopped", |status| {
             status.bastions[0].state == BastionState::Stopped
@@ -119,6 +123,32 @@ async fn an_unused_task_is_stopped_after_its_rest() {
     // The next connection begins from the start.
     daemon.served().await;
     assert_eq!(house.world().count("RunTask"), 2);
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn what_is_taken_down_is_stopped_at_once_unless_somebody_else_uses_it() {
+    let house = House::new().await;
+    let daemon = house.daemon(&Terms::default()).await;
+    hang_up(daemon.served().await);
+    let theirs = other_session(&house).await;
+    daemon.client.down("app-db").await.expect("it is down");
+    until(house.world(), "the sessions are counted twice", |world| {
+        world.count("DescribeSessions") > 1
+    })
+    .await;
+    assert_eq!(house.world().count("StopTask"), 0);
+    let body = json!({"SessionId": theirs});
+    aws_call(&house, "AmazonSSM.TerminateSession", "ssm", &body).await;
+    skip(Duration::from_secs(300)).await;
+    until(house.world(), "the task stops", |world| {
+        world.count("StopTask") == 1
+    })
+    .await;
+    let stop = house.world().calls("StopTask").remove(0);
+    let reason = stop.body["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("bastiond: taken down, by "), "{reason}");
+    drop(daemon.served().await);
     house.close(daemon).await;
 }
 

@@ -142,6 +142,11 @@ impl Process {
     pub async fn stop(mut self) -> String {
         self.signal(Signal::INT);
         assert!(self.ended().await.success());
+        self.logged()
+    }
+
+    /// What has been logged.
+    pub fn logged(&self) -> String {
         let files = std::fs::read_dir(&self.logs).expect("logs").flatten();
         let texts = files.map(|file| std::fs::read_to_string(file.path()).expect("text"));
         texts.collect()

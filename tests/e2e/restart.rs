@@ -96,7 +96,7 @@ async fn a_program_that_cannot_take_over_is_refused_and_the_daemon_goes_on() {
     let mut open = process.served().await;
     let before = process.status().await.daemon.instance;
     std::fs::write(&house.paths().config, "[[tunel]]\n").expect("written");
-    let error = process.client.restart().await.expect_err("refused");
+    let error = process.client.restart_daemon().await.expect_err("refused");
     let said = error.to_string();
     assert!(
         said.contains("cannot take over") && said.contains("unknown key"),

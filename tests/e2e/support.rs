@@ -165,7 +165,9 @@ impl House {
     /// The configuration as a person would write it, less what `terms` says otherwise.
     pub fn config(&self, terms: &Terms) -> String {
         let Terms {
+            first,
             top,
+            network,
             bastion,
             via,
             listen,
@@ -179,6 +181,7 @@ impl House {
         format!(
             r#"
             shutdown_timeout = "1s"
+            {first}
             [aws]
             region = "ap-northeast-1"
             endpoint_url = "{endpoint}"
@@ -186,8 +189,7 @@ impl House {
             [bastion.dev]
             cluster = "backend"
             task_definition = "bastion"
-            subnets = ["subnet-0a1b2c3d"]
-            security_groups = ["sg-0a1b2c3d"]
+            {network}
             {bastion}
             [[tunnel]]
             name = "app-db"
@@ -282,9 +284,13 @@ impl House {
 
 /// What is different about a configuration.
 pub struct Terms {
+    /// Lines before all others.
+    pub first: String,
     /// Lines of `[aws]`.
     pub top: &'static str,
-    /// Lines of the bastion.
+    /// Where the bastion's task runs.
+    pub network: &'static str,
+    /// Further lines of the bastion.
     pub bastion: &'static str,
     /// `bastion = "dev"` or a target.
     pub via: &'static str,
@@ -305,7 +311,9 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            first: String::new(),
             top: "",
+            network: "subnets = [\"subnet-0a1b2c3d\"]\nsecurity_groups = [\"sg-0a1b2c3d\"]",
             bastion: "",
             via: "bastion = \"dev\"",
             listen: "\"127.0.0.1:0\"".to_owned(),

@@ -23,6 +23,9 @@ const MINE: &[(&str, &str)] = &[(
     "${aws:userid}",
 )];
 
+const STACK: &str =
+    "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/01234567-89ab-cdef-0123-456789abcdef";
+
 const fn call(
     operation: &'static str,
     action: &'static str,
@@ -36,6 +39,22 @@ const fn call(
         context,
     }
 }
+
+/// What `bastiond doctor` asks of it besides.
+#[rustfmt::skip]
+pub const DOCTOR_CALLS: &[Call] = &[
+    call("DescribeClusters", "ecs:DescribeClusters", CLUSTER, &[]),
+    call("DescribeTaskDefinition", "ecs:DescribeTaskDefinition", "*", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1:123456789012:document/b-port-forward", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1:123456789012:document/SSM-SessionManagerRunShell", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSession", &[]),
+    call("GetDocument", "ssm:GetDocument", "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSessionToRemoteHost", &[]),
+    call("DescribeLogGroups", "logs:DescribeLogGroups", "arn:aws:logs:eu-west-1:123456789012:log-group:/bastiond/b", &[]),
+    call("GetServiceQuota", "servicequotas:GetServiceQuota", "arn:aws:servicequotas:eu-west-1:123456789012:fargate/L-3032A538", &[]),
+    call("GetRole", "iam:GetRole", "arn:aws:iam::123456789012:role/x", &[]),
+    call("SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:role/x", &[]),
+    call("SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy", "arn:aws:iam::123456789012:user/x", &[]),
+];
 
 /// What a stack named `b` with a cluster named `c` is used by.
 #[rustfmt::skip]
@@ -63,6 +82,7 @@ pub const CALLS: &[Call] = &[
     call("ExecuteCommand", "ecs:ExecuteCommand", CLUSTER, &[]),
     call("ExecuteCommand", "ecs:ExecuteCommand", TASK, IN_CLUSTER),
     call("GenerateDataKey", "kms:GenerateDataKey", "arn:aws:kms:eu-west-1:123456789012:key/k", &[]),
+    call("DescribeStacks", "cloudformation:DescribeStacks", STACK, &[]),
     call("DescribeDBClusters", "rds:DescribeDBClusters", "arn:aws:rds:eu-west-1:123456789012:cluster:app", &[]),
     call("DescribeDBInstances", "rds:DescribeDBInstances", "arn:aws:rds:eu-west-1:123456789012:db:app", &[]),
     call("DescribeDBProxies", "rds:DescribeDBProxies", "arn:aws:rds:eu-west-1:123456789012:db-proxy:prx-1", &[]),
@@ -70,6 +90,11 @@ pub const CALLS: &[Call] = &[
         "arn:aws:rds:eu-west-1:123456789012:db-proxy-endpoint:prx-endpoint-1", &[]),
     call("DescribeReplicationGroups", "elasticache:DescribeReplicationGroups",
         "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:cache", &[]),
+    call("DescribeDBSubnetGroups", "rds:DescribeDBSubnetGroups", "arn:aws:rds:eu-west-1:123456789012:subgrp:app", &[]),
+    call("DescribeCacheClusters", "elasticache:DescribeCacheClusters",
+        "arn:aws:elasticache:eu-west-1:123456789012:cluster:cache-001", &[]),
+    call("DescribeCacheSubnetGroups", "elasticache:DescribeCacheSubnetGroups",
+        "arn:aws:elasticache:eu-west-1:123456789012:subnetgroup:private", &[]),
     call("DescribeClusters", "redshift:DescribeClusters", "arn:aws:redshift:eu-west-1:123456789012:cluster:dwh", &[]),
     call("DescribeSubnets", "ec2:DescribeSubnets", "*", &[]),
     call("DescribeRouteTables", "ec2:DescribeRouteTables", "*", &[]),

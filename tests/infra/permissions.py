@@ -13,6 +13,7 @@ VALUES = {
     "Partition": "aws",
     "Region": "eu-west-1",
     "Account": "123456789012",
+    "Stack": "bastiond",
     "Name": "bastiond",
     "Cluster": "bastiond",
     "Repository": "bastiond",

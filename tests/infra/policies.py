@@ -13,6 +13,7 @@ PARAMETERS = {
     "AWS::Partition": "${Partition}",
     "AWS::Region": "${Region}",
     "AWS::AccountId": "${Account}",
+    "AWS::StackName": "${Stack}",
     "Name": "${Name}",
     "ExistingClusterName": "${Cluster}",
     "RepositoryName": "${Repository}",

@@ -9,14 +9,15 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::{
-    calls::{CALLS, Call, FREE, NODE_CALLS},
+    calls::{CALLS, Call, DOCTOR_CALLS, FREE, NODE_CALLS},
     infra,
     matcher::{Request, allows, listed},
     operations, programs,
 };
 
 /// Placeholders, and what the calls have in their place.
-const VALUES: [(&str, &str); 9] = [
+const VALUES: [(&str, &str); 10] = [
+    ("${Stack}", "s"),
     ("${Partition}", "aws"),
     ("${Region}", "eu-west-1"),
     ("${Account}", "123456789012"),
@@ -36,6 +37,7 @@ fn every_call_is_in_the_table_of_calls() {
     let mut known: BTreeSet<&str> = CALLS
         .iter()
         .chain(NODE_CALLS)
+        .chain(DOCTOR_CALLS)
         .map(|it| it.operation)
         .collect();
     known.extend(FREE);
@@ -58,6 +60,11 @@ fn the_operator_policy_allows_every_call_and_nothing_can_be_left_out() {
 #[test]
 fn the_policy_for_nodes_allows_what_they_need_and_nothing_can_be_left_out() {
     holds_tightly("nodes.json", NODE_CALLS);
+}
+
+#[test]
+fn the_policy_for_the_doctor_allows_what_it_asks_and_nothing_can_be_left_out() {
+    holds_tightly("doctor.json", DOCTOR_CALLS);
 }
 
 /// A task of somebody else's, a role for something else, a document that opens a shell.
@@ -171,7 +178,11 @@ fn the_templates_have_these_policies() {
         .into_iter()
         .filter(|it| !made.contains_key(it))
         .collect();
-    assert_eq!(others, ["nodes.json"], "no template has these");
+    assert_eq!(
+        others,
+        ["doctor.json", "nodes.json"],
+        "no template has these"
+    );
 }
 
 #[test]

@@ -5,11 +5,14 @@
 //! readers of caches.
 
 mod models;
+mod network;
 #[path = "../support/operations.rs"]
 mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
 mod server;
+mod setup;
+mod stacks;
 
 use bastiond::{
     aws::{Address, Aws, Error, Kind, Source, Timeouts},

@@ -11,8 +11,8 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, Nodes, RunTask, SessionId, Source, Timeouts},
-    config::{self, Config, Remote},
+    aws::{Aws, Desired, Filter, Nodes, Question, RunTask, SessionId, Source, Timeouts},
+    config::{self, Config, ContainerOverride, Overrides, Remote},
     net::Net,
 };
 use bytes::Bytes;
@@ -173,6 +173,9 @@ async fn every_call(endpoint: &str) {
     let _ = aws.instance("i-0123456789abcdef0").await;
     let _ = aws.start_instance("i-0123456789abcdef0").await;
     let _ = aws.stop_instance("i-0123456789abcdef0").await;
+    inspect(&aws).await;
+    let _ = aws.stacks().await;
+    let _ = aws.stack("my-stack").await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",
@@ -180,6 +183,7 @@ async fn every_call(endpoint: &str) {
         "rds-instance:tag:Env=dev",
         "rds-proxy:front:readonly",
         "elasticache:cache:reader",
+        "memcached:words",
         "docdb:docs",
         "neptune:graph",
         "redshift:dwh",
@@ -193,6 +197,11 @@ async fn every_call(endpoint: &str) {
             panic!("{host} is a database");
         };
         let _ = aws.locate(&selector, port).await;
+        let network = config::Network {
+            databases: vec![selector],
+            ..config::Network::default()
+        };
+        let _ = aws.network(&network, "d\u{f6}ner_1").await;
     }
     let filters = [
         Filter::new("vpc-id", ["vpc-0a1b2c3d", "vpc-1"]),
@@ -203,8 +212,35 @@ async fn every_call(endpoint: &str) {
     let _ = aws.security_groups(&filters).await;
     let _ = aws.security_group_rules(&filters[1..]).await;
     let _ = aws.vpc_endpoints(&[]).await;
-    let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"";
-    let _ = account(endpoint, role).await.identity().await;
+    let role = "role_arn = \"arn:aws:iam::123456789012:role/path/start\"\n\
+                mfa_serial = \"arn:aws:iam::123456789012:mfa/me\"";
+    let _ = account(endpoint, role)
+        .await
+        .give_mfa_code("123456".into())
+        .await;
+}
+
+/// What only the doctor asks.
+async fn inspect(aws: &Aws) {
+    let _ = aws.cluster("my_cluster-1").await;
+    let _ = aws.task_definition("bastion:7").await;
+    let _ = aws
+        .session_document("AWS-StartPortForwardingSessionToRemoteHost")
+        .await;
+    let _ = aws.session_preferences().await;
+    let _ = aws.has_log_group("/bastiond/my_stack-1.x").await;
+    let _ = aws.fargate_quota("L-3032A538").await;
+    let role = "arn:aws:iam::123456789012:role/path/task";
+    let question = Question {
+        actions: vec!["ecs:RunTask".into(), "ecs:StopTask".into()],
+        resources: vec![role.into(), "arn:aws:ssm:eu-west-1::document/AWS-X".into()],
+        context: vec![
+            ("ecs:cluster", "string", "arn:x".into()),
+            ("ssm:SessionDocumentAccessCheck", "boolean", "true".into()),
+        ],
+    };
+    let _ = aws.simulate(role, &question).await;
+    let _ = aws.role("task_role-1.x").await;
 }
 
 fn run() -> RunTask {
@@ -222,6 +258,9 @@ fn run() -> RunTask {
             ("bastiond:stack".to_owned(), "my_stack-1.x".to_owned()),
             ("bastiond:owner".to_owned(), "me@example.com".to_owned()),
         ]),
+        propagate_tags: true,
+        group: Some("bastions".into()),
+        overrides: overrides(),
         client_token: "x".repeat(64),
     }
 }
@@ -296,6 +335,19 @@ fn list(action: &str) -> String {
             "<DBProxies><member><DBProxyName>front</DBProxyName><Status>available</Status>\
              <EngineFamily>MYSQL</EngineFamily><Endpoint>front.x</Endpoint></member></DBProxies>"
         }
+        "DescribeDBClusters" => {
+            "<DBClusters><DBCluster><DBClusterIdentifier>app</DBClusterIdentifier><Engine>mysql</Engine>\
+             <DBSubnetGroup>db</DBSubnetGroup></DBCluster></DBClusters>"
+        }
+        "DescribeReplicationGroups" => {
+            "<ReplicationGroups><ReplicationGroup><ReplicationGroupId>cache</ReplicationGroupId><NodeGroups><NodeGroup>\
+             <NodeGroupMembers><NodeGroupMember><CacheClusterId>cache-001</CacheClusterId></NodeGroupMember>\
+             </NodeGroupMembers></NodeGroup></NodeGroups></ReplicationGroup></ReplicationGroups>"
+        }
+        "DescribeCacheClusters" => {
+            "<CacheClusters><CacheCluster><CacheClusterId>words</CacheClusterId><Engine>memcached</Engine><CacheSubnetGroupName>private</CacheSubnetGroupName></CacheCluster>\
+             </CacheClusters>"
+        }
         _ => "",
     };
     // EC2 has an id in each answer, and no element around what it tells.
@@ -320,4 +372,22 @@ fn validate(python: &Path, records: &[Record]) -> String {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", output.status);
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// Everything that a task may have otherwise.
+fn overrides() -> Overrides {
+    let bastion = ContainerOverride {
+        command: Some(vec!["sleep".into(), "60".into()]),
+        environment: [("IDLE".to_owned(), "5".to_owned())].into(),
+        cpu: Some(128),
+        memory: Some(256),
+    };
+    Overrides {
+        cpu: Some(512),
+        memory: Some(1024),
+        ephemeral_storage: Some(30),
+        task_role_arn: Some("arn:aws:iam::123456789012:role/task".into()),
+        execution_role_arn: Some("arn:aws:iam::123456789012:role/execution".into()),
+        containers: [("bastion".to_owned(), bastion)].into(),
+    }
 }

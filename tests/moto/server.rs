@@ -87,7 +87,7 @@ impl Server {
         socket.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{form}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{form:.200}: {answer}");
         answer
     }
 }
@@ -100,9 +100,11 @@ impl Drop for Server {
 }
 
 fn run(port: u16) -> Child {
-    let program = programs::find(PROGRAM, &folder()).expect("it is installed");
-    let mut command = Command::new(program);
-    command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    let mut command = Command::new(python().expect("it is installed"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto/serve.py");
+    command
+        .arg(script)
+        .args(["-H", "127.0.0.1", "-p", &port.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().expect("moto runs")
 }

@@ -6,6 +6,8 @@
 mod programs;
 mod server;
 mod tunnel;
+#[cfg(target_os = "linux")]
+mod walkthrough;
 
 use std::{fmt::Write as _, net::SocketAddr, path::Path, time::Duration};
 

@@ -89,14 +89,14 @@ pub(in crate::aws) static ANY: &[Row] = &[
         "the MFA code is wrong or was used before",
     )
     .words(&["invalid mfa one time pass code"])
-    .advice("wait for the next code: each is good once"),
+    .advice("wait for the next code, as each is good once, and give it: bastiond ctl mfa CODE"),
     Row::code(
         &["AccessDenied"],
         Kind::Login(Login::Mfa),
         "the role wants an MFA code",
     )
     .words(&["multifactorauthentication"])
-    .advice("use a profile whose session already has mfa, such as aws sso login gives"),
+    .advice("set `mfa_serial` beside `role_arn`, or use a profile whose session already has MFA"),
     Row::code(
         &["BlockedException"],
         DENIED,

@@ -78,6 +78,7 @@ impl Grant {
 
 const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
 const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
+const STACKS: &[&str] = &["arn:{p}:cloudformation:{r}:{a}:stack/*"];
 const NAMED: &[&str] = &["{named}"];
 /// AWS's own documents have no account.
 const TUNNEL: &[&str] = &[
@@ -186,6 +187,27 @@ pub(super) static GRANTS: &[Grant] = &[
         "Discover",
     ),
     Grant::new(
+        &["DescribeStacks"],
+        "cloudformation:DescribeStacks",
+        "ReadStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeDBSubnetGroups"],
+        "rds:DescribeDBSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheClusters"],
+        "elasticache:DescribeCacheClusters",
+        "Discover",
+    ),
+    Grant::new(
+        &["DescribeCacheSubnetGroups"],
+        "elasticache:DescribeCacheSubnetGroups",
+        "Discover",
+    ),
+    Grant::new(
         &["DescribeSubnets"],
         "ec2:DescribeSubnets",
         "DiscoverNetwork",
@@ -210,6 +232,32 @@ pub(super) static GRANTS: &[Grant] = &[
         "ec2:DescribeVpcEndpoints",
         "DiscoverNetwork",
     ),
+    // That of Redshift has the same name; AWS tells which it denies.
+    Grant::new(&[], "ecs:DescribeClusters", "LookAtCluster").on(&["arn:{p}:ecs:{r}:{a}:cluster/*"]),
+    Grant::new(
+        &["DescribeTaskDefinition"],
+        "ecs:DescribeTaskDefinition",
+        "LookAtDefinition",
+    ),
+    Grant::new(&["GetDocument"], "ssm:GetDocument", "LookAtDocuments").on(NAMED),
+    Grant::new(
+        &["DescribeLogGroups"],
+        "logs:DescribeLogGroups",
+        "LookAtLog",
+    )
+    .on(&["arn:{p}:logs:{r}:{a}:log-group:*"]),
+    Grant::new(
+        &["GetServiceQuota"],
+        "servicequotas:GetServiceQuota",
+        "LookAtQuota",
+    ),
+    Grant::new(&["GetRole"], "iam:GetRole", "LookAtRoles").on(NAMED),
+    Grant::new(
+        &["SimulatePrincipalPolicy"],
+        "iam:SimulatePrincipalPolicy",
+        "AskWhatIsAllowed",
+    )
+    .on(NAMED),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
@@ -415,9 +463,12 @@ mod tests {
     fn statements_are_named_as_in_the_template() {
         let template = include_str!("../../../infra/bastion.yaml");
         let of_nodes = include_str!("../../../infra/iam/nodes.json");
+        let doctor = include_str!("../../../infra/iam/doctor.json");
         for grant in GRANTS {
+            let quoted = format!("\"Sid\": \"{}\"", grant.sid);
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid))
-                || of_nodes.contains(&format!("\"Sid\": \"{}\"", grant.sid));
+                || of_nodes.contains(&quoted)
+                || doctor.contains(&quoted);
             let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }

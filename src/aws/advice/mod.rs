@@ -6,7 +6,7 @@ mod calls;
 mod grants;
 mod others;
 #[cfg(test)]
-mod page;
+pub(crate) mod page;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -117,7 +117,8 @@ fn option(caller: &Caller) -> String {
         .unwrap_or_default()
 }
 
-fn source(caller: &Caller) -> String {
+/// Where credentials are looked for, in words.
+pub(super) fn source(caller: &Caller) -> String {
     let named = caller.profile.as_deref();
     named.map_or_else(
         || "the environment or the default profile".to_owned(),

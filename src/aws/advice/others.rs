@@ -39,6 +39,12 @@ pub(in crate::aws) static PLACEMENT: &[Row] = &[
 /// Why there are no credentials, by the words of the SDK, whose types are private.
 pub(in crate::aws) static CREDENTIALS: &[Row] = &[
     Row::worded(
+        &["code of the mfa device"],
+        Kind::Login(Login::Mfa),
+        "the role wants an MFA code",
+    )
+    .advice("bastiond ctl mfa CODE"),
+    Row::worded(
         &[
             "was not defined",
             "could not be built",
@@ -87,7 +93,7 @@ pub(in crate::aws) static CREDENTIALS: &[Row] = &[
         "the credential_process failed",
     )
     .advice("run the credential_process of {source} by hand to see why it fails"),
-    Row::worded(&["timed out"], Kind::Timeout, "the source of the credentials did not answer in time"),
+    Row::worded(&["provider timed out"], Kind::Timeout, "the source of the credentials did not answer in time"),
 ];
 
 /// What remains when no words are known.

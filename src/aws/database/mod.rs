@@ -1,10 +1,12 @@
-//! Where a database is that is named by its id: AWS's description of it, and the endpoint in there.
+//! Where a database is that is named by its id: AWS's description of it, the endpoint in there, and the VPC around it.
 //!
 //! Nothing is remembered: a session starts seldom, and after a fail-over the answer of a minute ago is the wrong one.
 //! Only what was asked for is described, as RDS answers few calls a second; the whole list is for tags, and for whoever
 //! mistyped.
 
 mod choose;
+mod home;
+mod list;
 mod problem;
 mod record;
 
@@ -14,12 +16,16 @@ use tokio::time::timeout;
 
 use super::{
     Aws,
-    error::{Error, Failure, Kind},
+    error::{Error, Kind},
 };
 use crate::config::{Database, Role, Selector, Which};
 use choose::{Place, choose, read_only};
+pub(super) use home::Home;
+pub use list::{Listed, Listing};
 use problem::Problem;
-use record::{Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse};
+use record::{
+    CacheCluster, Cluster, Instance, Proxy, ProxyEndpoint, Record, ReplicationGroup, Warehouse,
+};
 
 /// Where a database is at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +73,7 @@ impl Aws {
             }
             Database::RdsProxy => self.endpoint::<Proxy>(selector).await,
             Database::ElastiCache => self.endpoint::<ReplicationGroup>(selector).await,
+            Database::Memcached => self.endpoint::<CacheCluster>(selector).await,
             Database::Redshift => self.endpoint::<Warehouse>(selector).await,
         }
     }
@@ -99,11 +106,7 @@ impl Aws {
 
     fn problem(&self, selector: &Selector, problem: Problem) -> Error {
         let told = problem.told(selector, self.region());
-        let failure = self.failure(action(selector.kind), None, told.message, told.kind);
-        Error::from(Failure {
-            hint: Some(told.hint),
-            ..Failure::clone(&failure)
-        })
+        self.told(action(selector.kind), told)
     }
 }
 
@@ -114,6 +117,7 @@ fn action(kind: Database) -> &'static str {
         Database::RdsInstance => Instance::LIST,
         Database::RdsProxy => Proxy::LIST,
         Database::ElastiCache => ReplicationGroup::LIST,
+        Database::Memcached => CacheCluster::LIST,
         Database::Redshift => Warehouse::LIST,
     };
     list.action

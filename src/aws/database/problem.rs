@@ -2,12 +2,12 @@
 
 use super::record::text;
 use crate::{
-    aws::error::Kind,
+    aws::{
+        error::Kind,
+        told::{Told, listed, there_are},
+    },
     config::{Database, Selector, Which, suggest},
 };
-
-/// So many names are shown; more is no help.
-const MOST_NAMES: usize = 20;
 
 /// Why there is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +28,12 @@ pub(super) enum Problem {
     SeveralReaders(Vec<String>),
     /// A cache whose nodes send clients on.
     ClusterMode,
+    /// A cache of so many nodes, over which clients spread their keys.
+    SeveralNodes(usize),
     /// AWS does not tell its port.
     NoPort,
-}
-
-/// A problem in words.
-pub(super) struct Told {
-    pub(super) kind: Kind,
-    pub(super) message: String,
-    pub(super) hint: String,
+    /// AWS does not tell its VPC.
+    NoVpc,
 }
 
 impl Problem {
@@ -93,10 +90,22 @@ impl Problem {
                 "run the client inside the VPC, or use a cache with cluster mode disabled"
                     .to_owned(),
             ),
+            Self::SeveralNodes(count) => (
+                Kind::Unsuitable,
+                format!(
+                    "`{selector}` has {count} nodes: clients spread their keys over all of them, and one tunnel reaches one"
+                ),
+                "run the client inside the VPC, or write the host name of one node".to_owned(),
+            ),
             Self::NoPort => (
                 Kind::Unsuitable,
                 format!("AWS does not tell the port of `{selector}`"),
                 "set `port` of the tunnel".to_owned(),
+            ),
+            Self::NoVpc => (
+                Kind::NotReady,
+                format!("AWS does not tell the VPC of `{selector}`"),
+                "set `subnets` of the bastion".to_owned(),
             ),
         };
         Told {
@@ -126,23 +135,6 @@ fn unknown(selector: &Selector, region: &str, known: &[String]) -> Told {
         message: format!("{message}; {}", there_are(known)),
         hint,
     }
-}
-
-fn there_are(known: &[String]) -> String {
-    match known {
-        [] => "none is to be seen".to_owned(),
-        known => format!("there are {}", listed(known)),
-    }
-}
-
-fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(MOST_NAMES);
-    let mut shown: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(MOST_NAMES);
-    if more > 0 {
-        shown.push(format!("{more} more"));
-    }
-    shown.join(", ")
 }
 
 #[cfg(test)]
@@ -192,11 +184,5 @@ mod tests {
             "2 databases fit `rds-cluster:tag:Env=dev`: `app`, `orders`"
         );
         assert_eq!(told.hint, "name one, as in `rds-cluster:app`");
-    }
-
-    #[test]
-    fn of_very_many_names_only_some_are_shown() {
-        let many: Vec<String> = (0..25).map(|n| format!("db-{n}")).collect();
-        assert!(listed(&many).ends_with("`db-19`, 5 more"));
     }
 }

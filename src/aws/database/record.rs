@@ -55,6 +55,28 @@ pub(super) struct Cluster {
     custom_endpoints: Option<Items<String>>,
     port: Option<String>,
     tag_list: Option<Items<Tag>>,
+    #[serde(rename = "DBClusterMembers")]
+    members: Option<Items<Member>>,
+    #[serde(rename = "DBSubnetGroup")]
+    pub(super) subnet_group: Option<String>,
+    vpc_security_groups: Option<Items<Group>>,
+}
+
+/// An instance of a cluster.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Member {
+    #[serde(rename = "DBInstanceIdentifier")]
+    id: Option<String>,
+    is_cluster_writer: Option<String>,
+}
+
+/// A security group that it has.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Group {
+    #[serde(alias = "VpcSecurityGroupId", alias = "SecurityGroupId")]
+    id: Option<String>,
 }
 
 impl Record for Cluster {
@@ -93,6 +115,21 @@ impl Record for Cluster {
 }
 
 impl Cluster {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// The instance that is the writer now.
+    pub(super) fn writer(&self) -> Option<&str> {
+        let mut members = items(&self.members).iter();
+        let is_writer = |member: &&Member| text(&member.is_cluster_writer) == Some("true");
+        members.find(is_writer).and_then(|it| text(&it.id))
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        ids(&self.vpc_security_groups)
+    }
+
     /// A custom endpoint's name is the first label of its host.
     fn custom(&self, name: &str) -> Result<&str, Problem> {
         let hosts = items(&self.custom_endpoints).iter();
@@ -112,8 +149,64 @@ pub(super) struct Instance {
     id: String,
     #[serde(rename = "DBInstanceStatus")]
     status: Option<String>,
+    #[serde(rename = "DBClusterIdentifier")]
+    cluster: Option<String>,
+    #[serde(default)]
+    engine: String,
     endpoint: Option<Endpoint>,
     tag_list: Option<Items<Tag>>,
+    availability_zone: Option<String>,
+    #[serde(rename = "DBSubnetGroup")]
+    subnet_group: Option<SubnetGroup>,
+    vpc_security_groups: Option<Items<Group>>,
+}
+
+/// The subnets that databases of RDS, or caches, are in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SubnetGroup {
+    vpc_id: Option<String>,
+}
+
+impl SubnetGroup {
+    pub(super) const LIST: List = List {
+        service: Service::Rds,
+        action: "DescribeDBSubnetGroups",
+        by_id: "DBSubnetGroupName",
+    };
+    pub(super) const OF_CACHES: List = List {
+        service: Service::ElastiCache,
+        action: "DescribeCacheSubnetGroups",
+        by_id: "CacheSubnetGroupName",
+    };
+
+    pub(super) fn vpc(&self) -> Option<&str> {
+        text(&self.vpc_id)
+    }
+}
+
+impl Instance {
+    pub(super) fn vpc(&self) -> Option<&str> {
+        self.subnet_group.as_ref().and_then(SubnetGroup::vpc)
+    }
+
+    pub(super) fn zone(&self) -> Option<&str> {
+        text(&self.availability_zone)
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        ids(&self.vpc_security_groups)
+    }
+}
+
+impl Instance {
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    pub(super) fn is_of_a_cluster(&self) -> bool {
+        text(&self.cluster).is_some()
+    }
 }
 
 impl Record for Instance {
@@ -149,6 +242,8 @@ pub(super) struct Proxy {
     status: Option<String>,
     endpoint: Option<String>,
     engine_family: Option<String>,
+    vpc_id: Option<String>,
+    vpc_security_group_ids: Option<Items<String>>,
 }
 
 impl Record for Proxy {
@@ -177,6 +272,14 @@ impl Record for Proxy {
 }
 
 impl Proxy {
+    pub(super) fn vpc(&self) -> Option<&str> {
+        text(&self.vpc_id)
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        items(&self.vpc_security_group_ids).to_vec()
+    }
+
     /// The API does not tell a proxy's port: it is that of the engines it speaks for.
     pub(super) fn at(&self, host: &str) -> Place {
         let port = match text(&self.engine_family) {
@@ -231,6 +334,94 @@ pub(super) struct ReplicationGroup {
 struct NodeGroup {
     primary_endpoint: Option<Endpoint>,
     reader_endpoint: Option<Endpoint>,
+    node_group_members: Option<Items<Node>>,
+}
+
+/// A node of a shard.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Node {
+    cache_cluster_id: Option<String>,
+    preferred_availability_zone: Option<String>,
+    current_role: Option<String>,
+}
+
+/// A cluster of Memcached, or a node of a replication group.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CacheCluster {
+    #[serde(rename = "CacheClusterId", default)]
+    id: String,
+    #[serde(rename = "CacheClusterStatus")]
+    status: Option<String>,
+    #[serde(default)]
+    engine: String,
+    num_cache_nodes: Option<String>,
+    configuration_endpoint: Option<Endpoint>,
+    preferred_availability_zone: Option<String>,
+    cache_subnet_group_name: Option<String>,
+    security_groups: Option<Items<Group>>,
+}
+
+impl Record for CacheCluster {
+    const LIST: List = List {
+        service: Service::ElastiCache,
+        action: "DescribeCacheClusters",
+        by_id: "CacheClusterId",
+    };
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn kind(&self) -> Database {
+        match self.engine.as_str() {
+            "memcached" => Database::Memcached,
+            _ => Database::ElastiCache,
+        }
+    }
+
+    fn tags(&self) -> &[Tag] {
+        &[]
+    }
+
+    /// Clients of several nodes spread the keys over them, by names that they get from here.
+    fn place(&self, _: &Role) -> Result<Place, Problem> {
+        let nodes = text(&self.num_cache_nodes).and_then(|count| count.parse().ok());
+        match nodes {
+            Some(count @ 2..) => Err(Problem::SeveralNodes(count)),
+            _ => place_of(&self.configuration_endpoint)
+                .ok_or_else(|| Problem::not_ready(&self.status)),
+        }
+    }
+}
+
+impl CacheCluster {
+    pub(super) fn zone(&self) -> Option<&str> {
+        text(&self.preferred_availability_zone)
+    }
+
+    pub(super) fn subnet_group(&self) -> Option<&str> {
+        text(&self.cache_subnet_group_name)
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        ids(&self.security_groups)
+    }
+}
+
+impl ReplicationGroup {
+    /// The node that takes writes, or any, and its zone.
+    pub(super) fn node(&self) -> Option<(&str, Option<&str>)> {
+        let shards = items(&self.node_groups).iter();
+        let mut nodes: Vec<&Node> = shards
+            .flat_map(|shard| items(&shard.node_group_members))
+            .collect();
+        nodes.sort_by_key(|node| text(&node.current_role) != Some("primary"));
+        let node = nodes.first()?;
+        let zone = text(&node.preferred_availability_zone);
+        Some((text(&node.cache_cluster_id)?, zone))
+    }
 }
 
 impl Record for ReplicationGroup {
@@ -279,6 +470,23 @@ pub(super) struct Warehouse {
     status: Option<String>,
     endpoint: Option<Endpoint>,
     tags: Option<Items<Tag>>,
+    vpc_id: Option<String>,
+    availability_zone: Option<String>,
+    vpc_security_groups: Option<Items<Group>>,
+}
+
+impl Warehouse {
+    pub(super) fn vpc(&self) -> Option<&str> {
+        text(&self.vpc_id)
+    }
+
+    pub(super) fn zone(&self) -> Option<&str> {
+        text(&self.availability_zone)
+    }
+
+    pub(super) fn groups(&self) -> Vec<String> {
+        ids(&self.vpc_security_groups)
+    }
 }
 
 impl Record for Warehouse {
@@ -313,6 +521,12 @@ fn place_of(endpoint: &Option<Endpoint>) -> Option<Place> {
 
 fn items<T>(items: &Option<Items<T>>) -> &[T] {
     items.as_ref().map_or(&[], |items| &items.member)
+}
+
+fn ids(groups: &Option<Items<Group>>) -> Vec<String> {
+    let groups = items(groups).iter();
+    let ids = groups.filter_map(|group| text(&group.id));
+    ids.map(str::to_owned).collect()
 }
 
 /// An element's text, unless it is empty.

@@ -12,6 +12,29 @@ const PARTITIONS: [(&str, &str, &str); 6] = [
     ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
     ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
+/// Where IAM is, which is one for all regions of a partition, and the region that its signatures name.
+const IAM: [(&str, &str, &str); 8] = [
+    ("cn-", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+    ("us-gov-", "iam.us-gov.amazonaws.com", "us-gov-west-1"),
+    ("eusc-", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+    ("us-iso-", "iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+    (
+        "us-isob-",
+        "iam.us-isob-east-1.sc2s.sgov.gov",
+        "us-isob-east-1",
+    ),
+    (
+        "eu-isoe-",
+        "iam.eu-isoe-west-1.cloud.adc-e.uk",
+        "eu-isoe-west-1",
+    ),
+    (
+        "us-isof-",
+        "iam.us-isof-south-1.csp.hci.ic.gov",
+        "us-isof-south-1",
+    ),
+    ("", "iam.amazonaws.com", "us-east-1"),
+];
 const COMMON: (&str, &str) = ("amazonaws.com", "api.aws");
 
 /// What decides where a service is.
@@ -34,10 +57,27 @@ impl Endpoints {
         }
     }
 
+    /// The region that signatures for `service` name.
+    pub(super) fn signing_region(&self, service: &str) -> String {
+        match service {
+            "iam" => self.iam().1.to_owned(),
+            _ => self.region.clone(),
+        }
+    }
+
+    fn iam(&self) -> (&'static str, &'static str) {
+        let of_region = |(prefix, ..): &&(&str, &str, &str)| self.region.starts_with(prefix);
+        let (_, host, region) = IAM.iter().find(of_region).expect("the last fits all");
+        (host, region)
+    }
+
     /// The URL of `service`.
     pub(super) fn of(&self, service: &str) -> String {
         if let Some(fixed) = &self.fixed {
             return fixed.clone();
+        }
+        if service == "iam" {
+            return format!("https://{}", self.iam().0);
         }
         let region = &self.region;
         let partition = PARTITIONS
@@ -111,6 +151,31 @@ mod tests {
                 dual_stack,
             };
             assert_eq!(endpoints.of("rds"), url);
+        }
+    }
+
+    #[test]
+    fn iam_is_one_for_a_partition() {
+        for (region, url, signed) in [
+            ("eu-west-1", "https://iam.amazonaws.com", "us-east-1"),
+            (
+                "cn-northwest-1",
+                "https://iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            (
+                "us-gov-east-1",
+                "https://iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+            ),
+        ] {
+            let endpoints = Endpoints {
+                region: region.to_owned(),
+                ..Endpoints::default()
+            };
+            assert_eq!(endpoints.of("iam"), url);
+            assert_eq!(endpoints.signing_region("iam"), signed);
+            assert_eq!(endpoints.signing_region("rds"), region);
         }
     }
 

@@ -6,27 +6,17 @@
 
 mod endpoint;
 mod form;
+mod post;
 mod signer;
 mod xml;
 
 use std::fmt::Debug;
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
-use aws_smithy_runtime::client::{
-    orchestrator::operation::Operation,
-    retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier},
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient,
+    orchestrator::{HttpResponse, OrchestratorError},
+    result::SdkError,
 };
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        http::SharedHttpClient,
-        orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
-        result::SdkError,
-    },
-};
-use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use aws_types::SdkConfig;
 use serde::de::DeserializeOwned;
 
@@ -36,14 +26,14 @@ use super::{
 };
 use endpoint::Endpoints;
 pub(super) use form::Form;
-use signer::Signer;
-pub(super) use xml::Items;
-use xml::{Page, Refused};
+pub(super) use post::{Post, unread};
+use xml::Page;
+pub(super) use xml::{Items, Refused};
 
 /// What AWS takes for one, at most a hundred entries each (RDS API model): far above what an account holds.
 const MOST_PAGES: usize = 50;
 const PAGE_SIZE: &str = "100";
-const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 /// Reads the XML of an answer.
 pub(super) type Read<T> = fn(&str) -> Result<T, quick_xml::DeError>;
@@ -56,6 +46,8 @@ pub(super) enum Service {
     ElastiCache,
     Redshift,
     Ec2,
+    Iam,
+    CloudFormation,
 }
 
 /// What services of the Query protocol do differently.
@@ -75,6 +67,8 @@ impl Service {
             Self::ElastiCache => "elasticache",
             Self::Redshift => "redshift",
             Self::Ec2 => "ec2",
+            Self::Iam => "iam",
+            Self::CloudFormation => "cloudformation",
         }
     }
 
@@ -85,13 +79,17 @@ impl Service {
             Self::ElastiCache => "2015-02-02",
             Self::Redshift => "2012-12-01",
             Self::Ec2 => "2016-11-15",
+            Self::Iam => "2010-05-08",
+            Self::CloudFormation => "2010-05-15",
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
             Self::Ec2 => Dialect::Ec2,
-            Self::Rds | Self::ElastiCache | Self::Redshift => Dialect::Plain,
+            Self::Rds | Self::ElastiCache | Self::Redshift | Self::Iam | Self::CloudFormation => {
+                Dialect::Plain
+            }
         }
     }
 }
@@ -243,64 +241,25 @@ impl Aws {
     where
         T: Debug + Send + Sync + 'static,
     {
-        let credentials = self.0.credentials.resolve().await;
-        let credentials = credentials.map_err(|error| {
-            SdkError::construction_failure(CredentialsError::provider_error(error))
-        })?;
-        let signer = Signer {
-            credentials,
-            clock: self.0.clock.clone(),
-            service: call.service.name(),
-            region: self.region().to_owned(),
+        let service = call.service.name();
+        let post = Post {
+            service,
+            operation: call.action,
+            endpoint: self.service_url(service),
+            region: self.0.query.endpoints.signing_region(service),
+            headers: vec![("content-type", FORM.to_owned())],
+            body: form,
         };
-        let transport = &self.0.query;
-        let Some(http) = transport.http.clone() else {
-            return Err(SdkError::construction_failure("there is no HTTP client"));
-        };
-        let operation = Operation::builder()
-            .service_name(call.service.name())
-            .operation_name(call.action)
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .http_client(http)
-            .endpoint_url(&transport.endpoints.of(call.service.name()))
-            .no_auth()
-            .interceptor(self.0.clock.clone())
-            .interceptor(signer)
-            .timeout_config(transport.timeouts.into())
-            .standard_retry(&RetryConfig::standard().with_max_attempts(3))
-            .retry_classifier(HttpStatusCodeClassifier::default())
-            .retry_classifier(TransientErrorClassifier::<Refused>::new())
-            .retry_classifier(AwsErrorCodeClassifier::<Refused>::new())
-            .serializer(request)
-            .deserializer(move |response: &HttpResponse| answer(response, read))
-            .build();
-        operation.invoke(form).await
+        self.post(post, move |response| answer(response, read))
+            .await
     }
 }
 
-fn request(form: String) -> Result<HttpRequest, BoxError> {
-    let length = form.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(form));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    let headers = request.headers_mut();
-    headers.try_insert("content-type", FORM)?;
-    headers.try_insert("content-length", length)?;
-    headers.try_insert(
-        "user-agent",
-        concat!("bastiond/", env!("CARGO_PKG_VERSION")),
-    )?;
-    Ok(request)
-}
-
-/// A good status with something else than XML is a proxy's or a captive portal's: it may pass.
 fn answer<T>(response: &HttpResponse, read: Read<T>) -> Result<T, OrchestratorError<Refused>> {
     let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
     if !response.status().is_success() {
         let refused = xml::refused(response.status().as_u16(), &text);
         return Err(OrchestratorError::operation(refused));
     }
-    read(&text).map_err(|error| {
-        OrchestratorError::response(format!("the answer is not to be read: {error}").into())
-    })
+    read(&text).map_err(|error| unread(&error))
 }

@@ -12,7 +12,6 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::FORM;
 use crate::aws::{
     clock::Clock,
     sign::{self, Scope},
@@ -24,6 +23,8 @@ pub(super) struct Signer {
     pub(super) clock: Clock,
     pub(super) service: &'static str,
     pub(super) region: String,
+    /// What is signed beside the host and the date.
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Intercept for Signer {
@@ -44,7 +45,8 @@ impl Intercept for Signer {
             time: self.clock.corrected(SystemTime::now()),
         };
         let body = request.body().bytes().unwrap_or_default();
-        let signed = sign::post_headers(request.uri(), FORM, body, &self.credentials, scope)?;
+        let signed =
+            sign::post_headers(request.uri(), &self.headers, body, &self.credentials, scope)?;
         for (name, value) in &signed {
             let value = value.to_str()?.to_owned();
             request.headers_mut().try_insert(name.to_string(), value)?;

@@ -19,9 +19,24 @@ pub(super) struct Page<T> {
 
 /// What AWS said no with.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(in crate::aws) struct Refused {
     status: u16,
     meta: ErrorMetadata,
+}
+
+impl Refused {
+    /// With the code and the words of AWS, as far as there are any.
+    pub(in crate::aws) fn new(status: u16, code: Option<String>, message: Option<String>) -> Self {
+        let mut meta = ErrorMetadata::builder();
+        if let Some(code) = code {
+            meta = meta.code(code);
+            meta = meta.message(message.unwrap_or_default());
+        }
+        Self {
+            status,
+            meta: meta.build(),
+        }
+    }
 }
 
 /// `<ActionResponse><ActionResult><Things><Thing/>…`: the names of the first three levels are the action's.
@@ -34,7 +49,10 @@ struct Response<T> {
         alias = "DescribeDBProxiesResult",
         alias = "DescribeDBProxyEndpointsResult",
         alias = "DescribeReplicationGroupsResult",
-        alias = "DescribeClustersResult"
+        alias = "DescribeClustersResult",
+        alias = "DescribeDBSubnetGroupsResult",
+        alias = "DescribeCacheClustersResult",
+        alias = "DescribeCacheSubnetGroupsResult"
     )]
     result: ListOf<T>,
 }
@@ -48,7 +66,10 @@ struct ListOf<T> {
         alias = "DBProxies",
         alias = "DBProxyEndpoints",
         alias = "ReplicationGroups",
-        alias = "Clusters"
+        alias = "Clusters",
+        alias = "DBSubnetGroups",
+        alias = "CacheClusters",
+        alias = "CacheSubnetGroups"
     )]
     list: Option<Items<T>>,
     #[serde(rename = "Marker")]
@@ -86,6 +107,13 @@ pub(in crate::aws) struct Items<T> {
         alias = "Cluster",
         alias = "NodeGroup",
         alias = "Tag",
+        alias = "DBClusterMember",
+        alias = "DBSubnetGroup",
+        alias = "VpcSecurityGroupMembership",
+        alias = "VpcSecurityGroup",
+        alias = "NodeGroupMember",
+        alias = "CacheCluster",
+        alias = "CacheSubnetGroup",
         alias = "item"
     )]
     pub(in crate::aws) member: Vec<T>,
@@ -139,7 +167,7 @@ pub(super) fn ec2_page<T: DeserializeOwned>(text: &str) -> Result<Page<T>, DeErr
 }
 
 /// Reads an error; one without words of AWS is told by its status.
-pub(super) fn refused(status: u16, text: &str) -> Refused {
+pub(in crate::aws) fn refused(status: u16, text: &str) -> Refused {
     let mut meta = ErrorMetadata::builder();
     if let Ok(response) = quick_xml::de::from_str::<ErrorResponse>(text) {
         let of_ec2 = response.errors.and_then(|all| all.error.into_iter().next());

@@ -10,7 +10,12 @@ type Answer = Option<Response<Full<Bytes>>>;
 
 /// What an account holds, as AWS would tell it.
 pub(super) fn account(call: &Call) -> Answer {
-    let id = ["DBClusterIdentifier", "DBProxyName", "ReplicationGroupId"];
+    let id = [
+        "DBClusterIdentifier",
+        "DBProxyName",
+        "ReplicationGroupId",
+        "CacheClusterId",
+    ];
     let id = id.into_iter().find_map(|name| field(call, name));
     match (call.operation.as_str(), id) {
         ("DescribeDBClusters", None) => clusters(&(APP.to_owned() + DOCS + GRAPH + YOUNG)),
@@ -42,6 +47,21 @@ pub(super) fn account(call: &Call) -> Answer {
             proxy_endpoints(&[("a", "READ_ONLY", "a.x"), ("b", "READ_ONLY", "b.x")])
         }
         ("DescribeReplicationGroups", Some(id)) => caches(id),
+        ("DescribeCacheClusters", Some(id)) => {
+            let (engine, nodes) = match id {
+                "cache-001" => ("redis", 1),
+                "spread" => ("memcached", 3),
+                _ => ("memcached", 1),
+            };
+            result(
+                "DescribeCacheClusters",
+                &format!(
+                    "<CacheClusters><CacheCluster><CacheClusterId>{id}</CacheClusterId><Engine>{engine}</Engine>\
+                     <NumCacheNodes>{nodes}</NumCacheNodes><ConfigurationEndpoint><Port>11211</Port>\
+                     <Address>{id}.cfg.x</Address></ConfigurationEndpoint></CacheCluster></CacheClusters>"
+                ),
+            )
+        }
         ("DescribeClusters", _) => result(
             "DescribeClusters",
             "<Clusters><Cluster><ClusterIdentifier>dwh</ClusterIdentifier><Endpoint><Port>5439</Port>\

@@ -30,6 +30,7 @@ async fn each_kind_and_role_has_its_endpoint() {
         ("rds-proxy:front:readonly", "ro.endpoint.proxy-x:3306", 2),
         ("elasticache:cache", "master.cache.x:6379", 1),
         ("elasticache:cache:reader", "replica.cache.x:6380", 1),
+        ("memcached:words", "words.cfg.x:11211", 1),
         ("redshift:dwh", "dwh.x:5439", 1),
         ("redshift:tag:Env=dev", "dwh.x:5439", 1),
     ] {
@@ -145,6 +146,18 @@ async fn what_cannot_be_served_is_refused_with_the_reason_and_the_remedy() {
             Kind::Unsuitable,
             "`elasticache:shards` is in cluster mode: its nodes send clients on to each other, which one tunnel does not follow",
             "run the client inside the VPC, or use a cache with cluster mode disabled",
+        ),
+        (
+            "memcached:spread",
+            Kind::Unsuitable,
+            "`memcached:spread` has 3 nodes: clients spread their keys over all of them, and one tunnel reaches one",
+            "run the client inside the VPC, or write the host name of one node",
+        ),
+        (
+            "memcached:cache-001",
+            Kind::Unsuitable,
+            "`cache-001` is no `memcached`",
+            "write `elasticache:cache-001`",
         ),
         (
             "elasticache:nothing",

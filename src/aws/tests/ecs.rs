@@ -58,6 +58,43 @@ async fn a_capacity_provider_takes_the_place_of_the_launch_type() {
 }
 
 #[tokio::test]
+async fn what_is_different_from_the_task_definition_is_sent_in_the_words_of_ecs() {
+    let fake = Fake::start(|_, _| ok(json!({"tasks": [{"taskArn": ARN}]}))).await;
+    let container = config::ContainerOverride {
+        command: Some(vec!["sleep".into(), "60".into()]),
+        environment: [("IDLE".to_owned(), "5".to_owned())].into(),
+        ..config::ContainerOverride::default()
+    };
+    let other = RunTask {
+        propagate_tags: false,
+        group: Some("bastions".into()),
+        overrides: config::Overrides {
+            cpu: Some(512),
+            memory: Some(1024),
+            ephemeral_storage: Some(30),
+            task_role_arn: Some("arn:aws:iam::123456789012:role/task".into()),
+            containers: [("bastion".to_owned(), container)].into(),
+            ..config::Overrides::default()
+        },
+        ..run()
+    };
+    aws(&fake).await.run_task(&other).await.unwrap();
+    let body = fake.bodies("RunTask").remove(0);
+    assert!(body["propagateTags"].is_null());
+    assert_eq!(body["group"], "bastions");
+    let expected = json!({
+        "containerOverrides": [{
+            "name": "bastion", "command": ["sleep", "60"], "environment": [{"name": "IDLE", "value": "5"}],
+        }],
+        "cpu": "512",
+        "memory": "1024",
+        "ephemeralStorage": {"sizeInGiB": 30},
+        "taskRoleArn": "arn:aws:iam::123456789012:role/task",
+    });
+    assert_eq!(body["overrides"], expected);
+}
+
+#[tokio::test]
 async fn a_repeated_run_carries_the_same_token() {
     let fake = Fake::start(|_, n| match n {
         0 | 1 => error(500, "ServerException", "try again"),
@@ -255,6 +292,9 @@ fn run() -> RunTask {
         platform_version: None,
         started_by: "bastiond/ab".into(),
         tags: BTreeMap::from([("bastiond:mode".into(), "shared".into())]),
+        propagate_tags: true,
+        group: None,
+        overrides: config::Overrides::default(),
         client_token: "token-1".into(),
     }
 }

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 23] = [
+const OPERATIONS: [&str; 30] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -41,6 +41,13 @@ const OPERATIONS: [&str; 23] = [
     "StopInstances",
     "DescribeInstanceInformation",
     "DeregisterManagedInstance",
+    "DescribeClusters",
+    "DescribeTaskDefinition",
+    "GetDocument",
+    "DescribeLogGroups",
+    "GetServiceQuota",
+    "SimulatePrincipalPolicy",
+    "GetRole",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -75,6 +82,16 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "StopInstances" => aws.stop_instance("i-1").boxed(),
         "DescribeInstanceInformation" => aws.nodes(Nodes::Hybrid).map_ok(drop).boxed(),
         "DeregisterManagedInstance" => aws.deregister_node("mi-1").boxed(),
+        "DescribeClusters" => aws.cluster("c").map_ok(drop).boxed(),
+        "DescribeTaskDefinition" => aws.task_definition("f").map_ok(drop).boxed(),
+        "GetDocument" => aws.session_document("d").map_ok(drop).boxed(),
+        "DescribeLogGroups" => aws.has_log_group("g").map_ok(drop).boxed(),
+        "GetServiceQuota" => aws.fargate_quota("L-1").map_ok(drop).boxed(),
+        "SimulatePrincipalPolicy" => {
+            let asked = async { aws.simulate("arn:1", &Question::default()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "GetRole" => aws.role("r").map_ok(drop).boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
@@ -92,6 +109,9 @@ fn run() -> RunTask {
         platform_version: None,
         started_by: "bastiond/shared".into(),
         tags: BTreeMap::new(),
+        propagate_tags: true,
+        group: None,
+        overrides: config::Overrides::default(),
         client_token: "token".into(),
     }
 }
@@ -127,7 +147,7 @@ fn refused(
     message: &str,
 ) -> Option<Response<Full<Bytes>>> {
     match operation {
-        "GetCallerIdentity" | "AssumeRole" => answer(
+        "GetCallerIdentity" | "AssumeRole" | "GetRole" | "SimulatePrincipalPolicy" => answer(
             status,
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
@@ -254,6 +274,9 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "StartSession",
             "ExecuteCommand",
             "GenerateDataKey",
+            "GetDocument",
+            "SimulatePrincipalPolicy",
+            "GetRole",
         ]
         .contains(operation);
         let fails = needs || *operation == "GetCallerIdentity" || is_of_ec2(operation);

@@ -208,6 +208,7 @@ async fn a_chain_of_roles_is_assumed_one_with_the_other_as_configured() {
             external_id: Some("their/id".into()),
             duration: Some(Duration::from_secs(1800)),
             source_identity: Some("me@example.com".into()),
+            mfa_serial: None,
         },
         ..with_role(&fake)
     };

@@ -9,8 +9,6 @@ use crate::status::Reason;
 
 /// How long after a launch to look for a twin that another laptop started at the same moment.
 const RECONCILE_AFTER: Duration = Duration::from_secs(4);
-/// How long before sessions of others are counted again on a task that should be stopped.
-const RECOUNT_INTERVAL: Duration = Duration::from_secs(300);
 /// The same at shutdown, where sessions of our own may still be ending.
 const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
 /// How long that may take.
@@ -226,6 +224,9 @@ impl Lifecycle {
         let State::Leaving(held, farewell) = self.state.clone() else {
             return;
         };
+        if farewell == Farewell::CountingWorn && !self.is_ending() {
+            return self.counted_worn(held, counted, now);
+        }
         let hopeless = farewell == Farewell::CountingHopeless;
         match counted {
             _ if self.wanted && !hopeless => self.grant(held, now),
@@ -236,7 +237,7 @@ impl Lifecycle {
             // doing so, the next start finds it in the state file.
             Ok(_) if self.is_ending() => self.set(State::Stopped, now),
             Ok(_) if self.wanted => self.fail(self.hopeless(), now),
-            Ok(_) => self.rest(held, now + RECOUNT_INTERVAL, now),
+            Ok(_) => self.rest(held, self.recount_at(now), now),
             // One's own task may be stopped without asking.
             Err(_) if !self.settings.shared && hopeless && !self.is_ending() => {
                 self.stop_hopeless(held, now);
@@ -248,7 +249,7 @@ impl Lifecycle {
                 self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
             }
             Err(trouble) if trouble.retry || trouble.reason.is_login() => {
-                self.rest(held, now + RECOUNT_INTERVAL, now);
+                self.rest(held, self.recount_at(now), now);
             }
             // Whoever may not count must not stop what others may be using: the watchdog will.
             Err(_) => {
@@ -268,12 +269,12 @@ impl Lifecycle {
             return;
         };
         match farewell {
-            Farewell::Counting | Farewell::CountingHopeless => return,
+            Farewell::Counting | Farewell::CountingHopeless | Farewell::CountingWorn => return,
             Farewell::Stopping | Farewell::StoppingHopeless if held.arn != arn => return,
             Farewell::Stopping | Farewell::StoppingHopeless => {}
         }
         if result.is_err() && !self.is_ending() && !self.wanted {
-            return self.rest(held, now + RECOUNT_INTERVAL, now);
+            return self.rest(held, self.recount_at(now), now);
         }
         if farewell == Farewell::StoppingHopeless {
             return self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);

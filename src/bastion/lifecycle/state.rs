@@ -89,6 +89,8 @@ pub struct Held {
     pub(super) refused_at: Instant,
     /// Since when it has been known to run.
     pub(super) up_since: Instant,
+    /// From then on it is too old for whoever comes next.
+    pub(super) worn_at: Option<Instant>,
     pub(super) look_at: Instant,
 }
 
@@ -110,6 +112,7 @@ impl Held {
             refusals: 0,
             refused_at: now,
             up_since: now,
+            worn_at: None,
             look_at: now,
         }
     }
@@ -127,6 +130,8 @@ pub enum Farewell {
     Counting,
     /// The same, but its agent is dead: it is replaced if nobody has a session.
     CountingHopeless,
+    /// The same, but it is too old: others take their time on it, and another serves us.
+    CountingWorn,
     /// The task is being stopped.
     Stopping,
     /// The same, and another is to take its place if somebody wants it.

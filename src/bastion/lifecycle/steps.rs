@@ -63,11 +63,20 @@ impl Lifecycle {
                     now,
                 );
             }
-            Phase::Up { targets, agent } => {
-                let held = Held::new(arn, targets, ours, now);
+            Phase::Up {
+                targets,
+                agent,
+                age,
+            } => {
+                let mut held = Held::new(arn, targets, ours, now);
+                held.worn_at = self.worn_at(age, now);
                 match self.wanted {
+                    true if held.is_worn(now) => self.replace(held, now),
                     true => self.probe(held, agent, now),
-                    false => self.rest(held, now + self.settings.idle_stop, now),
+                    false => {
+                        let until = self.rests_until(&held, now);
+                        self.rest(held, until, now);
+                    }
                 }
             }
             Phase::Unusable(reason) => self.give_up(arn, ours, reason, false, now),
@@ -304,12 +313,12 @@ impl Lifecycle {
     }
 
     pub(super) fn stop(&mut self, held: Held, now: Instant) {
-        let reason = match self.is_ending() {
-            true => "bastiond: its last user left".to_owned(),
-            false => format!(
-                "bastiond: unused for {}",
-                humantime::format_duration(self.settings.idle_stop)
-            ),
+        let idle = humantime::format_duration(self.settings.idle_stop);
+        let reason = match (self.is_ending(), self.dismissed.is_some()) {
+            (true, _) => "bastiond: its last user left".to_owned(),
+            (false, true) => "bastiond: taken down".to_owned(),
+            (false, false) if held.is_worn(now) => "bastiond: its max_lifetime is over".to_owned(),
+            (false, false) => format!("bastiond: unused for {idle}"),
         };
         self.stop_because(reason, held, Farewell::Stopping, now);
     }
@@ -320,7 +329,13 @@ impl Lifecycle {
         self.stop_because(reason, held, Farewell::StoppingHopeless, now);
     }
 
-    fn stop_because(&mut self, reason: String, held: Held, farewell: Farewell, now: Instant) {
+    pub(super) fn stop_because(
+        &mut self,
+        reason: String,
+        held: Held,
+        farewell: Farewell,
+        now: Instant,
+    ) {
         self.act(Action::Stop {
             arn: held.arn.clone(),
             reason,

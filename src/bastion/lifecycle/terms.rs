@@ -1,5 +1,7 @@
 //! What goes into a bastion's lifecycle and what comes out.
 
+use std::time::Duration;
+
 use crate::status::Reason;
 
 /// What is known of a task, in the terms of this machine.
@@ -22,6 +24,8 @@ pub enum Phase {
         targets: Vec<String>,
         /// The state of the agent in the container.
         agent: Agent,
+        /// How old the task is.
+        age: Duration,
     },
     /// It runs, but cannot serve as a bastion, nor could another of its kind.
     Unusable(Reason),

@@ -5,6 +5,8 @@ use super::*;
 
 mod machines;
 mod random;
+mod schedule;
+mod worn;
 use crate::status::Reason;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -15,6 +17,7 @@ fn settings() -> Settings {
         idle_stop: 900 * SECOND,
         shared: true,
         stop_on_shutdown: true,
+        max_age: None,
         pace: 1.0,
         seed: 7,
     }
@@ -45,6 +48,7 @@ fn up(arn: &str, agent: Agent) -> Sighting {
         phase: Phase::Up {
             targets: vec![format!("ecs:{arn}")],
             agent,
+            age: Duration::ZERO,
         },
     }
 }

@@ -64,6 +64,12 @@ fn each_kind_is_read_with_its_roles_and_written_again() {
             id("cache"),
             Role::Reader,
         ),
+        (
+            "memcached:my_cache-1",
+            Memcached,
+            id("my_cache-1"),
+            Role::Writer,
+        ),
         ("docdb:docs:reader", DocDb, id("docs"), Role::Reader),
         ("neptune:graph", Neptune, id("graph"), Role::Writer),
         ("redshift:dwh", Redshift, id("dwh"), Role::Writer),
@@ -113,7 +119,7 @@ fn each_mistake_has_its_remedy() {
         (
             "spanner:app",
             "no kind of database is called `spanner`",
-            "known: `rds-cluster`, `rds-instance`, `rds-proxy`, `elasticache`, `docdb`, `neptune`, `redshift`",
+            "known: `rds-cluster`, `rds-instance`, `rds-proxy`, `elasticache`, `memcached`, `docdb`, `neptune`, `redshift`",
         ),
         ("rds-cluster:", "`` is not an id", "write `rds-cluster:ID`"),
         ("redshift:a b", "`a b` is not an id", "write `redshift:ID`"),
@@ -146,6 +152,11 @@ fn each_mistake_has_its_remedy() {
             "elasticache:tag:Env=dev",
             "`elasticache` cannot be found by a tag",
             "write `elasticache:ID`",
+        ),
+        (
+            "elasticache:cache:config",
+            "`config` is the endpoint of a cache in cluster mode, whose nodes send clients on to each other: one tunnel does not follow",
+            "run the client inside the VPC",
         ),
         (
             "msk:orders",

@@ -260,6 +260,7 @@ fn tunnel(name: &str, port: u16) -> Tunnel {
 
 fn session() -> Session {
     Session {
+        key: 0,
         id: Some("alice-0a1b2c3d4e5f".into()),
         state: SessionState::Connected,
         state_seconds: 600,
@@ -286,6 +287,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         state_seconds: 600,
         detail: None,
         task: Some(task),
+        network: Vec::new(),
         leases: 1,
         stops_in_seconds,
         start: None,

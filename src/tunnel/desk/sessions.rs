@@ -83,6 +83,7 @@ impl Tunnel {
         let (placed, receiver) = mpsc::channel(MAX_PLACED);
         let end = CancellationToken::new();
         let view = Publisher::new(
+            key,
             remote::unresolved(&self.config.remote),
             Arc::clone(&self.views_changed),
         );

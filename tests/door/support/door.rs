@@ -6,12 +6,14 @@ use std::path::Path;
 use bastiond::sockets::Sockets;
 use bastiond::{
     control::{
-        Command, Door, Refusal,
+        Command, Door, Refusal, Shown,
         client::{self, Client},
         server,
         socket::Claim,
     },
+    events::Events,
     paths::Paths,
+    status::{InForce, Reloaded},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{paths_in, problem, status};
+use super::{connection, paths_in, problem, status};
 
 /// A door with nobody behind it but a task that notes what it is told.
 pub struct Daemon {
@@ -29,6 +31,8 @@ pub struct Daemon {
     pub folder: tempfile::TempDir,
     /// Its places.
     pub paths: Paths,
+    /// What it tells of.
+    pub events: Events,
     cancel: CancellationToken,
     serving: JoinHandle<()>,
     commands: JoinHandle<Vec<String>>,
@@ -50,7 +54,15 @@ impl Daemon {
         let listener = claim.listen(&Sockets::default()).unwrap();
         let (sender, receiver) = mpsc::channel(4);
         let (cancel, closed) = (CancellationToken::new(), CancellationToken::new());
-        let door = Door::new(status, sender).owned_by(uid);
+        let events = Events::default();
+        let shown = Shown {
+            status: Box::new(status),
+            connections: Box::new(|| vec![connection(1, "app-db"), connection(2, "cache")]),
+            config: Box::new(|| Some(InForce::new(None, vec![]))),
+            events: events.clone(),
+            logs: Some(paths.logs.clone()),
+        };
+        let door = Door::new(shown, sender).owned_by(uid);
         let serving = server::serve(listener, door, cancel.clone());
         let serving = tokio::spawn(async move {
             serving.await;
@@ -60,6 +72,7 @@ impl Daemon {
         Daemon {
             folder,
             paths,
+            events,
             cancel,
             serving,
             commands,
@@ -126,14 +139,35 @@ async fn note(mut commands: mpsc::Receiver<Command>, closed: CancellationToken) 
                 noted.push(format!("hold {bastion}"));
                 reply.send(Ok(())).unwrap();
             }
+            Command::Restart { tunnel, reply } => {
+                noted.push(format!("restart {tunnel}"));
+                reply.send(Ok(())).unwrap();
+            }
+            Command::Reset { tunnel, reply } => {
+                noted.push(format!("reset {tunnel}"));
+                reply.send(Ok(())).unwrap();
+            }
+            Command::Reload { reply } => {
+                noted.push("reload".to_owned());
+                let reloaded = Reloaded {
+                    schema: 1,
+                    added: vec!["cache".to_owned()],
+                    ..Reloaded::default()
+                };
+                reply.send(Ok(reloaded)).unwrap();
+            }
             Command::Keep { tunnel, time } => {
                 noted.push(format!("keep {tunnel} {}s", time.as_secs()));
+            }
+            Command::Mfa { bastion, reply, .. } => {
+                noted.push(format!("mfa {}", bastion.unwrap_or_default()));
+                reply.send(Ok(())).unwrap();
             }
             Command::Orphans { end, reply } => {
                 noted.push(format!("orphans {end}"));
                 reply.send(Ok(Vec::new())).unwrap();
             }
-            Command::Restart { reply } => {
+            Command::RestartDaemon { reply } => {
                 noted.push("restart".into());
                 reply.send(Ok(())).unwrap();
             }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use bastiond::{
     paths::Paths,
-    status::{Aws, Daemon, Listener, ListenerState, Problem, Status, Tunnel, TunnelState},
+    status::{
+        Aws, Connection, Daemon, Listener, ListenerState, Problem, Status, Tunnel, TunnelState,
+    },
 };
 use time::macros::datetime;
 
@@ -77,5 +79,22 @@ pub fn problem() -> Problem {
         hint: Some("try again later".into()),
         at: datetime!(2026-11-22 22:02 UTC),
         seconds_ago: 60,
+    }
+}
+
+/// An open connection.
+pub fn connection(id: u64, tunnel: &str) -> Connection {
+    Connection {
+        id,
+        tunnel: tunnel.into(),
+        session: Some(0),
+        local: "127.0.0.1:55432".into(),
+        peer: "127.0.0.1:40000".into(),
+        pid: Some(812),
+        program: Some("psql".into()),
+        accepted_at: datetime!(2026-11-22 22:02 UTC),
+        age_seconds: 60,
+        bytes_sent: 100,
+        bytes_received: 2000,
     }
 }

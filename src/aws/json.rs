@@ -1,0 +1,127 @@
+//! Calls of services that speak the JSON protocol and for whose few fields no crate of the SDK is kept.
+
+use std::fmt::Debug;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{
+    Aws,
+    error::Error,
+    query::{Post, Refused, unread},
+};
+
+/// A service, and the versioned name that its operations are prefixed with.
+#[derive(Clone, Copy)]
+struct Service {
+    name: &'static str,
+    prefix: &'static str,
+}
+
+const LOGS: Service = Service {
+    name: "logs",
+    prefix: "Logs_20140328",
+};
+
+const QUOTAS: Service = Service {
+    name: "servicequotas",
+    prefix: "ServiceQuotasV20190624",
+};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Quota {
+    quota: QuotaValue,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct QuotaValue {
+    value: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct LogGroups {
+    log_groups: Vec<LogGroup>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct LogGroup {
+    log_group_name: String,
+}
+
+impl Aws {
+    /// Whether a log group of this name exists.
+    pub async fn has_log_group(&self, name: &str) -> Result<bool, Error> {
+        let ask = || json!({"logGroupNamePrefix": name, "limit": 50});
+        let found: LogGroups = self
+            .call("DescribeLogGroups", || {
+                self.ask_json(LOGS, "DescribeLogGroups", ask())
+            })
+            .await?;
+        // Groups come in the order of their names, so that this one is the first of those that begin with it.
+        Ok(found.log_groups.iter().any(|it| it.log_group_name == name))
+    }
+
+    /// The value of a quota of Fargate, by its code.
+    pub async fn fargate_quota(&self, code: &'static str) -> Result<Option<f64>, Error> {
+        let ask = || json!({"ServiceCode": "fargate", "QuotaCode": code});
+        let found: Quota = self
+            .call("GetServiceQuota", || {
+                self.ask_json(QUOTAS, "GetServiceQuota", ask())
+            })
+            .await?;
+        Ok(found.quota.value)
+    }
+
+    async fn ask_json<T>(
+        &self,
+        service: Service,
+        operation: &'static str,
+        body: Value,
+    ) -> Result<T, aws_smithy_runtime_api::client::result::SdkError<Refused, HttpResponse>>
+    where
+        T: DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let post = Post {
+            service: service.name,
+            operation,
+            endpoint: self.service_url(service.name),
+            region: self.region().to_owned(),
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amz-target", format!("{}.{operation}", service.prefix)),
+            ],
+            body: body.to_string(),
+        };
+        self.post(post, answer::<T>).await
+    }
+}
+
+/// What a refusal says. Services disagree about the letter that `message` begins with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    #[serde(rename = "__type")]
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+fn answer<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, OrchestratorError<Refused>> {
+    let body = response.body().bytes().unwrap_or_default();
+    if response.status().is_success() {
+        return serde_json::from_slice(body).map_err(|error| unread(&error));
+    }
+    let told: Told = serde_json::from_slice(body).unwrap_or_default();
+    // `com.amazonaws.x#AccessDeniedException` is a form of the same.
+    let code = told.code.map(|code| {
+        let (_, plain) = code.rsplit_once('#').unwrap_or(("", &code));
+        plain.to_owned()
+    });
+    let refused = Refused::new(response.status().as_u16(), code, told.message);
+    Err(OrchestratorError::operation(refused))
+}

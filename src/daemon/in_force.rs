@@ -1,0 +1,48 @@
+//! The configuration in force, for who asks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::{
+    Place,
+    settings::{self, settings},
+};
+use crate::sources::Sources;
+use crate::status::{InForce, Origin, Setting};
+
+/// What was read last and is in force. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<Mutex<Option<InForce>>>);
+
+impl Shown {
+    /// What these say is in force from now on.
+    pub fn set(&self, sources: &Sources) {
+        let layers = sources.layers().ok();
+        let settings = layers.and_then(|layers| settings(&layers).ok());
+        let path = Some(sources.path.display().to_string());
+        let in_force =
+            settings.map(|list| InForce::new(path, list.into_iter().map(setting).collect()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
+    }
+
+    /// What is in force; `None` without a file.
+    pub fn get(&self) -> Option<InForce> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn setting(setting: settings::Setting) -> Setting {
+    let origin = match setting.origin {
+        None => Origin::Default,
+        Some(Place::File { line, .. }) => Origin::File { line },
+        Some(Place::Environment(name)) => Origin::Environment { name },
+        Some(Place::Flag(name)) => Origin::Flag { name },
+    };
+    Setting {
+        path: setting.path,
+        value: setting.value,
+        origin,
+    }
+}

@@ -1,0 +1,220 @@
+//! `bastiond doctor` against an account in which all is well, and against the same with one thing spoilt.
+
+mod faults;
+mod program;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bastiond::aws::Source;
+use bastiond::config::Config;
+use bastiond::doctor::{self, Level, Progress, Report, Request};
+use bastiond::sim::{
+    ApiFault, Endpoint, Failure, Network, Plan, RouteTable, Script, SecurityGroup, Subnet,
+};
+
+use bastiond::status::Problem;
+use tokio::time::sleep;
+
+use crate::support::{House, Terms, assert_reset, within};
+
+const VPC: &str = "vpc-0a1b2c3d";
+const SUBNET: &str = "subnet-0a1b2c3d";
+const GROUP: &str = "sg-0a1b2c3d";
+
+/// A subnet with NAT, and an endpoint that the bastion is let into.
+pub fn network() -> Network {
+    let mut endpoint = Endpoint::interface(VPC, "ssmmessages");
+    endpoint.groups = vec!["sg-endpoints".into()];
+    Network {
+        subnets: vec![Subnet::new(SUBNET, VPC, "ap-northeast-1a")],
+        route_tables: vec![RouteTable::new("rtb-1", VPC, &[SUBNET], Some("nat-1"))],
+        security_groups: vec![
+            SecurityGroup::new(GROUP, VPC, "bastion"),
+            SecurityGroup::new("sg-endpoints", VPC, "endpoints").lets_in(443, GROUP),
+        ],
+        endpoints: vec![endpoint],
+    }
+}
+
+/// An account in which all is well.
+pub fn account() -> Script {
+    Script {
+        network: network(),
+        ..Script::fast()
+    }
+}
+
+/// What the doctor says of a configuration.
+pub async fn look(house: &House, text: &str, only: &[&str]) -> Report {
+    examined(house, text, only, |_| None).await
+}
+
+pub async fn examined(
+    house: &House,
+    text: &str,
+    only: &[&str],
+    lookup: fn(&str) -> Option<String>,
+) -> Report {
+    let request = Request {
+        config: Config::parse(text).map_err(|error| error.to_string()),
+        paths: house.paths(),
+        source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
+        known: Vec::new(),
+        lookup: Box::new(lookup),
+        only: only.iter().map(|id| (*id).to_owned()).collect(),
+        tunnel: None,
+    };
+    let looked = doctor::examine(&request, Progress::quiet());
+    within("the doctor has looked", looked)
+        .await
+        .expect("a report")
+}
+
+/// The ids of what is a warning or a failure.
+pub fn fired(report: &Report) -> Vec<&str> {
+    let fired = report.findings.iter().filter(|it| it.level >= Level::Warn);
+    fired.map(|finding| finding.id.as_str()).collect()
+}
+
+/// A bastion's task that runs though no daemon does.
+pub async fn left_running(house: &House) {
+    let terms = Terms {
+        bastion: "on_shutdown = \"leave\"",
+        ..Terms::default()
+    };
+    let daemon = house.daemon(&terms).await;
+    within("it is up", daemon.client.up("app-db"))
+        .await
+        .expect("up");
+    daemon.stop().await;
+    assert!(house.world().task_statuses().contains(&"RUNNING"));
+}
+
+#[tokio::test]
+async fn of_a_healthy_account_the_doctor_has_nothing_to_say() {
+    let house = House::with(account()).await;
+    let text = house.config(&Terms::default());
+    let report = look(&house, &text, &[]).await;
+    let worse = report.findings.iter().filter(|it| it.level > Level::Skip);
+    assert_eq!(worse.collect::<Vec<_>>(), Vec::<&doctor::Finding>::new());
+    // An endpoint of one's own has no websockets to try beside the session's.
+    let skipped: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|it| it.level == Level::Skip)
+        .map(|it| it.id.as_str())
+        .collect();
+    assert_eq!(skipped, ["L08"]);
+    assert_eq!(report.exit_code(), 0);
+    let shown: BTreeSet<_> = report.findings.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(shown, doctor::needs().map(|(id, _)| id).collect());
+    house.sweep().await;
+}
+
+#[tokio::test]
+async fn with_a_running_task_and_its_daemon_all_is_well_too() {
+    let house = House::with(account()).await;
+    let terms = Terms::default();
+    let daemon = house.daemon(&terms).await;
+    within("it is up", daemon.client.up("app-db"))
+        .await
+        .expect("up");
+    let report = look(&house, &house.config(&terms), &[]).await;
+    assert_eq!(fired(&report), Vec::<&str>::new(), "{report:#?}");
+    let of = |id: &str| report.findings.iter().find(|it| it.id == id).expect("it");
+    assert!(of("R02").evidence.contains("task"), "{:?}", of("R02"));
+    assert!(of("L03").evidence.contains("version"), "{:?}", of("L03"));
+    house.close(daemon).await;
+}
+
+#[tokio::test]
+async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
+    let house = House::with(account()).await;
+    left_running(&house).await;
+    let text = house.config(&Terms::default());
+    // Where everything has to be looked at.
+    house.world().set_network(faults::isolated());
+    let actions: BTreeSet<_> = doctor::needs().flat_map(|(_, needs)| needs).collect();
+    for action in actions {
+        let (_, operation) = action.split_once(':').expect("service:Operation");
+        let private = ApiFault::Rewrite(faults::private_image);
+        house.world().fail_always("DescribeTaskDefinition", private);
+        house.world().fail_always(operation, ApiFault::AccessDenied);
+        let report = look(&house, &text, &[]).await;
+        assert_eq!(fired(&report), Vec::<&str>::new(), "{action}");
+        for (id, needs) in doctor::needs() {
+            let finding = report.findings.iter().find(|it| it.id == id).expect(id);
+            let is_skipped = finding.level == Level::Skip && finding.evidence.contains(action);
+            assert_eq!(is_skipped, needs.contains(action), "{action}: {finding:?}");
+            if is_skipped {
+                assert_eq!(finding.fix, Some(format!("allow {action}")));
+            }
+        }
+        house.world().heal(operation);
+    }
+    house.sweep().await;
+}
+
+#[tokio::test]
+async fn a_check_alone_says_what_it_says_among_all() {
+    let house = House::with(account()).await;
+    left_running(&house).await;
+    let text = house.config(&Terms::default());
+    let all = look(&house, &text, &[]).await;
+    for (id, _) in doctor::needs() {
+        let alone = look(&house, &text, &[id]).await;
+        let among: Vec<_> = all.findings.iter().filter(|it| it.id == id).collect();
+        assert_eq!(alone.findings.iter().collect::<Vec<_>>(), among);
+    }
+    house.sweep().await;
+}
+
+#[tokio::test]
+async fn one_check_asks_no_more_than_it_needs() {
+    let house = House::with(account()).await;
+    let text = house.config(&Terms::default());
+    look(&house, &text, &["T05"]).await;
+    let mut calls = crate::support::operations(house.world());
+    calls.sort();
+    assert_eq!(calls, ["DescribeTaskDefinition", "GetCallerIdentity"]);
+    house.sweep().await;
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_looked_into_once_and_the_finding_stands_in_the_status() {
+    let house = House::with(account()).await;
+    house.world().set_network(faults::isolated());
+    let reason = "CannotPullContainerError: failed to resolve ref public.ecr.aws/docker/library/busybox: dial tcp \
+                  99.83.145.10:443: i/o timeout";
+    for _ in 0..8 {
+        house.world().plan_next_task(Plan {
+            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+            ..Plan::default()
+        });
+    }
+    let daemon = house.daemon(&Terms::default()).await;
+    assert_reset(&mut daemon.connect().await).await;
+    let is_it = |problem: &&Problem| problem.code == "doctor_t09";
+    let found = async {
+        loop {
+            let problems = daemon.status().await.problems;
+            if let Some(found) = problems.iter().find(is_it) {
+                return (problems[0].clone(), found.clone());
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (first, found) = within("the doctor has looked", found).await;
+    assert!(
+        first.message.contains("CannotPullContainerError"),
+        "{first:?}"
+    );
+    assert_eq!(found.subject, "bastion dev");
+    assert!(found.hint.expect("a fix").contains("copy public.ecr.aws"));
+
+    let looked = house.world().count("DescribeSubnets");
+    assert_reset(&mut daemon.connect().await).await;
+    assert_eq!(house.world().count("DescribeSubnets"), looked);
+    house.close(daemon).await;
+}
