@@ -3,6 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell as Completed;
+
+pub use ctl::{Ctl, Goal};
+
+use crate::exit;
+
+mod ctl;
 
 /// Private databases on localhost, through an AWS task that runs only while it is needed.
 #[derive(Debug, Parser)]
@@ -71,10 +78,29 @@ pub enum Command {
     /// Ask the running daemon
     #[command(
         subcommand,
-        after_help = "Example: bastiond ctl status --json | jq .healthy\n\n\
-        Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no daemon to be reached, 4 not healthy or not found"
+        after_help = format!("Example: bastiond ctl status --json | jq .healthy
+
+{}", exit::LINE)
     )]
     Ctl(Ctl),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = "Example: source <(bastiond completion bash)")]
+    Completion {
+        /// Which shell
+        shell: Completed,
+    },
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  \
+        bastiond man | man -l -\n  \
+        bastiond man --out ~/.local/share/man/man1")]
+    Man(Manual),
+    /// Print the version
+    #[command(after_help = "Example: bastiond version --json | jq -r .version")]
+    Version {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `bastiond run`
@@ -114,12 +140,14 @@ pub struct Chosen {
 #[derive(Debug, Subcommand)]
 pub enum Config {
     /// Say what is wrong with the configuration, each mistake with its line
+    #[command(after_help = "Example: bastiond config check --config ./bastiond.toml")]
     Check {
         /// Which.
         #[command(flatten)]
         chosen: Chosen,
     },
     /// Show every setting and where it comes from: file, environment, flag or default
+    #[command(after_help = "Example: BASTIOND_AWS_REGION=eu-west-1 bastiond config show")]
     Show {
         /// Which.
         #[command(flatten)]
@@ -129,12 +157,14 @@ pub enum Config {
         json: bool,
     },
     /// Show where the configuration file is looked for
+    #[command(after_help = "Example: $EDITOR $(bastiond config path)")]
     Path {
         /// Which.
         #[command(flatten)]
         chosen: Chosen,
     },
     /// Print the JSON Schema of the configuration file, with which editors complete it
+    #[command(after_help = "Example: bastiond config schema > bastiond.schema.json")]
     Schema,
 }
 
@@ -142,6 +172,7 @@ pub enum Config {
 #[derive(Debug, Subcommand)]
 pub enum Service {
     /// Write the units of systemd or launchd for this user, and start them
+    #[command(after_help = "Example: bastiond service install --socket")]
     Install {
         /// Which configuration.
         #[command(flatten)]
@@ -154,8 +185,10 @@ pub enum Service {
         dry_run: bool,
     },
     /// Stop them, and remove them
+    #[command(after_help = "Example: bastiond service uninstall")]
     Uninstall,
     /// Compare what is installed with what would be today
+    #[command(after_help = "Example: bastiond service status")]
     Status {
         /// Which configuration.
         #[command(flatten)]
@@ -291,68 +324,41 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// `bastiond ctl`
-#[derive(Debug, Subcommand)]
-pub enum Ctl {
-    /// Show every tunnel, and what mends what is wrong
-    Status {
-        /// Print the daemon's answer as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Bring a tunnel up before the first connection does
-    Up {
-        /// Its name in the configuration
-        tunnel: String,
-        /// Keep its bastion for so long though nobody is connected, as in 2h
-        #[arg(long = "for", value_name = "TIME")]
-        time: Option<String>,
-    },
-    /// End a tunnel's sessions; it goes on listening
-    Down {
-        /// Its name in the configuration
-        tunnel: String,
-    },
-    /// Show what the bastions' tasks cost, as an estimate
-    Cost {
-        /// Print it as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Give the code of your MFA device that a role waits for
-    #[command(after_help = "Example: bastiond ctl mfa 123456")]
-    Mfa {
-        /// The six digits, each good once [default: asked for]
-        code: Option<String>,
-        /// The bastion whose account waits for it, if several do
-        #[arg(long, value_name = "NAME")]
-        bastion: Option<String>,
-    },
-    /// List tasks and sessions that a daemon of yours started and that none looks after
-    Orphans {
-        /// End them
-        #[arg(long)]
-        end: bool,
-        /// Print them as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Restart the daemon, as after an upgrade: ports stay open, connections get `shutdown_timeout` to finish
-    #[command(
-        after_help = "Example: cargo install --locked bastiond && bastiond ctl restart --daemon"
-    )]
-    Restart {
-        /// The daemon itself
-        #[arg(long, required = true)]
-        daemon: bool,
-    },
-    /// Stop the daemon, and wait until it is gone
-    Shutdown,
+/// `bastiond man`
+#[derive(Debug, Args)]
+pub struct Manual {
+    /// Write a page for each command into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_a_short_help_with_an_example() {
+        fn each(command: &clap::Command, check: &mut impl FnMut(&clap::Command)) {
+            check(command);
+            for command in command.get_subcommands() {
+                if command.get_name() != "help" {
+                    each(command, check);
+                }
+            }
+        }
+        let mut root = super::Cli::command();
+        root.build();
+        each(&root, &mut |command| {
+            let name = command.get_name().to_owned();
+            if command.is_hide_set() {
+                return;
+            }
+            let text = command.clone().render_help().to_string();
+            let has_one = text.contains("Example") || command.has_subcommands();
+            assert!(has_one, "{name}: {text}");
+            assert!(text.lines().count() <= 45, "{name}: {text}");
+        });
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -33,23 +33,26 @@ mod mfa;
 mod observe;
 mod orphans;
 mod overview;
+mod plan;
+mod reload;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Source;
-use crate::config::{self, Config, Via};
+use crate::config::{Config, Via};
 use crate::control::socket::Claim;
 use crate::control::{self, Door, Shown};
 use crate::events::{Change, Events};
@@ -60,17 +63,18 @@ use crate::session::changes;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::{Orphan, Problem, Reason};
+use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
 
-use accounts::{Account, Accounts};
+use accounts::{Account, Accounts, Way};
 use doctor::Findings;
 pub use handover::Successor;
 use idle::Idle;
 use leftovers::Leftovers;
 use manager::Manager;
 use orphans::Orphans;
-use overview::Overview;
+use overview::{Overview, Parts};
+use watched::Watched;
 
 /// What listeners are given to find out whether their ports are free.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
@@ -89,6 +93,8 @@ pub struct Setup {
     pub config: Config,
     /// Where it comes from, if it can be read again.
     pub sources: Option<Sources>,
+    /// Told when it is to be read again.
+    pub reload: Arc<Notify>,
     /// Where its files are.
     pub paths: Paths,
     /// Where the logs are, if they are written.
@@ -137,16 +143,21 @@ pub async fn run(
     let listener = claim.listen(&setup.sockets)?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = platform::local_user();
-    let accounts = connect(&setup, &user, &net).await?;
+    let way = Way {
+        source: setup.source.clone(),
+        user: user.clone(),
+        net,
+    };
+    let accounts = connect(&setup.config, &way).await?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
     let written = CancellationToken::new();
     let writing = AbortOnDropHandle::new(tokio::spawn(writer.run(written.clone())));
 
-    let mut daemon = Daemon::start(&setup, &accounts, net, state.clone(), user);
+    let mut daemon = Daemon::start(&setup, &accounts, way, state.clone());
     daemon.listening().await;
     daemon.begin_bastions.cancel();
-    let overview = Overview::new(&setup, &daemon, &accounts, state.clone(), loaded.warning);
+    let overview = Overview::new(&setup, &daemon, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
     let events = daemon.events.clone();
@@ -155,17 +166,12 @@ pub async fn run(
     let server = control::server::serve(listener, door, closing.clone());
     let server = AbortOnDropHandle::new(tokio::spawn(server));
     let ending = cancel.child_token();
-    let mut helpers = daemon.helpers(&setup, &accounts, &ending);
-    let (_on_event, command) = watch::channel(setup.config.on_event.clone());
+    daemon.start_helpers();
     let hooked = CancellationToken::new();
+    let command = daemon.on_event.subscribe();
     let hook = hook::spawn(&events, command, hooked.clone());
     let left = leftovers(&setup.config, loaded.contents);
-    helpers.push(leftovers::spawn(
-        accounts,
-        state.clone(),
-        left,
-        ending.clone(),
-    ));
+    let clearing = leftovers::spawn(accounts, state.clone(), left, ending.clone());
 
     let announced = ready(&line);
     let (mut manager, mut end) = (Manager::new(), End::Stop);
@@ -183,9 +189,7 @@ pub async fn run(
         .during(daemon.wind_up(end, &setup.sockets, &cancel))
         .await;
     ending.cancel();
-    for helper in helpers {
-        let _ = helper.await;
-    }
+    let _ = clearing.await;
     hooked.cancel();
     let _ = timeout(HOOK_PATIENCE, hook).await;
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
@@ -200,8 +204,8 @@ pub async fn run(
     announced
 }
 
-async fn connect(setup: &Setup, user: &str, net: &Net) -> anyhow::Result<Arc<Accounts>> {
-    let accounts = Accounts::connect(setup, user, net).await;
+async fn connect(config: &Config, way: &Way) -> anyhow::Result<Arc<Accounts>> {
+    let accounts = Accounts::connect(config, way, None).await;
     let accounts = accounts.map_err(|error| match error.hint() {
         Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
         None => error.into(),
@@ -230,7 +234,22 @@ struct Daemon {
     tunnel_tasks: JoinSet<()>,
     bastion_tasks: JoinSet<()>,
     accounts: Arc<Accounts>,
-    configured: Vec<config::Bastion>,
+    way: Way,
+    config: Config,
+    sources: Option<Sources>,
+    reload: Arc<Notify>,
+    in_force: in_force::Shown,
+    on_event: watch::Sender<Vec<String>>,
+    parts: overview::Shared,
+    /// What each tunnel and bastion is started with, but for its account.
+    for_tunnels: tunnel::Shared,
+    for_bastions: bastion::Shared,
+    /// Ends a bastion alone.
+    ends: BTreeMap<String, CancellationToken>,
+    /// What look after the accounts.
+    helpers: JoinSet<()>,
+    /// Parts of an earlier configuration that come to their end.
+    retiring: JoinSet<()>,
     /// Whose tasks are ours, and whose sessions.
     user: String,
     who: String,
@@ -238,6 +257,7 @@ struct Daemon {
     holds: JoinSet<()>,
     /// What the doctor has found behind failures.
     findings: Findings,
+    paths: Paths,
     state: State,
     exit_when_idle: Option<Duration>,
     successor: Option<Successor>,
@@ -254,137 +274,159 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(
-        setup: &Setup,
-        accounts: &Arc<Accounts>,
-        net: Net,
-        state: State,
-        user: String,
-    ) -> Self {
-        let mut daemon = Self {
-            tunnels: Vec::new(),
-            bastions: BTreeMap::new(),
-            tunnel_tasks: JoinSet::new(),
-            bastion_tasks: JoinSet::new(),
-            accounts: Arc::clone(accounts),
-            configured: setup.config.bastions.values().cloned().collect(),
-            user: user.clone(),
-            who: format!("{user} on {}", platform::host_name()),
-            holds: JoinSet::new(),
-            findings: Findings::default(),
-            state: state.clone(),
-            exit_when_idle: setup.config.exit_when_idle,
-            successor: setup.successor.clone(),
-            restart: CancellationToken::new(),
-            begin_bastions: CancellationToken::new(),
-            end_tunnels: CancellationToken::new(),
-            end_bastions: CancellationToken::new(),
-            events: Events::default(),
-            observers: JoinSet::new(),
-            roster: tunnel::Roster::default(),
-        };
-        let shared = bastion::Shared {
-            aws: accounts.main().aws.clone(),
-            records: state.clone(),
-            owner: user,
-            who: daemon.who.clone(),
-            pace: setup.pace,
-            begin: daemon.begin_bastions.clone(),
-        };
-        daemon.start_bastions(&setup.config, &shared, accounts);
+    fn start(setup: &Setup, accounts: &Arc<Accounts>, way: Way, state: State) -> Self {
+        let (begin_bastions, end_tunnels) = (CancellationToken::new(), CancellationToken::new());
+        let who = format!("{} on {}", way.user, platform::host_name());
+        let mut tunnel_tasks = JoinSet::new();
         let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
-        let (tasks, end) = (&mut daemon.tunnel_tasks, daemon.end_tunnels.clone());
-        let changes = changes::spawn(tasks, network, end);
-        let shared = tunnel::Shared {
-            aws: accounts.main().aws.clone(),
-            net,
-            state,
-            user: daemon.who.clone(),
+        let changes = changes::spawn(&mut tunnel_tasks, network, end_tunnels.clone());
+        let main = accounts.main();
+        let for_bastions = bastion::Shared {
+            aws: main.aws.clone(),
+            records: state.clone(),
+            owner: way.user.clone(),
+            who: who.clone(),
+            pace: setup.pace,
+            begin: begin_bastions.clone(),
+        };
+        let roster = tunnel::Roster::default();
+        let for_tunnels = tunnel::Shared {
+            aws: main.aws.clone(),
+            net: way.net.clone(),
+            state: state.clone(),
+            user: who.clone(),
             drain: setup.config.shutdown_timeout,
             containers: tunnel::Containers::default(),
-            starting: accounts.main().starting.clone(),
+            starting: main.starting.clone(),
             changes,
-            roster: daemon.roster.clone(),
+            roster: roster.clone(),
             sockets: setup.sockets.clone(),
             seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
         };
-        daemon.start_tunnels(&setup.config, &shared, accounts);
+        let parts = Parts {
+            tunnels: Vec::new(),
+            bastions: Vec::new(),
+            accounts: Arc::clone(accounts),
+            prices: setup.config.prices.clone(),
+            refused: None,
+        };
+        let mut daemon = Self {
+            tunnels: Vec::new(),
+            bastions: BTreeMap::new(),
+            tunnel_tasks,
+            bastion_tasks: JoinSet::new(),
+            accounts: Arc::clone(accounts),
+            user: way.user.clone(),
+            way,
+            config: setup.config.clone(),
+            sources: setup.sources.clone(),
+            reload: Arc::clone(&setup.reload),
+            in_force: in_force::Shown::default(),
+            on_event: watch::Sender::new(setup.config.on_event.clone()),
+            parts: Arc::new(Mutex::new(parts)),
+            for_tunnels,
+            for_bastions,
+            ends: BTreeMap::new(),
+            helpers: JoinSet::new(),
+            retiring: JoinSet::new(),
+            who,
+            holds: JoinSet::new(),
+            findings: Findings::default(),
+            paths: setup.paths.clone(),
+            state,
+            exit_when_idle: setup.config.exit_when_idle,
+            successor: setup.successor.clone(),
+            restart: CancellationToken::new(),
+            begin_bastions,
+            end_tunnels,
+            end_bastions: CancellationToken::new(),
+            events: Events::default(),
+            observers: JoinSet::new(),
+            roster,
+        };
+        daemon.start_bastions(|_| true);
+        daemon.start_tunnels(|_| true);
+        daemon.show();
         daemon
     }
 
-    fn start_bastions(&mut self, config: &Config, shared: &bastion::Shared, accounts: &Accounts) {
-        let recorded = shared.records.contents().tasks;
-        for bastion in config.bastions.values() {
+    /// Start the bastions of the configuration that are `wanted`.
+    fn start_bastions(&mut self, wanted: impl Fn(&str) -> bool) {
+        let recorded = self.state.contents().tasks;
+        let bastions = self.config.bastions.values();
+        for bastion in bastions.filter(|bastion| wanted(&bastion.name)) {
             let mut fitting = recorded
                 .iter()
                 .filter(|task| bastion::is_wanted(task, bastion));
             let adopt = fitting.next().map(|task| task.arn.clone());
-            let (tasks, end) = (&mut self.bastion_tasks, self.end_bastions.clone());
+            let (tasks, end) = (&mut self.bastion_tasks, self.end_bastions.child_token());
             let shared = bastion::Shared {
-                aws: accounts.of_bastion(&bastion.name).aws.clone(),
-                ..shared.clone()
+                aws: self.accounts.of_bastion(&bastion.name).aws.clone(),
+                ..self.for_bastions.clone()
             };
-            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end);
+            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end.clone());
             let observer = observe::bastion(handle.clone(), self.events.clone());
             self.observers.spawn(observer);
             handle.keep(self.state.kept(&bastion.name));
+            self.ends.insert(bastion.name.clone(), end);
             self.bastions.insert(bastion.name.clone(), handle);
         }
     }
 
-    fn start_tunnels(&mut self, config: &Config, shared: &tunnel::Shared, accounts: &Accounts) {
-        for tunnel in &config.tunnels {
+    /// Start the tunnels of the configuration that are `wanted`, and put all in its order.
+    fn start_tunnels(&mut self, wanted: impl Fn(&str) -> bool) {
+        let tunnels = self.config.tunnels.iter();
+        for tunnel in tunnels.filter(|tunnel| wanted(&tunnel.name)) {
             let bastion = match &tunnel.via {
                 Via::Bastion(name) => self.bastions.get(name).cloned(),
                 Via::Target(_) => None,
             };
             let (tasks, end) = (&mut self.tunnel_tasks, self.end_tunnels.clone());
-            let Account { aws, starting } = accounts.of_tunnel(&tunnel.name).clone();
+            let Account { aws, starting } = self.accounts.of_tunnel(&tunnel.name).clone();
             let shared = tunnel::Shared {
                 aws,
                 starting,
-                ..shared.clone()
+                ..self.for_tunnels.clone()
             };
             let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
             let observer = observe::tunnel(handle.clone(), self.events.clone());
             self.observers.spawn(observer);
             self.tunnels.push(handle);
         }
+        let names = self
+            .config
+            .tunnels
+            .iter()
+            .map(|tunnel| tunnel.name.as_str());
+        let names: Vec<&str> = names.collect();
+        let place = |handle: &tunnel::Handle| names.iter().position(|name| *name == handle.name());
+        self.tunnels.sort_by_key(place);
     }
 
     /// What looks after each account.
-    fn helpers(
-        &self,
-        setup: &Setup,
-        accounts: &Accounts,
-        cancel: &CancellationToken,
-    ) -> Vec<AbortOnDropHandle<()>> {
-        let mut helpers = Vec::new();
-        for tunnel in &self.tunnels {
-            let (findings, cancel) = (self.findings.clone(), cancel.child_token());
-            let tunnel = tunnel.clone();
-            helpers.push(doctor::spawn(tunnel, setup, accounts, findings, cancel));
-        }
-        for account in accounts.all() {
+    fn start_helpers(&mut self) {
+        self.start_doctors();
+        for account in self.accounts.all() {
             let Account { aws, starting } = account;
             let is_of_it = |tunnel: &&tunnel::Handle| {
-                Arc::ptr_eq(&accounts.of_tunnel(tunnel.name()).starting, starting)
+                Arc::ptr_eq(&self.accounts.of_tunnel(tunnel.name()).starting, starting)
             };
             let tunnels = self.tunnels.iter().filter(is_of_it).cloned().collect();
-            let (asking, renewing) = (cancel.child_token(), cancel.child_token());
-            helpers.push(identity::spawn(aws.clone(), starting.clone(), asking));
-            helpers.push(credentials::spawn(aws.clone(), tunnels, renewing));
-            let (owner, events) = (accounts.owner(account), self.events.clone());
-            let telling = observe::credentials(aws.clone(), owner, events, cancel.child_token());
-            helpers.push(AbortOnDropHandle::new(tokio::spawn(telling)));
+            let end = self.end_tunnels.child_token();
+            let asking = identity::spawn(aws.clone(), starting.clone(), end.clone());
+            let renewing = credentials::spawn(aws.clone(), tunnels, end.clone());
+            let (owner, events) = (self.accounts.owner(account), self.events.clone());
+            let telling = observe::credentials(aws.clone(), owner, events, end);
+            self.helpers.spawn(async move {
+                let _ = tokio::join!(asking, renewing, telling);
+            });
         }
-        helpers
     }
 
     /// What can be read of it at any time.
     fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
         let roster = self.roster.clone();
-        let in_force = in_force::Shown::default();
+        let in_force = self.in_force.clone();
         if let Some(sources) = &setup.sources {
             in_force.set(sources);
         }
@@ -415,6 +457,8 @@ impl Daemon {
         cancel: &CancellationToken,
     ) -> End {
         let (mut idle, restart) = (Idle::new(self.exit_when_idle), self.restart.clone());
+        let reload = Arc::clone(&self.reload);
+        let mut file = Watched::of(self);
         loop {
             let request = tokio::select! {
                 () = cancel.cancelled() => return End::Stop,
@@ -424,6 +468,16 @@ impl Daemon {
                     false => continue,
                 },
                 () = manager.beat() => continue,
+                () = reload.notified() => {
+                    let _ = self.reload().await;
+                    file.follow(self);
+                    continue;
+                }
+                () = file.changed() => {
+                    let _ = self.reload().await;
+                    file.follow(self);
+                    continue;
+                }
                 Some(_) = self.holds.join_next() => continue,
                 request = requests.recv() => request,
             };
@@ -444,12 +498,8 @@ impl Daemon {
                     self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
                 }
                 Some(control::Command::Reload { reply }) => {
-                    let reason = Reason::new(
-                        "not_reloadable",
-                        "this daemon was given no file to read again",
-                    );
-                    let problem = Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
-                    let _ = reply.send(Err(problem));
+                    let _ = reply.send(self.reload().await);
+                    file.follow(self);
                 }
                 Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
                 Some(control::Command::Mfa {
@@ -487,7 +537,7 @@ impl Daemon {
     fn orphans(&mut self, end: bool, reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>) {
         let orphans = Orphans {
             accounts: Arc::clone(&self.accounts),
-            bastions: self.configured.clone(),
+            bastions: self.config.bastions.values().cloned().collect(),
             user: self.user.clone(),
             who: self.who.clone(),
             holders: self.bastions.values().cloned().collect(),
@@ -518,10 +568,12 @@ impl Daemon {
     async fn shut_down(mut self) {
         tracing::info!("stopping");
         self.holds.shutdown().await;
+        self.retiring.shutdown().await;
         self.end_tunnels.cancel();
         while self.tunnel_tasks.join_next().await.is_some() {}
         self.end_bastions.cancel();
         while self.bastion_tasks.join_next().await.is_some() {}
+        while self.helpers.join_next().await.is_some() {}
         // Those who look at them have seen their end by now, or are about to.
         while self.observers.join_next().await.is_some() {}
     }

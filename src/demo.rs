@@ -85,6 +85,7 @@ pub async fn run(options: cli::Demo, cancel: CancellationToken) -> anyhow::Resul
     let setup = Setup {
         config,
         sources: None,
+        reload: Default::default(),
         paths: paths.clone(),
         log_path: None,
         source: Source::fixed("AKIADEMODEMODEMODEMO", "demo"),

@@ -17,7 +17,9 @@ pub mod doctor;
 #[cfg(test)]
 mod errors_page;
 pub mod events;
+pub mod exit;
 pub mod logs;
+pub mod manual;
 pub mod net;
 pub mod paths;
 pub mod platform;

@@ -1,7 +1,7 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bastiond::{
@@ -12,6 +12,7 @@ use bastiond::{
     daemon::{self, Successor},
     demo, doctor,
     logs::{self, Stderr},
+    manual,
     paths::Paths,
     platform::{descriptors, network},
     service::{self, Service},
@@ -22,7 +23,7 @@ use bastiond::{
     start,
 };
 use clap::Parser;
-use tokio::runtime;
+use tokio::{runtime, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 /// A session's link and the connections beside it: more would only cost memory, on machines with many cores much.
@@ -49,6 +50,17 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Init(args) => {
             let path = to_write(args.config.clone())?;
             set_up(setup::init(args, &path))
+        }
+        Command::Completion { shell } => {
+            manual::completion(shell);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(args) => manual::man(args.out.as_deref())
+            .map(|()| ExitCode::SUCCESS)
+            .context("cannot write the manual"),
+        Command::Version { json } => {
+            manual::version(json);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Config(command) => settings::run(command, sources),
         Command::Service(command) => run_service(command),
@@ -88,9 +100,11 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         },
     );
     descriptors::raise_limit();
+    let reload = Arc::new(Notify::new());
     let setup = daemon::Setup {
         config,
         sources: Some(sources.clone()),
+        reload: Arc::clone(&reload),
         paths: paths.clone(),
         log_path: logs.folder.clone(),
         source: Source::Machine,
@@ -113,10 +127,7 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let cancel = CancellationToken::new();
-    let on_hangup = match is_detached {
-        true => Hangup::Ignored,
-        false => Hangup::Ends,
-    };
+    let on_hangup = Hangup::of_daemon(is_detached, &reload);
     let ended = runtime.block_on(async {
         signals::cancel_on_signal(cancel.clone(), on_hangup)?;
         daemon::run(setup, ready, cancel.clone()).await

@@ -11,6 +11,7 @@ use crate::{
         settings::{Setting, settings, toml_text},
     },
     sources::{Error, Sources},
+    status::{self, Origin},
 };
 
 /// Runs one command.
@@ -113,15 +114,21 @@ fn origin(place: Option<&Place>, file: &str) -> String {
 }
 
 fn as_values(path: &Path, settings: &[Setting]) -> serde_json::Value {
-    let each = |setting: &Setting| {
-        let origin = match &setting.origin {
-            None => json!({ "kind": "default" }),
-            Some(Place::File { line, .. }) => json!({ "kind": "file", "line": line }),
-            Some(Place::Environment(name)) => json!({ "kind": "environment", "name": name }),
-            Some(Place::Flag(path)) => json!({ "kind": "flag", "name": path }),
-        };
-        json!({ "path": setting.path, "value": setting.value, "origin": origin })
+    let settings: Vec<status::Setting> = settings.iter().map(shown).collect();
+    json!({ "schema": status::SCHEMA, "config_path": path, "settings": settings })
+}
+
+/// A setting as the control API tells it.
+pub fn shown(setting: &Setting) -> status::Setting {
+    let origin = match &setting.origin {
+        None => Origin::Default,
+        Some(Place::File { line, .. }) => Origin::File { line: *line },
+        Some(Place::Environment(name)) => Origin::Environment { name: name.clone() },
+        Some(Place::Flag(path)) => Origin::Flag { name: path.clone() },
     };
-    let settings: Vec<_> = settings.iter().map(each).collect();
-    json!({ "schema": 1, "file": path, "settings": settings })
+    status::Setting {
+        path: setting.path.clone(),
+        value: setting.value.clone(),
+        origin,
+    }
 }

@@ -1,10 +1,15 @@
 //! SIGINT, SIGTERM and SIGHUP: the first asks for an orderly end, the second ends the process at once.
 //!
-//! SIGHUP means that the terminal is gone. That ends what runs in it; a daemon in the background takes no notice.
+//! SIGHUP means that the terminal is gone. That ends what runs in it. In the background and under a service manager there
+//! is none: there it asks a daemon to read its configuration again.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::process::Pid;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Exit codes of a process that was ended by SIGINT and by SIGTERM (128 and the signal's number).
@@ -13,13 +18,26 @@ const TERMINATED: i32 = 143;
 /// The same of SIGHUP.
 const HUNG_UP: i32 = 129;
 
-/// What a terminal that is closed means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What SIGHUP means.
+#[derive(Clone, Debug)]
 pub enum Hangup {
     /// The end.
     Ends,
-    /// Nothing: the process is not in it.
-    Ignored,
+    /// The configuration is to be read again: whoever waits is told.
+    Reloads(Arc<Notify>),
+}
+
+impl Hangup {
+    /// For a daemon that is `detached`, or that a service manager runs, no terminal can be closed: systemd waits to be
+    /// told by it, and launchd is its parent.
+    pub fn of_daemon(is_detached: bool, reload: &Arc<Notify>) -> Hangup {
+        let is_waited_for = std::env::var_os("NOTIFY_SOCKET").is_some();
+        let has_init_as_parent = rustix::process::getppid() == Some(Pid::INIT);
+        match is_detached || is_waited_for || has_init_as_parent {
+            true => Hangup::Reloads(Arc::clone(reload)),
+            false => Hangup::Ends,
+        }
+    }
 }
 
 /// Cancel `cancel` at the first signal. Listens for as long as the runtime lives.
@@ -38,8 +56,8 @@ pub fn cancel_on_signal(cancel: CancellationToken, on_hangup: Hangup) -> io::Res
                 _ = terminate.recv() => TERMINATED,
                 _ = hangup.recv() => HUNG_UP,
             };
-            if (code, on_hangup) == (HUNG_UP, Hangup::Ignored) {
-                tracing::info!("a hangup means nothing to a daemon in the background");
+            if let (HUNG_UP, Hangup::Reloads(reload)) = (code, &on_hangup) {
+                reload.notify_one();
                 continue;
             }
             signals += 1;

@@ -57,6 +57,7 @@ impl Stage {
         let setup = Setup {
             config: Config::parse(&configuration(&sim.endpoint(), via))?,
             sources: None,
+            reload: Default::default(),
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIABENCHBENCHBENCH0", "bench"),

@@ -65,9 +65,16 @@ fn by_variant(error: &CredentialsError) -> Kind {
         CredentialsError::CredentialsNotLoaded(_) => Kind::Login(Login::Missing),
         CredentialsError::ProviderTimedOut(_) => Kind::Timeout,
         CredentialsError::InvalidConfiguration(_) => Kind::Configuration,
+        _ if has_timed_out(error) => Kind::Timeout,
         _ if is_network(error) => Kind::Unreachable,
         _ => Kind::Other,
     }
+}
+
+/// The role was not assumed in time.
+fn has_timed_out(error: &CredentialsError) -> bool {
+    let call = find::<SdkError<AssumeRoleError, Response>>(error);
+    matches!(call, Some(SdkError::TimeoutError(_)))
 }
 
 fn is_network(error: &CredentialsError) -> bool {

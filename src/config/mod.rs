@@ -66,6 +66,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// After how long without use the daemon ends, if the service manager owns its ports and starts it again.
     pub exit_when_idle: Option<Duration>,
+    /// Whether the daemon reads the file again whenever it changes; false by default.
+    pub reload_on_change: bool,
     /// What tasks cost.
     pub prices: Prices,
     /// A program and its arguments, run when something changes that a person may want to know; empty: none.
@@ -333,6 +335,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         top.duration("shutdown_timeout", root.shutdown_timeout, SHUTDOWN_TIMEOUT);
     let on_event = on_event::check(&mut top, root.on_event);
     let exit_when_idle = top.duration_if_any("exit_when_idle", root.exit_when_idle);
+    let reload_on_change = root.reload_on_change.unwrap_or(false);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
     let mut bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
@@ -351,6 +354,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
         tunnels,
         shutdown_timeout,
         exit_when_idle,
+        reload_on_change,
         prices,
         on_event,
     }

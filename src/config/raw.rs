@@ -34,6 +34,9 @@ pub(super) struct Root {
     /// After how long without use the daemon ends, if the service manager owns its ports and starts it again.
     #[schemars(with = "Option<RawDuration>")]
     pub exit_when_idle: Option<Spanned<RawDuration>>,
+    /// Whether the daemon reads the file again whenever it changes.
+    #[schemars(extend("default" = false))]
+    pub reload_on_change: Option<bool>,
     /// What Fargate costs, in US dollars.
     pub prices: Option<Prices>,
     /// A program and its arguments, run when a tunnel is ready, has failed or needs a sign-in, and when a bastion stops.

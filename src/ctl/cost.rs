@@ -1,6 +1,6 @@
 //! What the tasks cost, as text.
 
-use super::{text::printable, units::span};
+use super::{text::printable, units::span, width::columns};
 use crate::status::{Amount, Architecture, Cost, CostRow};
 
 /// A line for the status.
@@ -32,17 +32,7 @@ pub(super) fn render(cost: Option<&Cost>) -> String {
         span(amount.seconds),
         dollars(amount.usd),
     ]);
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let lengths = rows.iter().map(|row| row[column].chars().count());
-        lengths.max().unwrap_or_default()
-    });
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let padded = cells.map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
+    let mut text = columns(&rows, [false; 6]);
     let date = printable(&cost.prices_date);
     text.push_str(&format!(
         "\nAn estimate: seconds of Fargate at the prices of {date}, without network, logs and discounts.\n"

@@ -1,18 +1,23 @@
-//! `ctl restart --daemon`: asks for it, and waits until the new one answers.
+//! `ctl restart`: of a tunnel, or of the daemon itself, which is asked for it and waited for until the new one answers.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{FAILED, POLL, print};
+use super::{Failure, POLL, print, progress, told};
 use crate::control::client::{Client, Error};
+use crate::exit::Exit;
 use crate::status;
 
 /// Connections get their `shutdown_timeout`, sessions their end; then the new one starts.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// See the module.
-pub async fn run(client: &Client) -> Result<u8, Error> {
+pub(super) async fn tunnel(client: &Client, tunnel: &str) -> Result<Exit, Failure> {
+    let call = client.restart(tunnel);
+    Ok(told(progress::shown(client, Some(tunnel), call).await?))
+}
+
+pub(super) async fn daemon(client: &Client) -> Result<Exit, Failure> {
     let before = client.status().await?.daemon;
     client.restart_daemon().await?;
     let patient = client.clone().patient();
@@ -20,13 +25,13 @@ pub async fn run(client: &Client) -> Result<u8, Error> {
     loop {
         match patient.status().await {
             Ok(status) if status.daemon.instance != before.instance => {
-                print(&told(&before, &status.daemon));
-                return Ok(0);
+                print(&news(&before, &status.daemon));
+                return Ok(Exit::Ok);
             }
             // The old one breaks off what it has not answered yet.
             Ok(_) | Err(Error::Gone { .. }) if Instant::now() < deadline => sleep(POLL).await,
             Ok(_) => break,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     eprintln!(
@@ -34,10 +39,10 @@ pub async fn run(client: &Client) -> Result<u8, Error> {
         before.pid,
         LIMIT.as_secs()
     );
-    Ok(FAILED)
+    Ok(Exit::Timeout)
 }
 
-fn told(before: &status::Daemon, after: &status::Daemon) -> String {
+fn news(before: &status::Daemon, after: &status::Daemon) -> String {
     let (pid, old, new) = (after.pid, &before.version, &after.version);
     match old == new {
         true => format!("bastiond (pid {pid}) has restarted, version {new}\n"),

@@ -1,15 +1,18 @@
 //! A row a tunnel.
 //!
-//! A row that fits the terminal stands on one line; otherwise what does not fit goes to a line below it. Without a
-//! terminal everything of a tunnel stands on one line, so that it can be searched.
+//! A row that fits the terminal stands on one line; otherwise what does not fit goes to a line below it, and a terminal
+//! that is narrower still does without some columns. Without a terminal everything of a tunnel stands on one line, so
+//! that it can be searched.
 
 use std::net::SocketAddr;
 
 use anstyle::Style;
 
 use super::{
-    text::{Look, phase, printable, styled},
+    text::{Look, phase, printable, styled, wrapped},
     units::{age, size, span},
+    verbose,
+    width::{padding, width},
 };
 use crate::status::{ListenerState, Status, Tunnel, TunnelState};
 
@@ -20,26 +23,66 @@ pub(super) fn table(status: &Status, look: &Look) -> Vec<String> {
         .iter()
         .map(|tunnel| row(status, tunnel, look))
         .collect();
-    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row.cells[column].chars().count());
-        let places = rows
-            .iter()
-            .flat_map(|row| row.more_places.iter().filter(|_| column == 1));
-        cells
-            .chain(places.map(|place| place.chars().count()))
-            .chain([HEADINGS[column].len()])
-            .max()
-            .unwrap_or(0)
-    });
+    let layout = Layout::of(&rows, look.width);
     let headings = HEADINGS.map(str::to_owned);
     let mut lines = vec![styled(
         look.palette.strong,
-        line(&headings, &widths, Style::new()).trim_end(),
+        layout.line(&headings, Style::new()).trim_end(),
     )];
     for row in &rows {
-        lines.extend(lines_of(row, &widths, look.width));
+        lines.extend(lines_of(row, &layout, look.width));
     }
     lines
+}
+
+/// How wide each column is; `None` for those that there is no room for.
+struct Layout([Option<usize>; COLUMNS]);
+
+impl Layout {
+    fn of(rows: &[Row], terminal: Option<usize>) -> Layout {
+        let mut layout = Layout(std::array::from_fn(|column| {
+            let cells = rows.iter().map(|row| width(&row.cells[column]));
+            let places = rows.iter().flat_map(|row| &row.more_places);
+            let places = places.filter(|_| column == 1).map(|place| width(place));
+            cells.chain(places).chain([HEADINGS[column].len()]).max()
+        }));
+        for column in DISPENSABLE {
+            if terminal.is_none_or(|terminal| layout.total() <= terminal) {
+                break;
+            }
+            layout.0[column] = None;
+        }
+        layout
+    }
+
+    fn total(&self) -> usize {
+        self.before_state() + self.0[COLUMNS - 1].unwrap_or(0)
+    }
+
+    /// Where the last column begins.
+    fn before_state(&self) -> usize {
+        let others = self.0[..COLUMNS - 1].iter().flatten();
+        others.map(|width| width + GAP).sum()
+    }
+
+    fn line(&self, cells: &[String; COLUMNS], style: Style) -> String {
+        let mut text = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let Some(width) = self.0[column] else {
+                continue;
+            };
+            if column > 0 {
+                text.push_str("  ");
+            }
+            let padding = padding(cell, width);
+            match (TO_THE_RIGHT[column], column == COLUMNS - 1) {
+                (true, _) => text.extend([&padding, cell.as_str()]),
+                (false, true) => text.push_str(&styled(style, cell)),
+                (false, false) => text.extend([cell.as_str(), &padding]),
+            }
+        }
+        text
+    }
 }
 
 /// One tunnel, cell by cell; `note` is what may go to a line of its own.
@@ -47,6 +90,7 @@ struct Row {
     cells: [String; COLUMNS],
     more_places: Vec<String>,
     note: String,
+    details: Vec<String>,
     separator: &'static str,
     style: Style,
 }
@@ -58,6 +102,8 @@ const HEADINGS: [&str; COLUMNS] = [
 /// Numbers are set to the right.
 const TO_THE_RIGHT: [bool; COLUMNS] = [false, false, false, true, true, true, true, false];
 const GAP: usize = 2;
+/// Columns that a narrow terminal does without, the first to go first: sessions, bytes, the task, connections.
+const DISPENSABLE: [usize; 5] = [3, 5, 6, 2, 4];
 
 fn row(status: &Status, tunnel: &Tunnel, look: &Look) -> Row {
     let mut places = tunnel.places(ListenerState::Listening);
@@ -78,6 +124,10 @@ fn row(status: &Status, tunnel: &Tunnel, look: &Look) -> Row {
         cells,
         more_places: places.collect(),
         note: notes(status, tunnel),
+        details: match look.verbose {
+            true => verbose::lines(status, tunnel),
+            false => Vec::new(),
+        },
         separator: if tunnel.detail.is_some() { ": " } else { ", " },
         style: look.palette.of(tunnel.state),
     }
@@ -156,51 +206,24 @@ fn is_open(address: &str) -> bool {
         .is_ok_and(|address| !address.ip().is_loopback())
 }
 
-fn lines_of(row: &Row, widths: &[usize; COLUMNS], terminal: Option<usize>) -> Vec<String> {
-    let first = line(&row.cells, widths, row.style);
-    let state = widths[..COLUMNS - 1]
-        .iter()
-        .map(|width| width + GAP)
-        .sum::<usize>();
-    let whole = state
-        + row.cells[COLUMNS - 1].chars().count()
-        + row.separator.len()
-        + row.note.chars().count();
-    let indent = " ".repeat(widths[0] + GAP);
-    let mut below: Vec<String> = row
-        .more_places
-        .iter()
-        .map(|place| format!("{indent}{place}"))
-        .collect();
+fn lines_of(row: &Row, layout: &Layout, terminal: Option<usize>) -> Vec<String> {
+    let first = layout.line(&row.cells, row.style);
+    let state = width(&row.cells[COLUMNS - 1]);
+    let whole = layout.before_state() + state + row.separator.len() + width(&row.note);
+    let indent = " ".repeat(layout.0[0].unwrap_or(0) + GAP);
+    let is_on_one_line = terminal.is_none_or(|terminal| whole <= terminal);
+    let mut below: Vec<&str> = row.more_places.iter().map(String::as_str).collect();
+    let mut lines = Vec::new();
     if row.note.is_empty() {
-        below.insert(0, first);
-    } else if terminal.is_none_or(|width| whole <= width) {
-        below.insert(
-            0,
-            format!("{}{}{}", first.trim_end(), row.separator, row.note),
-        );
+        lines.push(first);
+    } else if is_on_one_line {
+        lines.push(format!("{}{}{}", first.trim_end(), row.separator, row.note));
     } else {
-        below.insert(0, first);
-        below.push(format!("{indent}{}", row.note));
+        lines.push(first);
+        below.push(&row.note);
     }
-    below
-}
-
-fn line(cells: &[String; COLUMNS], widths: &[usize; COLUMNS], style: Style) -> String {
-    let mut text = String::new();
-    for (column, cell) in cells.iter().enumerate() {
-        let padding = " ".repeat(widths[column] - cell.chars().count());
-        let gap = if column == 0 { "" } else { "  " };
-        let cell = if column == COLUMNS - 1 {
-            styled(style, cell)
-        } else {
-            cell.clone()
-        };
-        match (TO_THE_RIGHT[column], column == COLUMNS - 1) {
-            (true, _) => text.extend([gap, &padding, &cell]),
-            (false, true) => text.extend([gap, &cell]),
-            (false, false) => text.extend([gap, &cell, &padding]),
-        }
-    }
-    text
+    below.extend(row.details.iter().map(String::as_str));
+    let wrap = |text: &str| wrapped(&indent, &indent, text, terminal);
+    lines.extend(below.into_iter().flat_map(wrap));
+    lines
 }

@@ -4,7 +4,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{cost, table, units::span};
+use super::{cost, table, units::span, width::width as columns_of};
 use crate::status::{Aws, Problem, Status, Tunnel, TunnelState};
 
 /// How to print.
@@ -13,6 +13,8 @@ pub(super) struct Look {
     /// Columns of the terminal, if there is one.
     pub width: Option<usize>,
     pub palette: Palette,
+    /// Where each tunnel leads, and its sessions, as well.
+    pub verbose: bool,
 }
 
 /// The styles in use. Nothing is said by colour alone.
@@ -105,10 +107,14 @@ fn header(status: &Status, look: &Look) -> Vec<String> {
         daemon.pid,
         span(daemon.uptime_seconds)
     );
-    let mut lines = vec![first, identity(&status.aws)];
-    lines.extend(credentials(&status.aws));
-    lines.extend(status.cost.as_ref().map(cost::line));
-    lines
+    let more = [
+        Some(identity(&status.aws)),
+        credentials(&status.aws),
+        status.cost.as_ref().map(cost::line),
+    ];
+    let wrap = |line: String| wrapped("", "  ", &line, look.width);
+    let more = more.into_iter().flatten().flat_map(wrap);
+    [first].into_iter().chain(more).collect()
 }
 
 fn identity(aws: &Aws) -> String {
@@ -180,7 +186,7 @@ fn health(problems: &[Problem], look: &Look) -> Vec<String> {
     lines
 }
 
-fn wrapped(start: &str, indent: &str, text: &str, width: Option<usize>) -> Vec<String> {
+pub(super) fn wrapped(start: &str, indent: &str, text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return vec![format!("{start}{text}")];
     };
@@ -188,7 +194,7 @@ fn wrapped(start: &str, indent: &str, text: &str, width: Option<usize>) -> Vec<S
     let mut line = start.to_owned();
     let mut is_fresh = true;
     for word in text.split(' ') {
-        if !is_fresh && line.chars().count() + 1 + word.chars().count() > width {
+        if !is_fresh && columns_of(&line) + 1 + columns_of(word) > width {
             lines.push(std::mem::replace(&mut line, indent.to_owned()));
             is_fresh = true;
         }

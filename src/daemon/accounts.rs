@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::Setup;
-use crate::aws::{Aws, Error, Timeouts};
-use crate::config::{self, Via};
+use crate::aws::{Aws, Error, Source, Timeouts};
+use crate::config::{self, Config, Via};
 use crate::net::Net;
 
 /// One way to AWS: a profile, a region, a role.
@@ -17,6 +16,17 @@ pub struct Account {
     pub aws: Aws,
     /// Notified when a session is about to be started with it.
     pub starting: Arc<Notify>,
+}
+
+/// What all ways to AWS have in common.
+#[derive(Clone)]
+pub struct Way {
+    /// Where credentials come from.
+    pub source: Source,
+    /// Who is on it.
+    pub user: String,
+    /// The way out.
+    pub net: Net,
 }
 
 /// All of them, by the bastions that they are for.
@@ -29,15 +39,19 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Prepares the calls; makes none.
-    pub async fn connect(setup: &Setup, user: &str, net: &Net) -> Result<Self, Error> {
-        let config = &setup.config;
+    /// Prepares the calls; makes none. Of `earlier` ones, those that are still wanted are taken.
+    pub async fn connect(
+        config: &Config,
+        way: &Way,
+        earlier: Option<&Accounts>,
+    ) -> Result<Self, Error> {
+        let known = earlier.map_or(&[][..], |earlier| earlier.all.as_slice());
         let mut all: Vec<(config::Aws, Account)> = Vec::new();
-        let main = account(setup, &config.aws, user, net, &mut all).await?;
+        let main = account(&config.aws, way, known, &mut all).await?;
         let mut own = BTreeMap::new();
         for bastion in config.bastions.values() {
             if let Some(terms) = &bastion.aws {
-                let account = account(setup, terms, user, net, &mut all).await?;
+                let account = account(terms, way, known, &mut all).await?;
                 own.insert(bastion.name.clone(), account);
             }
         }
@@ -99,20 +113,24 @@ impl Accounts {
 }
 
 async fn account(
-    setup: &Setup,
     terms: &config::Aws,
-    user: &str,
-    net: &Net,
+    way: &Way,
+    known: &[(config::Aws, Account)],
     all: &mut Vec<(config::Aws, Account)>,
 ) -> Result<Account, Error> {
-    if let Some((_, known)) = all.iter().find(|(known, _)| known == terms) {
-        return Ok(known.clone());
+    if let Some((_, listed)) = all.iter().find(|(listed, _)| listed == terms) {
+        return Ok(listed.clone());
     }
-    let source = setup.source.clone();
-    let aws = Aws::with(terms, user, net, source, Timeouts::default()).await?;
-    let account = Account {
-        aws,
-        starting: Arc::default(),
+    let account = match known.iter().find(|(known, _)| known == terms) {
+        Some((_, account)) => account.clone(),
+        None => {
+            let source = way.source.clone();
+            let aws = Aws::with(terms, &way.user, &way.net, source, Timeouts::default()).await?;
+            Account {
+                aws,
+                starting: Arc::default(),
+            }
+        }
     };
     all.push((terms.clone(), account.clone()));
     Ok(account)

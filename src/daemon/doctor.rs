@@ -6,11 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::Setup;
-use super::accounts::Accounts;
+use super::Daemon;
 use crate::doctor::{self, Finding, Level, Progress, Request};
 use crate::status::{Problem, Reason};
 use crate::tunnel;
@@ -63,6 +60,10 @@ impl Findings {
         self.all().insert(tunnel.to_owned(), findings);
     }
 
+    fn clear(&self) {
+        self.all().clear();
+    }
+
     fn take(&self, tunnel: &str) {
         self.all().remove(tunnel);
     }
@@ -83,32 +84,35 @@ fn problem(finding: &Finding) -> Problem {
     Problem::new(&finding.subject, reason, SystemTime::now(), Duration::ZERO)
 }
 
-/// Looks into the failures of a tunnel and its bastion until `cancel` is cancelled.
-pub fn spawn(
-    tunnel: tunnel::Handle,
-    setup: &Setup,
-    accounts: &Accounts,
-    findings: Findings,
-    cancel: CancellationToken,
-) -> AbortOnDropHandle<()> {
-    let request = Request {
-        config: Ok(setup.config.clone()),
-        paths: setup.paths.clone(),
-        source: setup.source.clone(),
-        lookup: Box::new(|name| std::env::var(name).ok()),
-        known: accounts.known(),
-        only: Vec::new(),
-        tunnel: Some(tunnel.name().to_owned()),
-    };
-    let watch = Watch {
-        tunnel,
-        findings,
-        request,
-        last: None,
-    };
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let _ = cancel.run_until_cancelled(watch.run()).await;
-    }))
+impl Daemon {
+    /// One for each tunnel that looks into its failures, and into those of its bastion.
+    pub(super) fn start_doctors(&mut self) {
+        self.findings.clear();
+        for tunnel in &self.tunnels {
+            let watch = Watch {
+                tunnel: tunnel.clone(),
+                findings: self.findings.clone(),
+                request: self.request(tunnel.name()),
+                last: None,
+            };
+            let end = self.end_tunnels.child_token();
+            self.helpers.spawn(async move {
+                let _ = end.run_until_cancelled(watch.run()).await;
+            });
+        }
+    }
+
+    fn request(&self, tunnel: &str) -> Request {
+        Request {
+            config: Ok(self.config.clone()),
+            paths: self.paths.clone(),
+            source: self.way.source.clone(),
+            lookup: Box::new(|name| std::env::var(name).ok()),
+            known: self.accounts.known(),
+            only: Vec::new(),
+            tunnel: Some(tunnel.to_owned()),
+        }
+    }
 }
 
 struct Watch {

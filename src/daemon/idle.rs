@@ -66,7 +66,7 @@ impl Daemon {
 
     /// Why the daemon does not end when it is idle.
     pub(super) fn why_stay(&self) -> Option<String> {
-        let warm = self.configured.iter().find(|it| it.warm.is_some());
+        let warm = self.config.bastions.values().find(|it| it.warm.is_some());
         let own = self.tunnels.iter().find(|it| !it.is_activated());
         match (warm, own) {
             (Some(bastion), _) => Some(format!("the bastion `{}` is kept warm", bastion.name)),

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::{
-    Place,
-    settings::{self, settings},
-};
+use crate::config::settings::settings;
+use crate::settings::shown;
 use crate::sources::Sources;
-use crate::status::{InForce, Origin, Setting};
+use crate::status::InForce;
 
 /// What was read last and is in force. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +17,7 @@ impl Shown {
         let layers = sources.layers().ok();
         let settings = layers.and_then(|layers| settings(&layers).ok());
         let path = Some(sources.path.display().to_string());
-        let in_force =
-            settings.map(|list| InForce::new(path, list.into_iter().map(setting).collect()));
+        let in_force = settings.map(|list| InForce::new(path, list.iter().map(shown).collect()));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
     }
 
@@ -30,19 +27,5 @@ impl Shown {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-}
-
-fn setting(setting: settings::Setting) -> Setting {
-    let origin = match setting.origin {
-        None => Origin::Default,
-        Some(Place::File { line, .. }) => Origin::File { line },
-        Some(Place::Environment(name)) => Origin::Environment { name },
-        Some(Place::Flag(name)) => Origin::Flag { name },
-    };
-    Setting {
-        path: setting.path,
-        value: setting.value,
-        origin,
     }
 }

@@ -1,6 +1,6 @@
 //! The status of the whole, put together from what each part has published.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
@@ -16,13 +16,27 @@ use crate::state::State;
 use crate::status::{self, Problem, Reason, Status};
 use crate::{bastion, tunnel};
 
+/// What a reload replaces.
+pub struct Parts {
+    /// In the order of the configuration.
+    pub tunnels: Vec<tunnel::Handle>,
+    /// By name.
+    pub bastions: Vec<bastion::Handle>,
+    /// The ways to AWS.
+    pub accounts: Arc<Accounts>,
+    /// What tasks cost.
+    pub prices: Prices,
+    /// Why the latest reload was refused.
+    pub refused: Option<Problem>,
+}
+
+/// The parts of a daemon that runs. Cheap to clone.
+pub type Shared = Arc<Mutex<Parts>>;
+
 /// Reads what was published; wakes nobody and waits for nothing.
 pub struct Overview {
-    tunnels: Vec<tunnel::Handle>,
-    bastions: Vec<bastion::Handle>,
-    accounts: Arc<Accounts>,
+    parts: Shared,
     state: State,
-    prices: Prices,
     instance: String,
     started: Instant,
     started_at: SystemTime,
@@ -40,17 +54,13 @@ impl Overview {
     pub fn new(
         setup: &Setup,
         daemon: &Daemon,
-        accounts: &Arc<Accounts>,
         state: State,
         state_warning: Option<String>,
     ) -> Self {
         let shown = |path: &std::path::PathBuf| path.display().to_string();
         Self {
-            tunnels: daemon.tunnels.clone(),
-            bastions: daemon.bastions.values().cloned().collect(),
-            accounts: Arc::clone(accounts),
+            parts: Arc::clone(&daemon.parts),
             state,
-            prices: setup.config.prices.clone(),
             instance: format!("{:016x}", fastrand::u64(..)),
             started: Instant::now(),
             started_at: SystemTime::now(),
@@ -65,40 +75,25 @@ impl Overview {
     /// The status at this moment.
     pub fn status(&self) -> Status {
         let now = Instant::now();
-        let tunnels = self
-            .tunnels
-            .iter()
-            .map(|tunnel| tunnel.status(now))
-            .collect();
-        let bastions = self
-            .bastions
-            .iter()
-            .map(|bastion| self.bastion(bastion, now))
-            .collect();
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let tunnels = parts.tunnels.iter().map(|tunnel| tunnel.status(now));
+        let bastions = parts.bastions.iter();
+        let bastions = bastions.map(|bastion| shown_bastion(bastion, &parts.accounts, now));
+        let own = parts.refused.clone().into_iter().chain(self.own_problems());
         let mut status = Status::assemble(
             self.daemon(now),
-            shown(&self.accounts.main().aws, "aws"),
-            tunnels,
-            bastions,
-            self.own_problems(),
+            shown(&parts.accounts.main().aws, "aws"),
+            tunnels.collect(),
+            bastions.collect(),
+            own.collect(),
         );
         if !status.healthy {
             status.problems.extend(self.findings.problems());
         }
         let usage = self.state.usage();
-        let cost = || cost::report(&usage, &self.prices, &Zoned::now());
+        let cost = || cost::report(&usage, &parts.prices, &Zoned::now());
         Status {
             cost: (!usage.is_empty()).then(cost),
-            ..status
-        }
-    }
-
-    fn bastion(&self, bastion: &bastion::Handle, now: Instant) -> status::Bastion {
-        let status = bastion.status(now);
-        let own = self.accounts.own(&status.name);
-        let subject = format!("aws of bastion {}", status.name);
-        status::Bastion {
-            aws: own.map(|account| shown(&account.aws, &subject)),
             ..status
         }
     }
@@ -132,6 +127,16 @@ impl Overview {
         let reasons = unwritable.into_iter().chain(damaged);
         let problem = |reason| Problem::new("daemon", reason, SystemTime::now(), Duration::ZERO);
         reasons.map(problem).collect()
+    }
+}
+
+fn shown_bastion(bastion: &bastion::Handle, accounts: &Accounts, now: Instant) -> status::Bastion {
+    let status = bastion.status(now);
+    let own = accounts.own(&status.name);
+    let subject = format!("aws of bastion {}", status.name);
+    status::Bastion {
+        aws: own.map(|account| shown(&account.aws, &subject)),
+        ..status
     }
 }
 

@@ -83,4 +83,7 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// Tunnels that go on as they are, with their connections.
     pub unchanged: Vec<String>,
+    /// Settings that have changed and hold from the daemon's next start on.
+    #[serde(default)]
+    pub needs_restart: Vec<String>,
 }

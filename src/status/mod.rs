@@ -30,7 +30,7 @@ pub use cost::{Amount, Architecture, Cost, CostRow, Size};
 pub use event::{Event, EventKind};
 pub use network::{Chosen, ChosenKind};
 pub use orphan::{Orphan, OrphanKind, OrphanState};
-pub use reason::Reason;
+pub use reason::{Reason, is_sign_in};
 pub use start::{Phase, Quantiles, Start, StartState, UsualPhase, UsualStart};
 
 /// The version of the JSON; it grows only when something is removed or changes its meaning.

@@ -64,3 +64,15 @@ impl Problem {
         }
     }
 }
+
+impl Problem {
+    /// Whether a person mends it by signing in.
+    pub fn needs_sign_in(&self) -> bool {
+        is_sign_in(&self.code)
+    }
+}
+
+/// Whether what this stable word tells of is mended by signing in.
+pub fn is_sign_in(code: &str) -> bool {
+    code.starts_with("credentials_")
+}

@@ -151,6 +151,13 @@ impl Handle {
         load(&self.counters.sent) + load(&self.counters.received)
     }
 
+    /// Wait until none of its addresses is listened at any more.
+    pub async fn unbound(&mut self) {
+        for (_, binding) in &mut self.bindings {
+            while binding.changed().await.is_ok() {}
+        }
+    }
+
     /// Wait for its end.
     pub async fn ended(&self) {
         self.commands.closed().await;

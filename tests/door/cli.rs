@@ -348,7 +348,6 @@ fn wrong_usage_is_code_2() {
         &["ctl", "up"],
         &["ctl", "statsu"],
         &["run", "--confg", "x"],
-        &["ctl", "status", "x"],
         &["shell", "dev", "ls"],
         &["shell", "i-1", "--document", "D", "--", "ls"],
         &["shell", "i-1", "--parameter", "command=ls"],

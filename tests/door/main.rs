@@ -1,6 +1,7 @@
 //! The door: configuration, control socket, command line.
 
 mod cli;
+mod commands;
 mod config_example;
 mod config_mistakes;
 mod control_requests;

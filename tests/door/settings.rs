@@ -191,6 +191,7 @@ fn show_tells_where_each_setting_comes_from() {
     assert_eq!(text(&shown.stderr), "");
     insta::assert_snapshot!(text(&shown.stdout).replace(&user.folder(), "HOME"), @r#"
     # HOME/config.toml
+    reload_on_change = false        # default
     shutdown_timeout = "9s"         # config.toml:2
 
     [bastion.dev]

@@ -34,6 +34,7 @@ mod process;
 mod program;
 mod race;
 mod reconnect;
+mod reload;
 mod restart;
 mod shell;
 mod sign_in;

@@ -11,6 +11,7 @@ use bastiond::control::client::Client;
 use bastiond::daemon::{self, Setup};
 use bastiond::paths::Paths;
 use bastiond::sim::{self, Destination, Script, Sim, World};
+use bastiond::sources::Sources;
 use bastiond::status::{Bastion, Problem, Status, Tunnel, TunnelState};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -204,6 +205,11 @@ impl House {
         )
     }
 
+    /// The file of the daemons here says something else from now on; they have not read it yet.
+    pub fn rewrite(&self, terms: &Terms) {
+        std::fs::write(self.paths().config, self.config(terms)).expect("written");
+    }
+
     /// A daemon, listening.
     pub async fn daemon(&self, terms: &Terms) -> Daemon {
         self.try_daemon(terms).await.expect("the daemon starts")
@@ -222,9 +228,17 @@ impl House {
     }
 
     async fn start(&self, terms: &Terms, paths: Paths) -> anyhow::Result<Daemon> {
+        let text = self.config(terms);
+        std::fs::create_dir_all(paths.config.parent().expect("a folder")).expect("made");
+        std::fs::write(&paths.config, &text).expect("written");
+        let sources = Sources {
+            path: paths.config.clone(),
+            flags: Vec::new(),
+        };
         let setup = Setup {
-            config: Config::parse(&self.config(terms)).expect("a valid configuration"),
-            sources: None,
+            config: Config::parse(&text).expect("a valid configuration"),
+            sources: Some(sources),
+            reload: Default::default(),
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),

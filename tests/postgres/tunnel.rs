@@ -51,6 +51,7 @@ impl Tunnel {
         let setup = Setup {
             config: configuration(&sim),
             sources: None,
+            reload: Default::default(),
             paths: paths.clone(),
             log_path: None,
             source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),

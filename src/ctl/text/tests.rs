@@ -57,6 +57,54 @@ fn tunnels_at_work_in_a_pipe_are_a_line_each() {
 }
 
 #[test]
+fn a_narrow_terminal_does_without_some_columns() {
+    let text = plain(&at_work(), 50);
+    assert!(text.lines().all(|line| columns_of(line) <= 50), "{text}");
+    let heading = text.lines().find(|line| line.starts_with("TUNNEL"));
+    assert_eq!(heading, Some("TUNNEL  LOCAL            CONN  STATE"));
+}
+
+#[test]
+fn wide_characters_keep_the_columns_straight() {
+    let mut wide = tunnel("顧客", 55432);
+    wide.name = "顧客".into();
+    let text = plain(&status(vec![wide, tunnel("orders", 55433)], vec![]), 80);
+    let places: Vec<usize> = text
+        .lines()
+        .filter_map(|line| Some(columns_of(&line[..line.find("localhost:")?])))
+        .collect();
+    assert_eq!(places, [8, 8], "{text}");
+}
+
+#[test]
+fn more_is_told_of_each_tunnel_when_asked_for() {
+    let look = Look {
+        width: Some(80),
+        palette: Palette::plain(),
+        verbose: true,
+    };
+    let text = render(&at_work(), &look);
+    let more: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("        "))
+        .collect();
+    assert!(
+        more.iter()
+            .any(|line| line.starts_with("        leads to ")),
+        "{text}"
+    );
+    assert!(
+        more.iter()
+            .any(|line| line.starts_with("        through bastion ")),
+        "{text}"
+    );
+    assert!(
+        more.iter().any(|line| line.starts_with("        session ")),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_numbered_and_comes_with_its_remedy() {
     let mut busy = tunnel("app-db", 55432);
     busy.state = TunnelState::PortBusy;
@@ -113,11 +161,11 @@ fn several_addresses_and_a_fixed_target_are_shown() {
             .skip(3)
             .collect::<Vec<_>>(),
         [
-            "TUNNEL  LOCAL               TASK                 SESS  CONN  SENT  RECV  STATE",
-            "cache   127.0.0.1:56379     i-0123456789abcdef0     0     0     0     0  idle 2h 3m",
+            "TUNNEL  LOCAL               TASK                 CONN  SENT  RECV  STATE",
+            "cache   127.0.0.1:56379     i-0123456789abcdef0     0     0     0  idle 2h 3m",
             "        192.168.64.1:56379",
             "        session ends in 1m 15s, open to other machines",
-            "db      localhost:1         0a1b2c3d                0     0     0     0  idle 2h 3m",
+            "db      localhost:1         0a1b2c3d                0     0     0  idle 2h 3m",
         ]
     );
 }
@@ -138,6 +186,7 @@ fn colour_adds_nothing_but_colour() {
     let look = Look {
         width: Some(80),
         palette: Palette::coloured(),
+        verbose: false,
     };
     let coloured = render(&at_work(), &look);
     assert!(
@@ -182,6 +231,7 @@ fn plain(status: &Status, width: impl Into<Option<usize>>) -> String {
         &Look {
             width: width.into(),
             palette: Palette::plain(),
+            verbose: false,
         },
     )
 }
