@@ -1,6 +1,6 @@
 //! `instance` and `node` of a bastion: a machine with an agent, in the place of a task.
 
-use toml::Spanned;
+use toml::{Spanned, de::DeTable};
 
 use super::{error::Complaint, pick::Pick, scope::Scope, tunnel::is_target};
 
@@ -16,6 +16,8 @@ const OF_INSTANCE: &[&str] = &[
     "aws",
 ];
 const OF_NODE: &[&str] = &["node", "aws"];
+/// The keys that do not go with a task that brings its agent along.
+const NOT_OF_HYBRID: &[&str] = &["container", "max_sessions_per_container"];
 
 /// A machine with an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,10 +76,22 @@ pub(super) fn check(
     })
 }
 
+/// Whether a bastion with these keys takes `key` as well: what it does not take has no default either.
+pub(super) fn takes(bastion: &DeTable<'_>, key: &str) -> bool {
+    if bastion.contains_key("instance") {
+        return OF_INSTANCE.contains(&key);
+    }
+    if bastion.contains_key("node") {
+        return OF_NODE.contains(&key);
+    }
+    let agent = bastion.get("agent").and_then(|it| it.get_ref().as_str());
+    agent != Some("hybrid") || !NOT_OF_HYBRID.contains(&key)
+}
+
 /// What is about the agents of ECS does not go with one that the task brings along.
 pub(super) fn refuse_of_hybrid(scope: &mut Scope, keys: &[Spanned<String>]) {
     for key in keys {
-        if ["container", "max_sessions_per_container"].contains(&key.get_ref().as_str()) {
+        if NOT_OF_HYBRID.contains(&key.get_ref().as_str()) {
             let complaint = Complaint::new("does not go with `agent = \"hybrid\"`");
             let hint = "leave it out: the task is a node, and no container is told from another";
             scope.wrong(key.get_ref(), key.span(), complaint.hint(hint));
@@ -210,9 +224,9 @@ mod tests {
             (6, "mode"),
             (7, "node"),
         ] {
-            let said = format!("does not go with `instance`");
+            let said = "does not go with `instance`";
             let is_there = |text: &str| {
-                text.contains(&format!("{line}")) && text.contains(key) && text.contains(&said)
+                text.contains(&format!("{line}")) && text.contains(key) && text.contains(said)
             };
             assert!(error.lines().any(is_there), "{key}: {error}");
         }

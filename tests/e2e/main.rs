@@ -28,6 +28,7 @@ mod lost_launch;
 mod machines;
 mod mfa;
 mod network;
+mod nodes;
 mod opening;
 mod outage;
 mod process;
