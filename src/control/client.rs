@@ -278,7 +278,9 @@ impl Client {
 }
 
 fn waiting(path: &str, goal: Goal, limit: Duration) -> String {
-    let limit = humantime::format_duration(limit);
+    // The daemon knows whole seconds.
+    let seconds = limit.as_millis().div_ceil(1000).max(1);
+    let limit = format!("{seconds}s");
     with(path, &[("for", &goal), ("timeout", &limit)])
 }
 

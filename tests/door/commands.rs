@@ -63,16 +63,16 @@ fn transcripts_of_a_daemon_at_rest() {
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app-db", "--verbose"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
             leads to port 5432 of the target
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app_db"])), @r#"
@@ -138,8 +138,8 @@ fn transcripts_of_a_reload() {
     bastiond 0.1.0, pid PID, up Ns
     no call to AWS yet in eu-west-1
 
-    TUNNEL  LOCAL            TASK                 SESS  CONN  SENT  RECV  STATE
-    app-db  127.0.0.1:PORT  i-0123456789abcdef0     0     0     0     0  idle Ns
+    TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
+    app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
 
     # Health
     1. configuration: what was in force before stays in force, since the configuration `HOME/config.toml` has mistakes; line 9: `port` in [[tunnel]] "app-db": `0` is not a port

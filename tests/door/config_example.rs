@@ -80,7 +80,8 @@ fn what_the_example_calls_default_is_the_default() {
     assert!(shown.aws.is_some() && shown.warm.is_some());
     assert_eq!(shown.network.assign_public_ip, Some(false));
     (shown.network, shown.container) = (least.bastions["dev"].network.clone(), None);
-    (shown.warm, shown.aws) = (None, None);
+    assert!(shown.max_lifetime.is_some());
+    (shown.warm, shown.aws, shown.max_lifetime) = (None, None, None);
     shown.launch = Launch::default();
     assert_eq!(least.bastions["dev"], shown);
 }
@@ -90,7 +91,9 @@ fn the_example_shows_every_key() {
     for table in ["", "[aws]", "[prices]", "[bastion.x]", "[[tunnel]]"] {
         for key in known_keys(table) {
             let shown = EXAMPLE.lines().any(|line| {
-                line.starts_with(&format!("{key} =")) || line.contains(&format!("[{key}"))
+                line.starts_with(&format!("{key} ="))
+                    || (line.starts_with('[')
+                        && line.split(['[', ']', '.']).any(|word| word == key))
             });
             assert!(shown, "`{key}` of {table:?} is not in the example");
         }

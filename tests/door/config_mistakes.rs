@@ -142,7 +142,7 @@ const CASES: &[Case] = &[
     ),
     Aws(
         "colour = \"red\"",
-        "line 12: `colour` in [aws]: unknown key\n  hint: known: `profile`, `region`, `role_arn`, `role_chain`, `external_id`, `role_duration`, `source_identity`, `endpoint_url`, `sign_websocket`",
+        "line 12: `colour` in [aws]: unknown key\n  hint: known: `profile`, `region`, `role_arn`, `role_chain`, `external_id`, `role_duration`, `source_identity`, `mfa_serial`, `endpoint_url`, `sign_websocket`",
     ),
     Aws(
         "sign_websocket = \"yes\"",

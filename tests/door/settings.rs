@@ -200,6 +200,7 @@ fn show_tells_where_each_setting_comes_from() {
     max_sessions_per_container = 4  # default
     mode = "shared"                 # default
     on_shutdown = "stop"            # default
+    propagate_tags = true           # default
     subnets = ["subnet-1"]          # config.toml:7
     task_definition = "bastion"     # config.toml:6
 

@@ -53,8 +53,8 @@ async fn each_answer_of_a_running_daemon_fits_its_schema() {
             );
         }
     }
-    // This daemon has everything that there is to answer with.
-    let is_failed = |(status, path): &&(u16, String)| *status >= 300 && path != "/v1/reload";
+    // This daemon has everything that there is to answer with, but nobody waits for a code.
+    let is_failed = |(status, path): &&(u16, String)| *status >= 300 && path != "/v1/mfa";
     let failed: Vec<_> = seen.iter().filter(is_failed).collect();
     assert!(failed.is_empty(), "{failed:?}");
     hang_up(client);

@@ -29,6 +29,9 @@ EXCEPTIONS = [
     ("RESOURCE_MISMATCH", "ssmmessages:OpenDataChannel"),
     ("UNKNOWN_CONDITION_FOR_ACTION", "ssm:SessionDocumentAccessCheck"),
     ("RESOURCE_MISMATCH", "redshift:DescribeClusters"),
+    # AWS has them by resource in the Service Authorization Reference of today.
+    ("RESOURCE_MISMATCH", "logs:DescribeLogGroups"),
+    ("RESOURCE_MISMATCH", "servicequotas:GetServiceQuota"),
     ("RESOURCE_MISMATCH", "ecr:BatchImportUpstreamImage"),
     # Its resource is a container instance, which Fargate does not have: the condition on the cluster narrows it.
     ("RESOURCE_STAR", "ecs:ListTasks"),

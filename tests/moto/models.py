@@ -14,8 +14,12 @@ from botocore.model import ServiceModel
 loader = Loader()
 
 
+# Where botocore calls a service otherwise than signatures do; DocumentDB and Neptune are RDS in both.
+OTHER_NAMES = {"servicequotas": "service-quotas"}
+
+
 def model_of(service):
-    # Signatures name the service as endpoints do; DocumentDB and Neptune are RDS there.
+    service = OTHER_NAMES.get(service, service)
     return ServiceModel(loader.load_service_model(service, "service-2"))
 
 

@@ -80,8 +80,12 @@ pub fn fired(report: &Report) -> Vec<&str> {
 
 /// A bastion's task that runs though no daemon does.
 pub async fn left_running(house: &House) {
+    left_running_as(house, "on_shutdown = \"leave\"").await;
+}
+
+async fn left_running_as(house: &House, bastion: &'static str) {
     let terms = Terms {
-        bastion: "on_shutdown = \"leave\"",
+        bastion,
         ..Terms::default()
     };
     let daemon = house.daemon(&terms).await;
@@ -132,8 +136,13 @@ async fn with_a_running_task_and_its_daemon_all_is_well_too() {
 #[tokio::test]
 async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
     let house = House::with(account()).await;
-    left_running(&house).await;
-    let text = house.config(&Terms::default());
+    // A provider, so that the cluster's are of interest.
+    let bastion = "on_shutdown = \"leave\"\ncapacity_provider = \"FARGATE_SPOT\"";
+    left_running_as(&house, bastion).await;
+    let text = house.config(&Terms {
+        bastion,
+        ..Terms::default()
+    });
     // Where everything has to be looked at.
     house.world().set_network(faults::isolated());
     let actions: BTreeSet<_> = doctor::needs().flat_map(|(_, needs)| needs).collect();
