@@ -113,7 +113,8 @@ fn size(cpu: Option<u32>, memory: Option<u32>) -> Result<(), Complaint> {
             "Fargate has no {cpu} CPU units: it has {sizes}"
         )));
     };
-    let fits = |memory: u32| (least..=most).contains(&memory) && (memory - least) % step == 0;
+    let fits =
+        |memory: u32| (least..=most).contains(&memory) && (memory - least).is_multiple_of(step);
     match memory.is_none_or(fits) {
         true => Ok(()),
         false => Err(Complaint::new(format!(

@@ -34,7 +34,7 @@ codes! {
     UnknownQuery "unknown_query" 400 "the call takes no such word after the `?`", "leave it out, or take the one that is meant";
     WrongQuery "wrong_query" 400 "what stands after the `?` is of the wrong kind", "see the call in docs/control-api.md";
     WrongDuration "wrong_duration" 400 "a time is none, or out of range", "write for example 90s, 15m or 1h30m";
-    WrongCode "wrong_code" 400 "an MFA code has six digits", "bastiond ctl mfa CODE";
+    WrongMfa "wrong_code" 400 "an MFA code has six digits", "bastiond ctl mfa CODE";
     BrokenContent "broken_content" 400 "the content could not be read", "send none";
     UnexpectedContent "unexpected_content" 400 "the call takes no content", "send none";
     FromAWebPage "from_a_web_page" 403 "an `Origin` or `Referer` header: a web page has caused the call", "call from a program of your own";

@@ -25,7 +25,7 @@ impl fmt::Debug for MfaCode {
 pub(super) fn read(query: &Query) -> Result<MfaCode, Box<Refusal>> {
     let code = query.text("code").unwrap_or_default();
     if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-        let refusal = Refusal::new(Code::WrongCode, "an MFA code has six digits");
+        let refusal = Refusal::new(Code::WrongMfa, "an MFA code has six digits");
         return Err(refusal.hint(Some("bastiond ctl mfa CODE".to_owned())));
     }
     Ok(MfaCode(code.to_owned()))

@@ -107,7 +107,7 @@ impl Daemon {
             config: Ok(self.config.clone()),
             paths: self.paths.clone(),
             source: self.way.source.clone(),
-            lookup: Box::new(|name| std::env::var(name).ok()),
+            lookup: |name| std::env::var(name).ok(),
             known: self.accounts.known(),
             only: Vec::new(),
             tunnel: Some(tunnel.to_owned()),

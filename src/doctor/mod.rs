@@ -51,7 +51,7 @@ pub struct Request {
     /// Accounts that are signed in to already, by their terms.
     pub known: Vec<(config::Aws, Aws)>,
     /// The environment.
-    pub lookup: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub lookup: fn(&str) -> Option<String>,
     /// Ids of checks; none: all.
     pub only: Vec<String>,
     /// A tunnel's name; none: all.
@@ -78,7 +78,7 @@ pub async fn run(
         paths,
         source: Source::Machine,
         known: Vec::new(),
-        lookup: Box::new(|name| std::env::var(name).ok()),
+        lookup: |name| std::env::var(name).ok(),
         only: args.only.clone(),
         tunnel: args.tunnel.clone(),
     };
@@ -99,7 +99,7 @@ pub async fn run(
 pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Report> {
     let checks = choose::checks(&request.only)?;
     let gatherer = Gatherer::new(&checks, progress);
-    let net = Net::new(&request.lookup);
+    let net = Net::new(request.lookup);
     let config = &request.config;
     if let (Ok(config), Some(name)) = (config, &request.tunnel)
         && !config.tunnels.iter().any(|tunnel| tunnel.name == *name)

@@ -1,7 +1,7 @@
 //! `bastiond service …`: the daemon from login on, under the user's own systemd or launchd.
 //!
 //! The units stand once, in `systemd/` and `launchd/`; here they get the user's paths, ports and environment. What is
-//! written and what is run is decided without touching anything ([`units`] and the [`Manager`]s), so that `--dry-run`
+//! written and what is run is decided without touching anything ([`units`] and the `Manager`s), so that `--dry-run`
 //! shows what `install` does, and `status` compares with what `install` would write.
 
 mod facts;

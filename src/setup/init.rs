@@ -83,10 +83,11 @@ impl Setup<'_> {
         if let Some(stack) = &options.stack {
             return self.of_stack(stack).await;
         }
-        if options.cluster.is_none() && self.person.is_there() {
-            if let Some(stack) = self.chosen_stack().await? {
-                return self.of_stack(&stack).await;
-            }
+        if options.cluster.is_none()
+            && self.person.is_there()
+            && let Some(stack) = self.chosen_stack().await?
+        {
+            return self.of_stack(&stack).await;
         }
         self.by_hand()
     }

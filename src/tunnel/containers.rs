@@ -152,7 +152,7 @@ pub struct Wish {
 }
 
 impl Containers {
-    /// See [`Book::take`].
+    /// See `Book::take`.
     pub fn take(&self, targets: &[String], most: usize) -> Result<Seat, Full> {
         let (key, target) = self.book().take(targets, most)?;
         Ok(Seat {
@@ -162,17 +162,17 @@ impl Containers {
         })
     }
 
-    /// See [`Book::has_room`].
+    /// See `Book::has_room`.
     pub fn has_room(&self, targets: &[String], most: usize) -> bool {
         self.book().has_room(targets, most)
     }
 
-    /// See [`Book::full`].
+    /// See `Book::full`.
     pub fn full(&self, targets: &[String], most: usize) -> Full {
         self.book().full(targets, most)
     }
 
-    /// See [`Book::is_wanted`].
+    /// See `Book::is_wanted`.
     pub fn is_wanted(&self, target: &str) -> bool {
         self.book().is_wanted(target)
     }
@@ -207,12 +207,12 @@ impl Seat {
         &self.target
     }
 
-    /// See [`Book::works`].
+    /// See `Book::works`.
     pub fn works(&self) {
         self.containers.book().works(&self.target, self.key);
     }
 
-    /// See [`Book::missed`].
+    /// See `Book::missed`.
     pub fn missed(&self) -> Option<usize> {
         self.containers.book().missed(&self.target, self.key)
     }

@@ -47,8 +47,8 @@ async fn a_reader_of_events_that_is_too_slow_holds_up_nobody_and_is_told_so_in_i
     let mut slow = follow(&daemon).await;
     tell_many(&daemon).await;
     let text = read_all(&mut slow).await;
-    let lines = text.lines().filter(|line| line.starts_with('{'));
-    let last: Event = serde_json::from_str(lines.last().unwrap()).unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with('{'));
+    let last: Event = serde_json::from_str(lines.next_back().unwrap()).unwrap();
     assert_eq!(
         (last.kind, last.state.as_str()),
         (EventKind::Stream, "dropped")

@@ -62,7 +62,7 @@ pub async fn examined(
         paths: house.paths(),
         source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
         known: Vec::new(),
-        lookup: Box::new(lookup),
+        lookup,
         only: only.iter().map(|id| (*id).to_owned()).collect(),
         tunnel: None,
     };
