@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bastiond::sim::{ApiFault, Instance, Script};
-use bastiond::status::{Bastion, BastionKind, BastionState, TunnelState};
+use bastiond::status::{Bastion, BastionKind, BastionState};
 
 use crate::support::{Daemon, House, Terms, assert_reset, ping, until};
 
