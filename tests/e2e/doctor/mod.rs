@@ -84,6 +84,12 @@ pub async fn left_running(house: &House) {
 }
 
 async fn left_running_as(house: &House, bastion: &'static str) {
+    was_up(house, bastion).await;
+    assert!(house.world().task_statuses().contains(&"RUNNING"));
+}
+
+/// A daemon was there, and has ended.
+async fn was_up(house: &House, bastion: &'static str) {
     let terms = Terms {
         bastion,
         ..Terms::default()
@@ -93,7 +99,6 @@ async fn left_running_as(house: &House, bastion: &'static str) {
         .await
         .expect("up");
     daemon.stop().await;
-    assert!(house.world().task_statuses().contains(&"RUNNING"));
 }
 
 #[tokio::test]
@@ -136,6 +141,8 @@ async fn with_a_running_task_and_its_daemon_all_is_well_too() {
 #[tokio::test]
 async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
     let house = House::with(account()).await;
+    // One task has stopped.
+    was_up(&house, "").await;
     // A provider, so that the cluster's are of interest.
     let bastion = "on_shutdown = \"leave\"\ncapacity_provider = \"FARGATE_SPOT\"";
     left_running_as(&house, bastion).await;
