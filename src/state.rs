@@ -61,6 +61,9 @@ pub struct TaskRecord {
     pub arn: String,
     /// The digest of the parameters it was run with.
     pub params: String,
+    /// The node that it has registered itself as, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// When it was run.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
@@ -138,6 +141,20 @@ impl State {
         self.change(|contents| {
             contents.tasks.retain(|known| known.arn != task.arn);
             contents.tasks.push(task);
+        });
+    }
+
+    /// The task of that ARN is this node.
+    pub fn record_node(&self, arn: &str, node: &str) {
+        let is_new = |task: &&mut TaskRecord| task.arn == arn && task.node.as_deref() != Some(node);
+        self.wanted.send_if_modified(|wanted| {
+            let mut tasks = wanted.contents.tasks.iter_mut();
+            let Some(task) = tasks.find(is_new) else {
+                return false;
+            };
+            task.node = Some(node.to_owned());
+            wanted.version += 1;
+            true
         });
     }
 
@@ -336,6 +353,7 @@ mod tests {
             cluster: "backend".into(),
             arn: arn.into(),
             params: "0123456789abcdef".into(),
+            node: None,
             started_at: OffsetDateTime::UNIX_EPOCH,
         }
     }

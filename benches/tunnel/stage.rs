@@ -106,6 +106,7 @@ pub fn script(private: SocketAddr) -> Script {
         managed_nodes: vec![ManagedNode {
             id: NODE.to_owned(),
             connected: true,
+            ..ManagedNode::default()
         }],
         destination: Destination::Everything(private),
         ..Script::fast()

@@ -46,6 +46,8 @@ pub struct RunTask {
     pub capacity_provider: Option<String>,
     /// Fargate's platform; `None`: its latest.
     pub platform_version: Option<String>,
+    /// Whether ECS puts an agent into it.
+    pub exec: bool,
     /// Needs a subnet with a route to an internet gateway.
     pub assign_public_ip: bool,
     /// At most 36 of `[A-Za-z0-9_/-]`.
@@ -126,7 +128,7 @@ impl Aws {
         Ok(tasks)
     }
 
-    /// Runs one Fargate task with an agent. The answer may be a task of an earlier call with the same
+    /// Runs one Fargate task. The answer may be a task of an earlier call with the same
     /// token, even a stopped one.
     pub async fn run_task(&self, run: &RunTask) -> Result<Task, Error> {
         // Never both: ECS refuses that.
@@ -144,7 +146,7 @@ impl Aws {
             .set_launch_type(on_demand)
             .set_capacity_provider_strategy(strategy)
             .set_platform_version(run.platform_version.clone())
-            .enable_execute_command(true)
+            .enable_execute_command(run.exec)
             .network_configuration(network(run))
             .started_by(&run.started_by)
             .set_tags(Some(run.tags.iter().map(tag).collect()))

@@ -49,6 +49,8 @@ pub struct Task {
     pub platform_version: Option<String>,
     /// Who started it, as RunTask was told.
     pub started_by: Option<String>,
+    /// Its address in its network.
+    pub address: Option<String>,
     /// The revision it runs.
     pub task_definition: Option<String>,
     /// What it costs by, where AWS tells.
@@ -249,7 +251,7 @@ impl From<types::Task> for Task {
         let arn = task.task_arn.take().unwrap_or_default();
         let cluster = task.cluster_arn.take().unwrap_or_default();
         let tags = task.tags.take().unwrap_or_default();
-        let size = size(&task);
+        let (size, address) = (size(&task), address(&task));
         Self {
             id: last_part(&arn),
             arn,
@@ -282,6 +284,7 @@ impl From<types::Task> for Task {
             started_by: task.started_by,
             task_definition: task.task_definition_arn,
             size,
+            address,
         }
     }
 }
@@ -304,6 +307,12 @@ impl From<types::Container> for Container {
             reason: container.reason,
         }
     }
+}
+
+fn address(task: &types::Task) -> Option<String> {
+    let mut details = task.attachments().iter().flat_map(|it| it.details());
+    let detail = details.find(|it| it.name() == Some("privateIPv4Address"))?;
+    detail.value().map(str::to_owned)
 }
 
 fn size(task: &types::Task) -> Option<Size> {

@@ -264,13 +264,13 @@ struct Group {
     group_id: String,
 }
 
-fn items<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
+pub(super) fn items<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
     Items::deserialize(from).map(|items: Items<T>| items.member)
 }
 
-fn tags<'de, D: Deserializer<'de>>(from: D) -> Result<Tags, D::Error> {
+pub(super) fn tags<'de, D: Deserializer<'de>>(from: D) -> Result<Tags, D::Error> {
     let tags = items(from)?.into_iter();
     Ok(tags.map(|tag: Tag| (tag.key, tag.value)).collect())
 }

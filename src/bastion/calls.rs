@@ -1,4 +1,4 @@
-//! The calls a bastion makes, and what their answers mean to its lifecycle.
+//! The calls a bastion makes whose agent is in a task, and what their answers mean to its lifecycle.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::choose::choose;
+use super::hybrid::Hybrid;
 use super::launch::{self, Epoch};
-use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
+use super::lifecycle::{Action, Agent, Outcome, Phase, REGISTERING, Sighting, Trouble};
 use crate::aws::{self, Aws, Desired, Kind, Network, NoTarget, Retry, Task};
-use crate::config::Bastion;
+use crate::config::{Bastion, TaskAgent};
 use crate::cost::Metered;
 use crate::state::TaskRecord;
 use crate::status::{Chosen, ChosenKind, Reason};
@@ -38,6 +39,8 @@ pub struct Seen {
     pub created_at: Option<SystemTime>,
     /// When its containers ran.
     pub started_at: Option<SystemTime>,
+    /// The node that it has registered itself as.
+    pub node: Option<String>,
     /// For what it costs.
     pub metered: Metered,
 }
@@ -51,14 +54,24 @@ pub struct Calls {
     who: String,
     /// Of a launch that may have run a task though it failed: with the same token, the next gets that very task.
     unanswered: Mutex<Option<Epoch>>,
+    /// For tasks that register themselves as nodes.
+    hybrid: Option<Hybrid>,
     /// The network as it was last looked up, and until when that holds.
     network: Mutex<Option<(Network, Instant)>>,
 }
 
 impl Calls {
-    /// Calls for the bastion in `config`.
-    pub fn new(config: Bastion, aws: Aws, owner: String, who: String) -> Self {
+    /// Calls for the bastion in `config`; `earlier` is the task that an earlier run has left.
+    pub fn new(
+        config: Bastion,
+        aws: Aws,
+        owner: String,
+        who: String,
+        earlier: Option<&TaskRecord>,
+    ) -> Self {
+        let is_hybrid = config.agent == TaskAgent::Hybrid;
         Self {
+            hybrid: is_hybrid.then(|| Hybrid::new(aws.clone(), earlier)),
             config,
             aws,
             owner,
@@ -68,33 +81,24 @@ impl Calls {
         }
     }
 
-    /// The bastion's name.
-    pub fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    /// What the state file is to hold about a task.
-    pub fn record(&self, arn: String) -> TaskRecord {
-        TaskRecord {
-            bastion: self.config.name.clone(),
-            cluster: self.config.cluster.clone(),
-            arn,
-            params: launch::written(&self.config),
-            started_at: SystemTime::now().into(),
-        }
-    }
-
     /// Make a call. Each has a deadline of its own.
     pub async fn perform(&self, action: Action) -> Answer {
         match action {
-            Action::Find => self.answer(self.find().await, Outcome::Found),
+            Action::Find => self.answer(self.find().await, Outcome::Found).await,
             Action::Launch => {
                 let launched = self.launch().await.map(Some);
                 self.answer(launched, |found| {
                     Outcome::Launched(found.map(|task| task.expect("a launch gives a task")))
                 })
+                .await
             }
-            Action::Describe(arn) => self.answer(self.describe(&arn).await, Outcome::Described),
+            Action::Describe(arn) => {
+                let described = self.describe(&arn).await;
+                if let (Some(hybrid), Ok(None)) = (&self.hybrid, &described) {
+                    hybrid.retire(&arn).await;
+                }
+                self.answer(described, Outcome::Described).await
+            }
             Action::Probe(target) => {
                 Outcome::Probed(self.aws.connection_status(&target).await.map_err(trouble)).into()
             }
@@ -111,22 +115,30 @@ impl Calls {
                 if let Err(Trouble { reason, .. }) = &result {
                     tracing::warn!(task = %arn, error = %reason.message, "cannot stop the task");
                 }
+                if let (Some(hybrid), Ok(())) = (&self.hybrid, &result) {
+                    hybrid.retire(&arn).await;
+                }
                 Outcome::Stopped { arn, result }.into()
             }
         }
     }
 
-    fn answer(
+    async fn answer(
         &self,
         task: Result<Option<Task>, aws::Error>,
         outcome: impl FnOnce(Result<Option<Sighting>, Trouble>) -> Outcome,
     ) -> Answer {
-        let seen = task.as_ref().ok().and_then(Option::as_ref).map(Seen::from);
-        let sighting = task
-            .map(|task| task.map(|task| self.sighting(&task)))
-            .map_err(trouble);
+        let mut seen = task.as_ref().ok().and_then(Option::as_ref).map(Seen::from);
+        let sighting = match task {
+            Ok(Some(task)) => self.sighting(&task).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        if let (Some(seen), Some(hybrid)) = (&mut seen, &self.hybrid) {
+            seen.node = hybrid.known(&seen.arn);
+        }
         Answer {
-            outcome: outcome(sighting),
+            outcome: outcome(sighting.map_err(trouble)),
             seen,
         }
     }
@@ -229,7 +241,16 @@ impl Calls {
     /// The sessions on a task, everybody's, through all of its containers.
     async fn count(&self, arn: &str) -> Result<usize, aws::Error> {
         let mut sessions = 0;
-        for target in self.describe(arn).await?.iter().flat_map(Task::addresses) {
+        let targets = match &self.hybrid {
+            Some(hybrid) => hybrid.known(arn).into_iter().collect(),
+            None => self
+                .describe(arn)
+                .await?
+                .iter()
+                .flat_map(Task::addresses)
+                .collect::<Vec<_>>(),
+        };
+        for target in targets {
             sessions += self.aws.active_sessions(&target).await?.len();
         }
         Ok(sessions)
@@ -255,11 +276,15 @@ impl Calls {
         self.aws.describe_tasks(&self.config.cluster, &arns).await
     }
 
-    fn sighting(&self, task: &Task) -> Sighting {
-        Sighting {
+    async fn sighting(&self, task: &Task) -> Result<Sighting, aws::Error> {
+        let phase = match &self.hybrid {
+            None => phase(task, self.config.container.as_deref()),
+            Some(hybrid) => of_hybrid(hybrid, task).await?,
+        };
+        Ok(Sighting {
             arn: task.arn.clone(),
-            phase: phase(task, self.config.container.as_deref()),
-        }
+            phase,
+        })
     }
 }
 
@@ -279,6 +304,7 @@ impl From<&Task> for Seen {
             last_status: task.last_status.clone(),
             created_at: task.created_at,
             started_at: task.started_at,
+            node: None,
             metered: Metered {
                 arn: task.arn.clone(),
                 size: task.size,
@@ -286,6 +312,24 @@ impl From<&Task> for Seen {
             },
         }
     }
+}
+
+/// The same of a task that registers itself as a node. What it leaves behind is cleared away.
+async fn of_hybrid(hybrid: &Hybrid, task: &Task) -> Result<Phase, aws::Error> {
+    if let Some(phase) = before_or_after(task) {
+        if let Phase::Going { stopped: true, .. } = phase {
+            hybrid.retire(&task.arn).await;
+        }
+        return Ok(phase);
+    }
+    Ok(match hybrid.node_of(task).await? {
+        Some(node) => Phase::Up {
+            targets: vec![node],
+            agent: Agent::Running,
+            age: age(task),
+        },
+        None => Phase::Coming(REGISTERING),
+    })
 }
 
 /// Whether another look at the network may help: something of it is gone, or a zone has no room.
@@ -309,24 +353,8 @@ fn log(chosen: &Chosen) {
 
 /// What the lifecycle needs to know of a task.
 fn phase(task: &Task, container: Option<&str>) -> Phase {
-    // A word that is not known is no reason to give up what may work.
-    let serves = !matches!(
-        task.last_status.as_str(),
-        "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" | "STOPPED" | "DELETED"
-    );
-    if !serves || task.desired_status == "STOPPED" {
-        let diagnosis = aws::diagnose(task);
-        let mut reason = Reason::new("task_stopped", diagnosis.summary);
-        reason.hint = diagnosis.hint;
-        let retry = matches!(diagnosis.retry, Retry::Times(_) | Retry::OnDemand);
-        return Phase::Going {
-            reason,
-            retry,
-            stopped: !serves,
-        };
-    }
-    if task.last_status != "RUNNING" {
-        return Phase::Coming(task.phase());
+    if let Some(phase) = before_or_after(task) {
+        return phase;
     }
     match task.targets(container) {
         Ok(targets) => Phase::Up {
@@ -341,6 +369,27 @@ fn phase(task: &Task, container: Option<&str>) -> Phase {
             | NoTarget::Ambiguous { .. }),
         ) => Phase::Unusable(Reason::new("no_target", error.to_string())),
     }
+}
+
+/// The phase of a task that is not RUNNING, or not for long.
+fn before_or_after(task: &Task) -> Option<Phase> {
+    // A word that is not known is no reason to give up what may work.
+    let serves = !matches!(
+        task.last_status.as_str(),
+        "DEACTIVATING" | "STOPPING" | "DEPROVISIONING" | "STOPPED" | "DELETED"
+    );
+    if !serves || task.desired_status == "STOPPED" {
+        let diagnosis = aws::diagnose(task);
+        let mut reason = Reason::new("task_stopped", diagnosis.summary);
+        reason.hint = diagnosis.hint;
+        let retry = matches!(diagnosis.retry, Retry::Times(_) | Retry::OnDemand);
+        return Some(Phase::Going {
+            reason,
+            retry,
+            stopped: !serves,
+        });
+    }
+    (task.last_status != "RUNNING").then(|| Phase::Coming(task.phase()))
 }
 
 fn age(task: &Task) -> Duration {
@@ -358,7 +407,8 @@ fn agent(task: &Task, container: Option<&str>) -> Agent {
     }
 }
 
-fn trouble(error: aws::Error) -> Trouble {
+/// A call that failed, in the terms of the lifecycle.
+pub fn trouble(error: aws::Error) -> Trouble {
     Trouble {
         retry: error.is_retryable(),
         ambiguous: error.is_ambiguous(),

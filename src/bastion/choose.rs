@@ -37,7 +37,7 @@ fn is_acceptable(task: &Task, wanted: &Wanted) -> bool {
     );
     comes_or_runs
         && task.desired_status == "RUNNING"
-        && task.enable_execute_command
+        && (task.enable_execute_command || !wanted.exec)
         && task.stopping_at.is_none()
         && task.connectivity.as_deref() != Some("DISCONNECTED")
         && !has_stopped_agent(task)
@@ -89,6 +89,7 @@ mod tests {
             ("bastiond:version", "2"),
         ];
         Wanted {
+            exec: true,
             tags: tags.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             max_age: None,
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::aws::{Network, RunTask, Task};
-use crate::config::{Bastion, Mode, Pick};
+use crate::config::{Bastion, Mode, Pick, TaskAgent};
 
 /// The tag with the version of the daemon that ran the task.
 pub const VERSION_TAG: &str = "bastiond:version";
@@ -26,6 +26,8 @@ const SPOT: &str = "FARGATE_SPOT";
 pub struct Wanted {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether ECS puts its agent there.
+    pub exec: bool,
     /// How old it may be at most.
     pub max_age: Option<Duration>,
 }
@@ -75,6 +77,7 @@ pub fn wanted(bastion: &Bastion, network: &Network, owner: &str) -> Wanted {
     tags.extend(bastion.launch.tags.clone());
     Wanted {
         tags,
+        exec: bastion.agent == TaskAgent::Exec,
         max_age: max_age(bastion),
     }
 }
@@ -93,6 +96,7 @@ pub fn request(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch)
         task_definition: bastion.task_definition.clone(),
         subnets: network.subnets.clone(),
         security_groups: network.security_groups.clone(),
+        exec: bastion.agent == TaskAgent::Exec,
         assign_public_ip: network.assign_public_ip,
         capacity_provider: bastion.launch.capacity_provider.clone(),
         platform_version: bastion.launch.platform_version.clone(),
@@ -190,6 +194,7 @@ fn digest(bastion: &Bastion, network: &[Value; 3]) -> String {
         bastion.launch.capacity_provider,
         bastion.launch.platform_version,
         bastion.launch.tags,
+        bastion.agent == TaskAgent::Hybrid,
         bastion.launch.propagate_tags,
         bastion.launch.group,
         bastion.launch.overrides,

@@ -1,7 +1,8 @@
-//! When to look for, run, watch, rest and stop the ECS task of one bastion.
+//! When to look for, run, watch, rest and stop the ECS task of one bastion, or the machine in its place.
 //!
 //! Pure: it is told what happened and when, and says what to do next. Which task is acceptable is
-//! decided in `choose`, how one is run in `launch`, and all calls are made by the shell in `mod`.
+//! decided in `choose`, how one is run in `launch`, and all calls are made by the shell in `mod`. What it says of tasks
+//! holds for machines too, with the times and words of their [`Kind`]: to launch one is to start it.
 //!
 //! ```text
 //!            request            none found          accepted
@@ -24,6 +25,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 mod departing;
+mod kind;
 mod outcomes;
 mod reasons;
 mod search;
@@ -34,6 +36,8 @@ mod terms;
 mod worn;
 
 use departing::Departing;
+pub use kind::Kind;
+pub use reasons::REGISTERING;
 use search::Search;
 pub use state::{Coming, Farewell, Held, Probing, State};
 use strays::Stray;
@@ -45,6 +49,8 @@ const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(300);
 /// What the machine needs to know of the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What carries the agent.
+    pub kind: Kind,
     /// How long an unused task is kept.
     pub idle_stop: Duration,
     /// Others may use the task too, so their sessions are counted before it is stopped.
@@ -69,6 +75,8 @@ pub struct Lifecycle {
     wanted: bool,
     /// A task was already given up for another in this start.
     replaced: bool,
+    /// When this start began.
+    begun: Instant,
     /// When a person said that it is not needed any more.
     dismissed: Option<Instant>,
     failures: u32,
@@ -110,6 +118,7 @@ impl Lifecycle {
             since: now,
             wanted: false,
             replaced: false,
+            begun: now,
             dismissed: None,
             failures: 0,
             in_flight: None,

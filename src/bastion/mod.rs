@@ -1,15 +1,19 @@
-//! A bastion: one ECS task, shared by the tunnels that hold a lease on it.
+//! A bastion: one ECS task, or a machine in its place, shared by the tunnels that hold a lease on it.
 //!
 //! One task with one loop and one call in flight. [`lifecycle`] decides, `calls` asks AWS, and
 //! this passes news on. A [`Lease`] is a claim that the task be running: while one is held the task
 //! is kept, and when the last is dropped it rests and is stopped.
 
 mod calls;
+mod carrier;
 mod choose;
+pub mod hybrid;
+pub mod instance;
 mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
+mod node;
 mod phases;
 mod shown;
 mod warm;
@@ -33,9 +37,10 @@ use crate::status::{self, Chosen, Reason};
 
 pub use lease::{Going, Lease};
 
-use calls::{Answer, Calls, Seen};
+use calls::{Answer, Seen};
+use carrier::Carrier;
 use keeper::{Keeper, Until};
-use lifecycle::{Event, Lifecycle, Settings};
+use lifecycle::{Event, Kind, Lifecycle, Settings};
 use phases::Phases;
 
 /// What stopping the task may take at shutdown.
@@ -70,6 +75,7 @@ enum Command {
 #[derive(Debug, Clone)]
 struct View {
     name: String,
+    kind: Kind,
     state: lifecycle::State,
     since: Instant,
     task: Option<Seen>,
@@ -145,7 +151,7 @@ impl Handle {
     /// What a start is waiting for, in words, and for how long.
     pub fn phase(&self) -> String {
         let view = self.view.borrow();
-        let phase = shown::phase(&view.state);
+        let phase = shown::phase(&view.state, view.kind);
         match view.phases.current(now()) {
             Some(lasted) => format!("{phase} {}s", lasted.as_secs()),
             None => phase,
@@ -191,7 +197,7 @@ pub struct Shared {
 pub fn is_wanted(task: &TaskRecord, config: &config::Bastion) -> bool {
     task.bastion == config.name
         && task.cluster == config.cluster
-        && task.params == launch::written(config)
+        && task.params == carrier::params(config)
 }
 
 /// Those of `tasks` that were run for `config`, whether they are of use or not, in the order in which they would be used.
@@ -214,6 +220,7 @@ pub fn spawn(
     cancel: CancellationToken,
 ) -> Handle {
     let settings = Settings {
+        kind: carrier::kind(&config),
         idle_stop: config.idle_stop,
         shared: config.mode == config::Mode::Shared,
         stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
@@ -221,11 +228,12 @@ pub fn spawn(
         pace: shared.pace,
         seed: fastrand::u64(..),
     };
-    let lifecycle = Lifecycle::new(settings, adopt, now());
+    let lifecycle = Lifecycle::new(settings, adopt.clone(), now());
     let (state, since) = lifecycle.state();
     let (commands, receiver) = mpsc::channel(64);
     let (view, view_receiver) = watch::channel(View {
         name: config.name.clone(),
+        kind: carrier::kind(&config),
         state: state.clone(),
         since: since.into(),
         task: None,
@@ -239,7 +247,17 @@ pub fn spawn(
     let (begin, end) = (shared.begin.clone(), cancel.clone());
     let span = tracing::info_span!("bastion", name = config.name);
     let renewed = shared.aws.renewed();
-    let calls = Arc::new(Calls::new(config, shared.aws, shared.owner, shared.who));
+    let earlier = shared.records.contents().tasks;
+    let earlier = earlier
+        .iter()
+        .find(|task| Some(&task.arn) == adopt.as_ref());
+    let calls = Arc::new(Carrier::new(
+        config,
+        shared.aws,
+        shared.owner,
+        shared.who,
+        earlier,
+    ));
     let records = shared.records.clone();
     let bastion = Bastion {
         lifecycle,
@@ -282,7 +300,7 @@ pub fn spawn(
 
 struct Bastion {
     lifecycle: Lifecycle,
-    calls: Arc<Calls>,
+    calls: Arc<Carrier>,
     records: Records,
     commands: mpsc::Receiver<Command>,
     view: watch::Sender<View>,
@@ -364,6 +382,7 @@ impl Bastion {
             answer = call => {
                 self.call = None;
                 self.seen = answer.seen.or(self.seen.take());
+                self.note_node();
                 self.lifecycle.handle_outcome(answer.outcome, now());
                 self.count();
             }
@@ -375,6 +394,18 @@ impl Bastion {
             }
             () = timer => self.lifecycle.handle_timeout(now()),
             () = interrupted => {}
+        }
+    }
+
+    /// After a crash nobody else would know what it has left behind.
+    fn note_node(&self) {
+        if let Some(Seen {
+            arn,
+            node: Some(node),
+            ..
+        }) = &self.seen
+        {
+            self.records.record_node(arn, node);
         }
     }
 
@@ -432,11 +463,11 @@ impl Bastion {
                 } => self.announce(arn, Going { reason, stopped }),
                 Event::Gone { arn, reason } => self.announce_end(&arn, reason),
                 Event::Holding(arn) => {
-                    tracing::info!(task = %arn, "using the task");
+                    tracing::info!(task = %arn, "using it");
                     self.records.record_task(self.calls.record(arn));
                 }
                 Event::LetGo(arn) => {
-                    tracing::info!(task = %arn, "done with the task");
+                    tracing::info!(task = %arn, "done with it");
                     self.records.forget_task(&arn);
                     let rest = self.meter.ended(&arn, SystemTime::now());
                     self.put_down(rest);
@@ -496,14 +527,14 @@ impl Bastion {
             .map_or(0, watch::Sender::receiver_count);
         self.view.send_modify(|view| {
             if view.state != *state {
-                tracing::debug!(state = %shown::phase(state), "bastion");
+                tracing::debug!(state = %shown::phase(state, view.kind), "bastion");
             }
             view.state = state.clone();
             view.since = since.into();
             view.task = task;
             view.network = network;
             view.leases = leases;
-            let started = view.phases.note(state, &view.name, now());
+            let started = view.phases.note(state, view.kind, &view.name, now());
             if let Some(start) = started {
                 tracing::info!(phases = %told(&start), "started");
                 self.records.record_start(start);

@@ -2,15 +2,23 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::lifecycle::State;
+use super::lifecycle::{Kind, State};
 use crate::state::{PhaseRecord, StartRecord};
 use crate::status::{self, StartState};
 
 /// RunTask is under way: only a start with this phase is one of those that starts are measured by.
 const ASKING: &str = "asking for a task";
+/// The same of an instance.
+const STARTING: &str = "starting the instance";
 
 /// The phase of a start that `state` is in, if it is one of a start.
-pub fn phase(state: &State) -> Option<&'static str> {
+pub fn phase(state: &State, kind: Kind) -> Option<&'static str> {
+    match (state, kind) {
+        (State::Finding, Kind::Instance) => return Some("looking for the instance"),
+        (State::Finding, Kind::Node) => return Some("looking for the node"),
+        (State::Launching, Kind::Instance | Kind::Node) => return Some(STARTING),
+        _ => {}
+    }
     match state {
         State::Finding => Some("looking for a task"),
         State::Launching => Some(ASKING),
@@ -33,9 +41,15 @@ pub struct Phases {
 
 impl Phases {
     /// The bastion is in `state`; the record of a start that is over with this, if it ran a task.
-    pub fn note(&mut self, state: &State, bastion: &str, now: Instant) -> Option<StartRecord> {
+    pub fn note(
+        &mut self,
+        state: &State,
+        kind: Kind,
+        bastion: &str,
+        now: Instant,
+    ) -> Option<StartRecord> {
         let is_under_way = !self.begun.is_empty() && self.ended.is_none();
-        match phase(state) {
+        match phase(state, kind) {
             Some(phase) if is_under_way => {
                 if self.begun.last().is_none_or(|(last, _)| *last != phase) {
                     self.begun.push((phase, now));
@@ -64,7 +78,8 @@ impl Phases {
             }
         };
         self.ended = Some((outcome, now));
-        let ran_a_task = self.begun.iter().any(|(phase, _)| *phase == ASKING);
+        let is_launch = |phase: &str| phase == ASKING || phase == STARTING;
+        let ran_a_task = self.begun.iter().any(|(phase, _)| is_launch(phase));
         (outcome == StartState::Ready && ran_a_task).then(|| StartRecord {
             bastion: bastion.to_owned(),
             at: SystemTime::now().into(),
@@ -133,7 +148,7 @@ mod tests {
         let begin = Instant::now();
         for (seconds, state) in steps {
             let at = begin + Duration::from_secs(*seconds);
-            record = phases.note(state, "dev", at).or(record);
+            record = phases.note(state, Kind::Task, "dev", at).or(record);
         }
         (phases, record)
     }
@@ -174,7 +189,7 @@ mod tests {
     fn while_a_phase_lasts_its_seconds_grow() {
         let begin = Instant::now();
         let mut phases = Phases::default();
-        phases.note(&coming("pulling image", begin), "dev", begin);
+        phases.note(&coming("pulling image", begin), Kind::Task, "dev", begin);
         for seconds in [1, 5] {
             let now = begin + Duration::from_secs(seconds);
             assert_eq!(phases.current(now), Some(Duration::from_secs(seconds)));

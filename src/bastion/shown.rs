@@ -4,16 +4,18 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::lifecycle::{Farewell, Held, State};
+use super::lifecycle::{Farewell, Held, Kind, State};
 use super::{View, phases};
-use crate::status::{self, BastionState, Problem};
+use crate::status::{self, BastionKind, BastionState, Problem};
 
 /// What a start is waiting for, in words.
-pub fn phase(state: &State) -> String {
+pub fn phase(state: &State, kind: Kind) -> String {
+    let word = kind.word();
     match state {
-        State::Stopped => "no task".to_owned(),
+        State::Stopped if kind == Kind::Task => "no task".to_owned(),
+        State::Stopped => "not in use".to_owned(),
         State::Finding | State::Launching | State::Coming(_) | State::Probing(_) => {
-            phases::phase(state).unwrap_or_default().to_owned()
+            phases::phase(state, kind).unwrap_or_default().to_owned()
         }
         State::Ready(_) => "ready".to_owned(),
         State::Resting(..) => "resting".to_owned(),
@@ -22,7 +24,7 @@ pub fn phase(state: &State) -> String {
             Farewell::Counting | Farewell::CountingHopeless | Farewell::CountingWorn,
         ) => "counting sessions".to_owned(),
         State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => {
-            "stopping the task".to_owned()
+            format!("stopping the {word}")
         }
         State::Cooling(_, reason) => reason.message.clone(),
     }
@@ -36,9 +38,14 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
     };
     status::Bastion {
         name: view.name.clone(),
+        kind: match view.kind {
+            Kind::Task => BastionKind::Task,
+            Kind::Instance => BastionKind::Instance,
+            Kind::Node => BastionKind::Node,
+        },
         state: state(&view.state),
         state_seconds: now.saturating_duration_since(view.since).as_secs(),
-        detail: Some(phase(&view.state)),
+        detail: Some(phase(&view.state, view.kind)),
         task: task(view),
         network: view.network.clone(),
         leases: view.leases,

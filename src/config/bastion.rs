@@ -1,14 +1,14 @@
-//! `[bastion.NAME]`: an ECS task that may be run.
+//! `[bastion.NAME]`: an ECS task that may be run, or a machine in its place.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, OnShutdown, aws,
+    Aws, Bastion, Mode, Network, OnShutdown, TaskAgent, aws,
     duration::RawDuration,
     error::Complaint,
-    launch, network, raw,
+    launch, machine, network, raw,
     scope::{self, Report, Scope, Section},
     task_overrides, warm,
 };
@@ -23,17 +23,25 @@ const LEAST_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(
     raw: BTreeMap<Spanned<String>, Spanned<raw::Bastion>>,
+    keys: &BTreeMap<String, Vec<Spanned<String>>>,
     aws: &Aws,
     report: &mut Report,
 ) -> BTreeMap<String, Bastion> {
     raw.into_iter()
-        .map(|(name, bastion)| (name.get_ref().clone(), one(name, bastion, aws, report)))
+        .map(|(name, bastion)| {
+            let keys = keys.get(name.get_ref()).map_or(&[][..], Vec::as_slice);
+            (
+                name.get_ref().clone(),
+                one(name, bastion, keys, aws, report),
+            )
+        })
         .collect()
 }
 
 fn one(
     name: Spanned<String>,
     raw: Spanned<raw::Bastion>,
+    keys: &[Spanned<String>],
     aws: &Aws,
     report: &mut Report,
 ) -> Bastion {
@@ -45,10 +53,11 @@ fn one(
             complaint,
         );
     }
-    let (name, header, raw) = (name.into_inner(), raw.span(), raw.into_inner());
+    let (name, header, mut raw) = (name.into_inner(), raw.span(), raw.into_inner());
     let section = Section::top().table("bastion").table(&name);
     let own = raw
         .aws
+        .take()
         .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
     let overrides = raw
         .overrides
@@ -62,30 +71,50 @@ fn one(
         group: raw.group,
     };
     let mut scope = report.scope(section);
-    let cluster = scope.required(
-        "cluster",
-        raw.cluster,
-        &header,
-        "name the ECS cluster to run the task in",
-    );
-    let task_definition = scope.required(
-        "task_definition",
-        raw.task_definition,
-        &header,
-        "name the task definition to run",
-    );
+    let machine = machine::check(&mut scope, raw.instance, raw.node, keys);
+    let (cluster, task_definition, network) = match machine {
+        None => (
+            scope.required(
+                "cluster",
+                raw.cluster,
+                &header,
+                "name the ECS cluster to run the task in",
+            ),
+            scope.required(
+                "task_definition",
+                raw.task_definition,
+                &header,
+                "name the task definition to run",
+            ),
+            network::check(
+                &mut scope,
+                raw.subnets,
+                raw.security_groups,
+                raw.assign_public_ip,
+            ),
+        ),
+        // Nothing is run: whatever is about a task was refused.
+        Some(_) => (String::new(), String::new(), Network::default()),
+    };
+    let agents = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
+    let agent = scope.word("agent", raw.agent, &agents);
+    if agent == TaskAgent::Hybrid {
+        machine::refuse_of_hybrid(&mut scope, keys);
+    }
+    let is_of_ecs = machine.is_none() && agent == TaskAgent::Exec;
     Bastion {
+        machine,
         cluster,
         task_definition,
-        network: network::check(
-            &mut scope,
-            raw.subnets,
-            raw.security_groups,
-            raw.assign_public_ip,
-        ),
+        network,
         launch: launch::check(&mut scope, launch, overrides),
+        agent,
         container: scope.text("container", raw.container),
-        max_sessions_per_container: max_sessions(&mut scope, raw.max_sessions_per_container),
+        max_sessions_per_container: match is_of_ecs {
+            true => max_sessions(&mut scope, raw.max_sessions_per_container),
+            // Only the agents of ECS have a limit.
+            false => MOST_SESSIONS as usize,
+        },
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         max_lifetime: max_lifetime(&mut scope, raw.max_lifetime),
         mode: scope.word(
@@ -93,15 +122,16 @@ fn one(
             raw.mode,
             &[("shared", Mode::Shared), ("user", Mode::User)],
         ),
-        on_shutdown: scope.word(
-            "on_shutdown",
-            raw.on_shutdown,
-            &[("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)],
-        ),
+        on_shutdown: on_shutdown(&mut scope, raw.on_shutdown),
         aws: own,
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
     }
+}
+
+fn on_shutdown(scope: &mut Scope, raw: Option<Spanned<String>>) -> OnShutdown {
+    let words = [("stop", OnShutdown::Stop), ("leave", OnShutdown::Leave)];
+    scope.word("on_shutdown", raw, &words)
 }
 
 /// Ten minutes before it is over the task is not used any more, and a start should be worth its while.

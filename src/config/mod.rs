@@ -19,6 +19,7 @@ mod host;
 mod launch;
 mod layers;
 mod listen;
+mod machine;
 mod network;
 mod on_event;
 mod overrides;
@@ -39,6 +40,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 pub use error::{Error, Mistake, Place};
 pub use layers::Layers;
+pub use machine::Machine;
 pub use network::Network;
 pub use pick::Pick;
 pub use prices::Prices;
@@ -118,11 +120,13 @@ impl Default for Aws {
     }
 }
 
-/// An ECS task that the daemon runs when a tunnel needs it.
+/// An ECS task that the daemon runs when a tunnel needs it, or a machine that takes its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bastion {
     /// Its name in this file.
     pub name: String,
+    /// A machine with an agent instead of a task: then all that is about a task is empty.
+    pub machine: Option<Machine>,
     /// Name or ARN of the ECS cluster.
     pub cluster: String,
     /// Family, `family:revision` or ARN.
@@ -131,6 +135,8 @@ pub struct Bastion {
     pub network: Network,
     /// How it is run.
     pub launch: Launch,
+    /// Where the agent in the task comes from.
+    pub agent: TaskAgent,
     /// The container to go through; `None`: all that have an exec agent.
     pub container: Option<String>,
     /// So many sessions each of them is given; 4 by default.
@@ -178,6 +184,16 @@ impl Default for Launch {
             overrides: Overrides::default(),
         }
     }
+}
+
+/// Where the agent in a task comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskAgent {
+    /// ECS puts it there (ECS Exec).
+    #[default]
+    Exec,
+    /// The task has one of its own, and registers it as a hybrid node when it starts.
+    Hybrid,
 }
 
 /// Whose task a bastion may use.
@@ -322,7 +338,7 @@ fn check(root: raw::Root, report: &mut Report) -> Config {
     let reload_on_change = root.reload_on_change.unwrap_or(false);
     let aws = aws::check(root.aws, report);
     let prices = prices::check(root.prices, aws.region.as_deref(), report);
-    let mut bastions = bastion::check(root.bastion, &aws, report);
+    let mut bastions = bastion::check(root.bastion, &root.bastion_keys, &aws, report);
     let tunnels = tunnel::check(root.tunnel, &bastions, report);
     for tunnel in &tunnels {
         if let (Via::Bastion(name), Remote::Database { selector, .. }) =

@@ -22,6 +22,9 @@ pub(super) struct Root {
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, Bastion>>")]
     pub bastion: BTreeMap<Spanned<String>, Spanned<Bastion>>,
+    /// The keys that each bastion has.
+    #[serde(skip)]
+    pub bastion_keys: BTreeMap<String, Vec<Spanned<String>>>,
     /// Local addresses, and where connections to them lead.
     #[schemars(with = "Option<Vec<Tunnel>>")]
     pub tunnel: Option<Vec<Spanned<Tunnel>>>,
@@ -76,10 +79,16 @@ pub(super) struct Aws {
     pub sign_websocket: Option<bool>,
 }
 
-/// An ECS task that is run when a tunnel needs it.
+/// An ECS task that is run when a tunnel needs it, or a machine in its place.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Bastion {
+    /// An EC2 instance instead of a task, by `i-…`, `tag:KEY=VALUE` or its name; started when it is needed.
+    #[schemars(with = "Option<String>")]
+    pub instance: Option<Spanned<String>>,
+    /// A hybrid node instead of a task, by `mi-…`, `tag:KEY=VALUE` or its name; neither started nor stopped.
+    #[schemars(with = "Option<String>")]
+    pub node: Option<Spanned<String>>,
     /// Name or ARN of the ECS cluster.
     #[schemars(with = "Option<String>")]
     pub cluster: Option<Spanned<String>>,
@@ -104,6 +113,10 @@ pub(super) struct Bastion {
     /// Tags of the task, besides those that tell bastions apart.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub tags: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    /// Where the agent comes from: from ECS Exec, or the task registers itself as a hybrid node.
+    #[schemars(with = "Option<String>", extend("enum" = ["exec", "hybrid"], "default" = "exec"))]
+    pub agent: Option<Spanned<String>>,
+    /// The container to go through; the only one with an exec agent if nothing is said.
     /// Whether the task has the tags of its definition as well.
     #[schemars(extend("default" = true))]
     pub propagate_tags: Option<bool>,

@@ -3,7 +3,7 @@
 //! serde stops at the first mistake. To report all of them, the offending key is noted and cut from the parsed
 //! table, and the rest is read again; since every key is optional, that ends after at most one turn a key.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::Deserialize as _;
 use toml::{
@@ -41,10 +41,32 @@ pub(super) fn read(mut table: DeTable<'_>, report: &mut Report) -> Option<Root> 
             span.clone(),
             table.clone(),
         ))) {
-            Ok(root) => return Some(root),
+            Ok(root) => {
+                return Some(Root {
+                    bastion_keys: bastion_keys(&table),
+                    ..root
+                });
+            }
             Err(error) => note_and_cut(&error, &mut table, report)?,
         }
     }
+}
+
+/// Where each key of each bastion is: some do not go with others.
+fn bastion_keys(table: &DeTable<'_>) -> BTreeMap<String, Vec<Spanned<String>>> {
+    let named = |table: &DeTable<'_>| {
+        let keys = table.keys();
+        let keys = keys.map(|key| Spanned::new(key.span(), key.get_ref().clone().into_owned()));
+        keys.collect::<Vec<_>>()
+    };
+    let bastions = table.iter().find(|(key, _)| key.get_ref() == "bastion");
+    let bastions = bastions.and_then(|(_, value)| value.get_ref().as_table());
+    let bastions = bastions.into_iter().flat_map(|it| it.iter());
+    let keys = bastions.filter_map(|(name, value)| {
+        let keys = named(value.get_ref().as_table()?);
+        Some((name.get_ref().clone().into_owned(), keys))
+    });
+    keys.collect()
 }
 
 /// One broken line makes the parser stumble several times; the first on each line is the one to mend.

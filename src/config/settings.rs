@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    Config, Error, Layers, Place, read,
+    Config, Error, Layers, Place, machine, read,
     schema::{self, Kind},
     scope::Report,
 };
@@ -86,7 +86,9 @@ impl List<'_> {
         let mut keys: Vec<(&String, &Value)> = properties.iter().collect();
         keys.sort_by_key(is_name);
         for (key, schema) in &keys {
-            if let Kind::Value(_) = schema::kind(schema) {
+            if let Kind::Value(_) = schema::kind(schema)
+                && machine::takes(table, key)
+            {
                 self.value(table.get(key.as_str()), key, schema, header, path);
             }
         }

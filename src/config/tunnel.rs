@@ -276,7 +276,8 @@ fn check_target(target: &str) -> Result<(), Complaint> {
     )
 }
 
-fn is_target(target: &str) -> bool {
+/// Whether it is written as a target of SSM is.
+pub(super) fn is_target(target: &str) -> bool {
     let hex = |id: &str| id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
     if let Some(id) = target.strip_prefix("mi-") {
         return id.len() == 17 && hex(id);

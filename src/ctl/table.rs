@@ -142,9 +142,18 @@ fn task(status: &Status, tunnel: &Tunnel) -> String {
         .bastion_of(tunnel)
         .and_then(|bastion| bastion.task.as_ref())
     {
+        // Of a machine the whole id is its name, and only one that was started has an age.
+        Some(task) if is_machine(&task.id) => match task.started_at {
+            Some(_) => format!("{} {}", task.id, age(task.age_seconds)),
+            None => task.id.clone(),
+        },
         Some(task) => format!("{} {}", short_id(&task.id), age(task.age_seconds)),
         None => "-".to_owned(),
     }
+}
+
+fn is_machine(id: &str) -> bool {
+    id.starts_with("i-") || id.starts_with("mi-")
 }
 
 /// `ecs:CLUSTER_TASK_RUNTIME` is known by its task; instances by their id.

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, SessionId};
+use crate::bastion::instance;
 use crate::state::{SessionRecord, State, TaskRecord};
 
 /// First and longest pause before what could not be ended is tried again: at login the network may not be up yet, and
@@ -65,7 +66,10 @@ impl Leftovers {
         for task in std::mem::take(&mut self.tasks) {
             let aws = &accounts.of_bastion(&task.bastion).aws;
             match stop_task(aws, &task).await {
-                Ok(true) => state.forget_task(&task.arn),
+                Ok(true) => {
+                    forget_node(aws, &task).await;
+                    state.forget_task(&task.arn);
+                }
                 Ok(false) => {
                     tracing::info!(task = %task.arn, "a task of an earlier run is in use, so it stays");
                 }
@@ -97,12 +101,16 @@ async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) -> bool 
 
 /// Stop a task that nobody uses; `false` when somebody does.
 async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
+    if record.cluster.is_empty() {
+        return stop_machine(aws, &record.arn).await;
+    }
     let arns = [record.arn.clone()];
     let tasks = aws.describe_tasks(&record.cluster, &arns).await?;
     let Some(task) = tasks.first().filter(|task| task.last_status != "STOPPED") else {
         return Ok(true);
     };
-    for target in task.addresses() {
+    let targets = task.addresses().into_iter().chain(record.node.clone());
+    for target in targets {
         if !aws.active_sessions(&target).await?.is_empty() {
             return Ok(false);
         }
@@ -110,5 +118,26 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
     let reason = "bastiond: no longer wanted by the configuration";
     aws.stop_task(&record.cluster, &record.arn, reason).await?;
     tracing::info!(task = %record.arn, "stopped a task that the configuration no longer wants");
+    Ok(true)
+}
+
+/// What the task had registered itself as is of no use any more.
+async fn forget_node(aws: &Aws, task: &TaskRecord) {
+    let Some(node) = &task.node else { return };
+    match aws.deregister_node(node).await {
+        Ok(()) => tracing::info!(node, "deregistered the node of a task of an earlier run"),
+        Err(error) => tracing::warn!(node, %error, "cannot deregister the node of an earlier run"),
+    }
+}
+
+/// The same of an instance in the place of a task; a node is never stopped.
+async fn stop_machine(aws: &Aws, id: &str) -> Result<bool, aws::Error> {
+    if !id.starts_with("i-") {
+        return Ok(true);
+    }
+    if !aws.active_sessions(id).await?.is_empty() {
+        return Ok(false);
+    }
+    instance::stop(aws, id, "no longer wanted by the configuration").await?;
     Ok(true)
 }

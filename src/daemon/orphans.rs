@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, OpenSession, Task};
+use crate::bastion::hybrid;
 use crate::status::{Orphan, OrphanKind, OrphanState, Problem, Reason};
 use crate::{bastion, config, tunnel};
 
@@ -54,7 +55,8 @@ impl Orphans {
 
     async fn tasks(&self, end: bool) -> Result<Vec<Orphan>, aws::Error> {
         let mut places: Vec<(&Aws, &str)> = Vec::new();
-        for bastion in &self.bastions {
+        let of_tasks = self.bastions.iter().filter(|it| it.machine.is_none());
+        for bastion in of_tasks {
             let account = self.accounts.of_bastion(&bastion.name);
             let place = (&account.aws, bastion.cluster.as_str());
             let is_known = |(aws, cluster): &(&Aws, &str)| aws.is(place.0) && *cluster == place.1;
@@ -101,7 +103,16 @@ impl Orphans {
     }
 
     async fn is_used(&self, aws: &Aws, task: &Task) -> Result<bool, aws::Error> {
-        for target in task.addresses() {
+        let mut targets = task.addresses();
+        if !task.enable_execute_command {
+            let nodes = hybrid::nodes_of(aws, task).await?;
+            if nodes.is_empty() {
+                // Nobody can tell.
+                return Ok(true);
+            }
+            targets.extend(nodes);
+        }
+        for target in targets {
             if !aws.active_sessions(&target).await?.is_empty() {
                 return Ok(true);
             }

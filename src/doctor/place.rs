@@ -6,7 +6,7 @@ use super::Request;
 use super::facts::{Account, Bastion, Tunnel};
 use super::gather::{self, Gatherer};
 use crate::aws::{Aws, Error, Timeouts};
-use crate::config::{self, Config, Remote, Via};
+use crate::config::{self, Config, Remote, TaskAgent, Via};
 use crate::net::Net;
 use crate::platform;
 use crate::status::Status;
@@ -122,7 +122,7 @@ impl Place {
             Ok(identity) => Ok(identity),
             Err(error) => Err(gather::gap("sts:GetCallerIdentity", error)),
         };
-        let bastions = self.bastions.iter();
+        let bastions = self.bastions.iter().filter(|it| is_looked_at(it));
         let bastions = bastions.map(|it| {
             let through = gather::Through {
                 documents: self.documents(&it.name),
@@ -182,4 +182,9 @@ impl Place {
             .cloned()
             .collect()
     }
+}
+
+/// The checks of a bastion are about a task with the agent of ECS Exec.
+fn is_looked_at(bastion: &config::Bastion) -> bool {
+    bastion.machine.is_none() && bastion.agent == TaskAgent::Exec
 }

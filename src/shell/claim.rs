@@ -20,6 +20,7 @@ use crate::control::{
 use crate::paths::Paths;
 use crate::platform;
 use crate::state::{Contents, State};
+use crate::status;
 
 /// How often a hold is prolonged: twice before it is over.
 const PROLONG: Duration = Duration::from_secs(control::HOLD.as_secs() / 3);
@@ -45,13 +46,13 @@ pub enum Claim {
 }
 
 impl Claim {
-    /// Have the bastion run, unless `cancel` comes first. Gives its task's ARN as well.
+    /// Have the bastion run, unless `cancel` comes first. Gives its task as well, or the machine in its place.
     pub async fn take(
         bastion: &config::Bastion,
         aws: &Aws,
         paths: &Paths,
         cancel: &CancellationToken,
-    ) -> anyhow::Result<(Self, String)> {
+    ) -> anyhow::Result<(Self, status::Task)> {
         let client = Client::new(&paths.socket);
         let shown = Progress::start(&bastion.name);
         let held = tokio::select! {
@@ -64,7 +65,7 @@ impl Claim {
                 let task = held.task.context("the bastion has no task")?;
                 let name = bastion.name.clone();
                 let _prolonging = AbortOnDropHandle::new(tokio::spawn(prolong(client, name)));
-                Ok((Self::Daemon { _prolonging }, task.arn))
+                Ok((Self::Daemon { _prolonging }, task))
             }
             Err(Error::Unreachable { .. }) => Self::own(bastion, aws, &shown, cancel).await,
             Err(error) => match error.hint() {
@@ -79,7 +80,7 @@ impl Claim {
         aws: &Aws,
         shown: &Progress,
         cancel: &CancellationToken,
-    ) -> anyhow::Result<(Self, String)> {
+    ) -> anyhow::Result<(Self, status::Task)> {
         // Nothing is remembered for a next start: what a crash leaves behind, the watchdog in the container ends.
         let (records, _) = State::new(std::path::PathBuf::new(), Contents::default());
         let begin = CancellationToken::new();
@@ -133,9 +134,8 @@ impl Claim {
     }
 }
 
-fn task_of(handle: &Handle) -> Option<String> {
-    let status = handle.status(tokio::time::Instant::now());
-    status.task.map(|task| task.arn)
+fn task_of(handle: &Handle) -> Option<status::Task> {
+    handle.status(tokio::time::Instant::now()).task
 }
 
 /// A daemon that is restarted meanwhile adopts the task, and is asked again.

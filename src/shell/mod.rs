@@ -30,6 +30,7 @@ use crate::config::{self, Config};
 use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
+use crate::status;
 use claim::Claim;
 use opening::Opening;
 use record::Recording;
@@ -87,26 +88,25 @@ async fn open(args: cli::Shell, paths: &Paths, config: Option<Config>) -> anyhow
             Some(recording.with_context(|| format!("cannot record to `{shown}`"))?)
         }
     };
-    let (claim, task, container) = match &target {
-        Target::Node(_) => (None, None, None),
-        Target::Task(task) => (None, Some((**task).clone()), args.container.clone()),
+    let (claim, place) = match target {
+        Target::Node(node) => (None, Ok(Place::Node(node))),
+        Target::Task(task) => (None, Ok(Place::Task(task, args.container.clone()))),
         Target::Bastion(bastion) => {
-            let taken = Claim::take(bastion, &aws, paths, &ends).await;
+            let taken = Claim::take(&bastion, &aws, paths, &ends).await;
             if let (Err(_), Some(signal)) = (&taken, signals.first()) {
                 return Ok(SIGNALLED + signal);
             }
-            let (claim, arn) = taken?;
-            let tasks = aws.describe_tasks(&bastion.cluster, &[arn]).await;
-            let task = tasks.map_err(explained)?.into_iter().next();
-            let container = args.container.clone().or_else(|| bastion.container.clone());
-            (Some(claim), task, container)
+            let (claim, held) = taken?;
+            let place = Place::of_bastion(&bastion, &held, args.container.clone(), &aws).await;
+            (Some(claim), place)
         }
     };
     let request = Request::new(&args, on_terminal);
-    let opening = match (&target, &task) {
-        (Target::Node(node), _) => Ok(request.on_node(node)),
-        (_, Some(task)) => request.in_task(task, container.as_deref()),
-        (_, None) => Err(anyhow::anyhow!("the bastion's task has gone")),
+    let on_node = matches!(place, Ok(Place::Node(_)));
+    let opening = match place {
+        Ok(Place::Node(node)) => Ok(request.on_node(&node)),
+        Ok(Place::Task(task, container)) => request.in_task(&task, container.as_deref()),
+        Err(error) => Err(error),
     };
     let ended = match opening {
         Err(error) => Err(error),
@@ -131,9 +131,42 @@ async fn open(args: cli::Shell, paths: &Paths, config: Option<Config>) -> anyhow
     }
     Ok(status(
         ended?,
-        request.tells_status(&target),
+        request.tells_status(on_node),
         signals.first(),
     ))
+}
+
+/// Where the shell is opened.
+enum Place {
+    /// In a task: in this container, or in the only one.
+    Task(Box<Task>, Option<String>),
+    /// On an instance or a hybrid node.
+    Node(String),
+}
+
+impl Place {
+    /// What carries the agent of a bastion that is held.
+    async fn of_bastion(
+        bastion: &config::Bastion,
+        held: &status::Task,
+        container: Option<String>,
+        aws: &Aws,
+    ) -> anyhow::Result<Self> {
+        let node = held.target.as_ref();
+        let node = node.filter(|target| target.starts_with("i-") || target.starts_with("mi-"));
+        if let Some(node) = node {
+            if container.is_some() {
+                anyhow::bail!("the bastion's agent is that of a machine: leave --container out");
+            }
+            return Ok(Self::Node(node.clone()));
+        }
+        let arns = [held.arn.clone()];
+        let tasks = aws.describe_tasks(&bastion.cluster, &arns).await;
+        let task = tasks.map_err(explained)?.into_iter().next();
+        let task = task.context("the bastion's task has gone")?;
+        let container = container.or_else(|| bastion.container.clone());
+        Ok(Self::Task(Box::new(task), container))
+    }
 }
 
 /// What is asked for, as far as it does not depend on where.
@@ -162,11 +195,9 @@ impl<'a> Request<'a> {
     }
 
     /// Whether a status is told if all goes well.
-    fn tells_status(&self, target: &Target) -> bool {
+    fn tells_status(&self, on_node: bool) -> bool {
         let plain = self.args.raw || self.args.document.is_some();
-        let preferred_shell = matches!(target, Target::Node(_))
-            && !self.is_command()
-            && self.input == Input::Terminal;
+        let preferred_shell = on_node && !self.is_command() && self.input == Input::Terminal;
         !plain && !preferred_shell
     }
 

@@ -71,8 +71,9 @@ pub fn explained(error: crate::aws::Error) -> anyhow::Error {
 }
 
 fn only_cluster<'a>(bastions: &[&'a config::Bastion]) -> Option<&'a str> {
-    let (first, rest) = bastions.split_first()?;
-    let same = rest.iter().all(|other| other.cluster == first.cluster);
+    let mut of_tasks = bastions.iter().filter(|it| it.machine.is_none());
+    let first = of_tasks.next()?;
+    let same = of_tasks.all(|other| other.cluster == first.cluster);
     same.then_some(first.cluster.as_str())
 }
 

@@ -233,6 +233,14 @@ fn denied_resource(world: &World, call: &ApiCall) -> String {
             world.core.arn("ssm", &session)
         }
         "GenerateDataKey" => member("KeyId"),
+        "StartInstances" | "StopInstances" => {
+            let instance = format!("instance/{}", member("InstanceId.1"));
+            world.core.arn("ec2", &instance)
+        }
+        "DeregisterManagedInstance" => {
+            let node = format!("managed-instance/{}", member("InstanceId"));
+            world.core.arn("ssm", &node)
+        }
         "ExecuteCommand" => member("task"),
         "AssumeRole" => member("RoleArn"),
         "DescribeDBClusters" => {

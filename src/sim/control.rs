@@ -178,14 +178,4 @@ impl World {
             self.command(&session.id, Command::End(output));
         }
     }
-
-    /// Connects or disconnects a managed node's agent, for StartSession and GetConnectionStatus.
-    pub fn set_node_connected(&self, id: &str, connected: bool) {
-        self.core.change(|state| {
-            state.disconnected_nodes.retain(|node| node != id);
-            if !connected {
-                state.disconnected_nodes.push(id.to_owned());
-            }
-        });
-    }
 }

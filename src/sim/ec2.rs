@@ -1,8 +1,9 @@
-//! EC2: the networks of the account, with filters and pages.
+//! EC2: the networks and instances of the account, with filters and pages.
 
 use serde_json::{Map, Value, json};
 
 use super::{
+    instances,
     network::{Network, Owned, Told},
     wire::ApiError,
     world::{Core, World},
@@ -31,6 +32,14 @@ pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Valu
                 })
                 .collect();
             ("securityGroupRuleSet", select(core, &rules, body))
+        }
+        "DescribeInstances" => {
+            let instances = instances::at(core, &state);
+            ("reservationSet", select(core, &instances, body))
+        }
+        "StartInstances" | "StopInstances" => {
+            drop(state);
+            return instances::change(core, operation, body);
         }
         "DescribeVpcEndpoints" => ("vpcEndpointSet", select(core, &network.endpoints, body)),
         _ => {

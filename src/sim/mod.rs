@@ -36,8 +36,10 @@ pub mod frames;
 mod gateway;
 mod http_head;
 mod inspect;
+mod instances;
 mod kms;
 mod network;
+mod nodes;
 mod rds;
 mod run_task;
 mod script;
@@ -59,9 +61,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
+pub use instances::Instance;
 pub use network::{Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
+pub use nodes::{ManagedNode, Registration};
 pub use script::{
-    Container, DbCluster, Destination, Failure, ManagedNode, Plan, Script, Shells, TaskDefinition,
+    Container, DbCluster, Destination, Failure, Plan, Script, Shells, TaskDefinition,
 };
 pub use session::{End, Link, Opening, Session};
 pub use task::Task;

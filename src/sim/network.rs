@@ -204,7 +204,7 @@ pub(super) trait Told {
     }
 }
 
-fn tag_set(tags: &[(String, String)]) -> Value {
+pub(super) fn tag_set(tags: &[(String, String)]) -> Value {
     let tags = tags.iter();
     let tags: Vec<Value> = tags
         .map(|(key, value)| json!({"key": key, "value": value}))

@@ -7,6 +7,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ecs::{invalid, last_part},
+    nodes::Node,
     script::{Plan, TaskDefinition},
     task::{ClientToken, Task},
     timeline::Course,
@@ -46,6 +47,7 @@ pub(super) fn perform(core: &Core, cluster: &str, body: &Value) -> Result<Value,
                     task: task.arn.clone(),
                 });
             }
+            state.nodes.extend(Node::of_task(&task, core));
             state.tasks.push(task);
         }
         Ok(json!({"tasks": tasks, "failures": []}))

@@ -13,7 +13,9 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{Death, Faults},
+    instances::Instance,
     network::Network,
+    nodes::{ManagedNode, Registration},
     timeline::{AgentCourse, Ending, Timing},
 };
 
@@ -36,8 +38,10 @@ pub struct Script {
     pub db_clusters: Vec<DbCluster>,
     /// The networks that EC2 tells of.
     pub network: Network,
-    /// EC2 instances and hybrid machines with an agent.
+    /// EC2 instances and hybrid machines with an agent, that are there anyway.
     pub managed_nodes: Vec<ManagedNode>,
+    /// EC2 instances that can be started and stopped.
+    pub instances: Vec<Instance>,
     /// How long a task takes.
     pub timing: Timing,
     /// The agent behind every session. Its properties are those of the session's document.
@@ -94,6 +98,7 @@ impl Default for Script {
             db_clusters: Vec::new(),
             network: Network::default(),
             managed_nodes: Vec::new(),
+            instances: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
             session_limit: None,
@@ -148,6 +153,8 @@ pub struct TaskDefinition {
     pub containers: Vec<Container>,
     /// Whether it has a task role; without one RunTask refuses `enableExecuteCommand`.
     pub task_role: bool,
+    /// How its tasks register themselves as nodes.
+    pub registers: Registration,
 }
 
 impl Default for TaskDefinition {
@@ -157,6 +164,7 @@ impl Default for TaskDefinition {
             revision: 3,
             containers: vec![Container::new("bastion")],
             task_role: true,
+            registers: Registration::None,
         }
     }
 }
@@ -198,15 +206,6 @@ pub struct DbCluster {
     pub zone: String,
     /// Its security group.
     pub security_group: String,
-}
-
-/// A target that exists without ECS.
-#[derive(Clone, Debug)]
-pub struct ManagedNode {
-    /// `i-…` or `mi-…`.
-    pub id: String,
-    /// Whether its agent is connected.
-    pub connected: bool,
 }
 
 /// What is different about the next task that RunTask makes.

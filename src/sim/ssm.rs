@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     agent::{self, Agent},
     document::Document,
-    inspect,
+    inspect, instances, nodes,
     session::{End, Entry, Session, ToAgent},
     shell::{self, Plan, Shell},
     wire::ApiError,
@@ -29,6 +29,9 @@ pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Va
         "TerminateSession" => terminate_session(&world.core, body),
         "GetConnectionStatus" => connection_status(&world.core, body),
         "DescribeSessions" => describe_sessions(&world.core, body),
+        "DescribeInstanceInformation" | "DeregisterManagedInstance" => {
+            nodes::perform(&world.core, operation, body)
+        }
         "GetDocument" => inspect::document(body),
         _ => {
             let message = format!("the simulator has no {operation}");
@@ -64,7 +67,7 @@ fn start_session(world: &World, body: &Value) -> Result<Value, ApiError> {
     }
     let document = Document::parse(body)?;
     let (answer, agent) = core.change(|state| {
-        let death = connected(core, state, &target).ok_or_else(|| not_connected(&target))?;
+        let death = connected(state, &target).ok_or_else(|| not_connected(&target))?;
         let (to_agent, orders) = mpsc::channel(AGENT_QUEUE);
         let faults = watch::Sender::new(state.faults.clone());
         let agent = Agent {
@@ -114,7 +117,7 @@ pub(super) fn begin_shell(world: &World, beginning: Beginning<'_>) -> Result<Val
         plan,
     } = beginning;
     let (answer, shell) = core.change(|state| {
-        let death = connected(core, state, &target).ok_or_else(|| not_connected(&target))?;
+        let death = connected(state, &target).ok_or_else(|| not_connected(&target))?;
         let (to_agent, orders) = mpsc::channel(AGENT_QUEUE);
         let faults = watch::Sender::new(state.faults.clone());
         let shell = Shell {
@@ -226,7 +229,7 @@ fn terminate_session(core: &Core, body: &Value) -> Result<Value, ApiError> {
 
 fn connection_status(core: &Core, body: &Value) -> Result<Value, ApiError> {
     let target = target(body)?;
-    let up = connected(core, &core.state(), &target).is_some();
+    let up = connected(&core.state(), &target).is_some();
     let status = if up { "connected" } else { "notconnected" };
     Ok(json!({"Target": target, "Status": status}))
 }
@@ -370,16 +373,11 @@ fn session_id(body: &Value) -> Result<String, ApiError> {
 }
 
 /// When the target, if its agent is connected, dies.
-fn connected(core: &Core, state: &State, target: &str) -> Option<watch::Receiver<Option<Instant>>> {
+fn connected(state: &State, target: &str) -> Option<watch::Receiver<Option<Instant>>> {
     if let Some(task) = state.tasks.iter().find(|task| task.has_target(target)) {
         let up = task.course.at(Instant::now()).connected;
         return up.then(|| task.death.subscribe());
     }
-    let known = core
-        .script
-        .managed_nodes
-        .iter()
-        .any(|node| node.id == target);
-    let up = known && !state.disconnected_nodes.iter().any(|node| node == target);
-    up.then(|| watch::Sender::new(None).subscribe())
+    let now = Instant::now();
+    nodes::connected(state, target, now).or_else(|| instances::connected(state, target, now))
 }

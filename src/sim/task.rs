@@ -84,6 +84,11 @@ impl Task {
             && containers.any(|(at, container)| container.agent && self.target(at) == target)
     }
 
+    /// Its private address: that of every task.
+    pub(super) fn address(&self) -> &'static str {
+        "10.0.1.23"
+    }
+
     /// `enableExecuteCommand`.
     #[must_use]
     pub fn has_exec(&self) -> bool {
@@ -165,7 +170,7 @@ impl Task {
             "details": [
                 {"name": "subnetId", "value": subnet},
                 {"name": "networkInterfaceId", "value": format!("eni-{}", &self.id[..17])},
-                {"name": "privateIPv4Address", "value": "10.0.1.23"},
+                {"name": "privateIPv4Address", "value": self.address()},
             ],
         })
     }
@@ -189,7 +194,7 @@ impl Task {
                 "lastStatus": status,
                 "healthStatus": "UNKNOWN",
                 "cpu": "0",
-                "networkInterfaces": [{"privateIpv4Address": "10.0.1.23"}],
+                "networkInterfaces": [{"privateIpv4Address": self.address()}],
                 "runtimeId": view.pull_stopped.map(|_| self.runtime_id(at)),
                 "exitCode": ended.and_then(|ending| ending.exit_code),
                 "reason": ended.and_then(|ending| ending.container_reason.as_ref()),

@@ -19,8 +19,10 @@ use crate::proto::AgentProfile;
 
 use super::{
     faults::{ApiFault, Faults},
+    instances,
     kms::DataKey,
     network::Network,
+    nodes::Node,
     script::{DbCluster, Plan, Script},
     session::{Entry, Link, Session},
     task::{ClientToken, Task},
@@ -60,7 +62,8 @@ pub(super) struct State {
     pub agent: AgentProfile,
     pub faults: Faults,
     pub refuse_upgrades: VecDeque<u16>,
-    pub disconnected_nodes: Vec<String>,
+    pub nodes: Vec<Node>,
+    pub instances: Vec<instances::Entry>,
     pub db_clusters: Vec<DbCluster>,
     pub network: Network,
     pub expired_keys: Vec<String>,
@@ -93,7 +96,9 @@ pub struct Call {
 impl World {
     pub(super) fn new(script: Script, gateway: SocketAddr) -> Self {
         let (agent, faults) = (script.agent.clone(), script.faults.clone());
-        let nodes = script.managed_nodes.iter().filter(|node| !node.connected);
+        let now = SystemTime::now();
+        let nodes = script.managed_nodes.iter();
+        let instances = script.instances.iter().map(instances::Entry::new);
         let state = State {
             tasks: Vec::new(),
             client_tokens: Vec::new(),
@@ -105,7 +110,8 @@ impl World {
             agent,
             faults,
             refuse_upgrades: VecDeque::new(),
-            disconnected_nodes: nodes.map(|node| node.id.clone()).collect(),
+            nodes: nodes.map(|node| Node::of_script(node, now)).collect(),
+            instances: instances.collect(),
             db_clusters: script.db_clusters.clone(),
             network: script.network.clone(),
             expired_keys: Vec::new(),
@@ -117,7 +123,7 @@ impl World {
                 script,
                 gateway,
                 origin: Instant::now(),
-                origin_wall: SystemTime::now(),
+                origin_wall: now,
                 state: Mutex::new(state),
                 changed: watch::Sender::new(()),
                 tracker: TaskTracker::new(),

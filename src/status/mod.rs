@@ -217,18 +217,21 @@ pub enum SessionState {
     Draining,
 }
 
-/// An ECS task that tunnels go through.
+/// An ECS task, or a machine in its place, that tunnels go through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bastion {
     /// Its name in the configuration.
     pub name: String,
+    /// What carries its agent.
+    #[serde(default)]
+    pub kind: BastionKind,
     /// What it is doing.
     pub state: BastionState,
     /// Seconds in that state.
     pub state_seconds: u64,
     /// The step within the state.
     pub detail: Option<String>,
-    /// Its task.
+    /// Its task, or the machine in the place of one.
     pub task: Option<Task>,
     /// Where its task runs, and why there: what was chosen for the last one.
     pub network: Vec<Chosen>,
@@ -246,6 +249,19 @@ pub struct Bastion {
     pub aws: Option<Aws>,
     /// What is wrong with it.
     pub last_error: Option<Problem>,
+}
+
+/// What carries a bastion's agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BastionKind {
+    /// An ECS task.
+    #[default]
+    Task,
+    /// An EC2 instance.
+    Instance,
+    /// A hybrid node.
+    Node,
 }
 
 /// What a bastion is doing.

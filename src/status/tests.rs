@@ -153,6 +153,7 @@ fn tunnel(name: &str) -> Tunnel {
 fn bastion(name: &str) -> Bastion {
     Bastion {
         name: name.into(),
+        kind: BastionKind::Task,
         state: BastionState::Stopped,
         state_seconds: 0,
         detail: None,

@@ -152,6 +152,23 @@ fn what_the_schema_calls_default_is_the_default() {
     assert_eq!(said, Config::parse(FILE).unwrap());
 }
 
+#[test]
+fn what_a_machine_or_a_node_of_a_task_does_not_take_is_not_shown_as_a_default() {
+    let task = "cluster = \"c\"\ntask_definition = \"t\"\nagent = \"hybrid\"";
+    for bastion in ["instance = \"jump\"", "node = \"office\"", task] {
+        let file = format!(
+            "[bastion.dev]\n{bastion}\n[[tunnel]]\nname = \"db\"\nhost = \"db.internal\"\nport = 5432\n"
+        );
+        let all = settings(&Layers::new(&file, [], &[])).unwrap();
+        let defaults = all.iter().filter(|setting| setting.origin.is_none());
+        let defaults: Vec<(String, String)> = defaults
+            .map(|setting| (setting.path.clone(), plain(&setting.value)))
+            .collect();
+        let said = Config::of(&Layers::new(&file, [], &defaults)).unwrap();
+        assert_eq!(said, Config::parse(&file).unwrap(), "{bastion}");
+    }
+}
+
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or(value.to_string(), str::to_owned)
 }
@@ -195,6 +212,7 @@ fn show_tells_where_each_setting_comes_from() {
     shutdown_timeout = "9s"         # config.toml:2
 
     [bastion.dev]
+    agent = "exec"                  # default
     cluster = "backend"             # config.toml:5
     idle_stop = "20m"               # environment BASTIOND_BASTION_DEV_IDLE_STOP
     max_sessions_per_container = 4  # default

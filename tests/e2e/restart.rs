@@ -321,6 +321,7 @@ async fn with_node() -> House {
     let node = ManagedNode {
         id: "i-0123456789abcdef0".to_owned(),
         connected: true,
+        ..ManagedNode::default()
     };
     House::with(Script {
         managed_nodes: vec![node],

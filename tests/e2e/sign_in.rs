@@ -253,6 +253,7 @@ async fn credentials_are_renewed_ahead_while_a_session_is_open_and_a_failure_is_
         managed_nodes: vec![ManagedNode {
             id: "i-0123456789abcdef0".to_owned(),
             connected: true,
+            ..ManagedNode::default()
         }],
         ..Script::fast()
     };

@@ -434,6 +434,7 @@ async fn a_fixed_target_needs_no_ecs_at_all() {
         managed_nodes: vec![ManagedNode {
             id: node.to_owned(),
             connected: true,
+            ..ManagedNode::default()
         }],
         ..Script::fast()
     };

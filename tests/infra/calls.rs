@@ -119,4 +119,12 @@ pub const NODE_CALLS: &[Call] = &[
         "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0", OURS),
     call("GetConnectionStatus", "ssm:GetConnectionStatus",
         "arn:aws:ssm:eu-west-1:123456789012:managed-instance/mi-0123456789abcdef0", OURS),
+    call("DescribeInstances", "ec2:DescribeInstances", "*", &[]),
+    call("StartInstances", "ec2:StartInstances", "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0", OURS),
+    call("StopInstances", "ec2:StopInstances", "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0",
+        &[("aws:ResourceTag/bastiond:stack", "b"), ("aws:ResourceTag/bastiond:managed", "true")]),
+    call("DescribeInstanceInformation", "ssm:DescribeInstanceInformation", "*", &[]),
+    call("DeregisterManagedInstance", "ssm:DeregisterManagedInstance",
+        "arn:aws:ssm:eu-west-1:123456789012:managed-instance/mi-0123456789abcdef0", OURS),
+    call("DescribeSessions", "ssm:DescribeSessions", "*", &[]),
 ];

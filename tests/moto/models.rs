@@ -11,7 +11,7 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, Question, RunTask, SessionId, Source, Timeouts},
+    aws::{Aws, Desired, Filter, Nodes, Question, RunTask, SessionId, Source, Timeouts},
     config::{self, Config, ContainerOverride, Overrides, Remote},
     net::Net,
 };
@@ -159,6 +159,20 @@ async fn every_call(endpoint: &str) {
     let context = BTreeMap::from([("aws:ssm:SessionId".to_owned(), "s".to_owned())]);
     let _ = aws.data_key("alias/shells", &context).await;
     let _ = aws.identity().await;
+    for which in [
+        Nodes::Id("mi-0123456789abcdef0"),
+        Nodes::Tag("pl\u{e4}ce", "d\u{f6}ner_-1"),
+        Nodes::TagKey("bastiond:task"),
+        Nodes::Hybrid,
+    ] {
+        let _ = aws.nodes(which).await;
+    }
+    let _ = aws.deregister_node("mi-0123456789abcdef0").await;
+    let filters = [Filter::tag("Name", "jump *host?\\_1")];
+    let _ = aws.instances(&filters).await;
+    let _ = aws.instance("i-0123456789abcdef0").await;
+    let _ = aws.start_instance("i-0123456789abcdef0").await;
+    let _ = aws.stop_instance("i-0123456789abcdef0").await;
     inspect(&aws).await;
     let _ = aws.stacks().await;
     let _ = aws.stack("my-stack").await;
@@ -237,6 +251,7 @@ fn run() -> RunTask {
         security_groups: vec!["sg-0a1b2c3d".into(); 5],
         assign_public_ip: true,
         capacity_provider: Some("FARGATE_SPOT".into()),
+        exec: true,
         platform_version: Some("1.4.0".into()),
         started_by: "bastiond/0123456789abcdef".into(),
         tags: BTreeMap::from([

@@ -267,10 +267,12 @@ fn nodes() -> Vec<ManagedNode> {
         ManagedNode {
             id: "i-0123456789abcdef0".into(),
             connected: true,
+            ..ManagedNode::default()
         },
         ManagedNode {
             id: "mi-0123456789abcdef0".into(),
             connected: false,
+            ..ManagedNode::default()
         },
     ]
 }

@@ -256,6 +256,16 @@ pub(in crate::aws) static SSM: &[Row] = &[
     )
     .advice("check that the session document exists in region {region}"),
     Row::code(
+        &["BadRequest", "BadRequestException", "ValidationException"],
+        Kind::Unsuitable,
+        "sessions to hybrid nodes need the advanced-instances tier",
+    )
+    .words(&["advanced-instances tier", "advanced instances tier"])
+    .advice(
+        "aws ssm update-service-setting{profile} --region {region} --setting-id /ssm/managed-instance/activation-tier \
+         --setting-value advanced   (from then on every hybrid node of the account and region is charged by the hour)",
+    ),
+    Row::code(
         &["ValidationException", "InvalidParameters"],
         Kind::Invalid,
         "a parameter does not fit the session document's pattern, or AWS's model",
@@ -268,6 +278,50 @@ pub(in crate::aws) static SSM: &[Row] = &[
         "the target is not managed by Systems Manager in this region",
     )
     .advice("correct `target`, and check that it is in region {region}"),
+    Row::code(
+        &["InvalidInstanceId"],
+        Kind::NotFound,
+        "Systems Manager knows no such node in this account and region",
+    )
+    .advice("correct `node` of the bastion, and check `region` ({region}) and `profile`"),
+];
+
+/// Of EC2.
+pub(in crate::aws) static EC2: &[Row] = &[
+    Row::code(
+        &["IncorrectInstanceState"],
+        Kind::NotReady,
+        "the instance is not in a state from which it can be started or stopped",
+    )
+    .advice("wait until it is running or stopped, then try again"),
+    Row::code(
+        &[
+            "InsufficientInstanceCapacity",
+            "InsufficientHostCapacity",
+            "InsufficientReservedInstanceCapacity",
+        ],
+        Kind::Capacity,
+        "EC2 has no capacity for this type of instance in its zone at this time",
+    )
+    .advice("try again in some minutes; if it stays, change the instance's type"),
+    Row::code(
+        &["InstanceLimitExceeded", "VcpuLimitExceeded"],
+        Kind::Quota,
+        "a quota of running instances is used up",
+    )
+    .advice("request a higher quota for EC2 in the Service Quotas console, or stop other instances"),
+    Row::code(
+        &["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"],
+        Kind::NotFound,
+        "the instance does not exist in this account and region",
+    )
+    .advice("correct `instance` of the bastion, and check `region` ({region}) and `profile`"),
+    Row::code(
+        &["UnsupportedOperation"],
+        Kind::Unsuitable,
+        "the instance cannot be started or stopped: it is a Spot instance, or has an instance store",
+    )
+    .advice("take an on-demand instance whose root volume is on EBS"),
 ];
 
 /// Of the services that databases, keys and everything else are asked for.

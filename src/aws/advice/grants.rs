@@ -132,6 +132,27 @@ pub(super) static GRANTS: &[Grant] = &[
         "ssm:DescribeSessions",
         "CountSessions",
     ),
+    Grant::new(
+        &["DescribeInstanceInformation"],
+        "ssm:DescribeInstanceInformation",
+        "FindNode",
+    ),
+    Grant::new(
+        &["DeregisterManagedInstance"],
+        "ssm:DeregisterManagedInstance",
+        "ForgetNode",
+    )
+    .on(&["arn:{p}:ssm:{r}:{a}:managed-instance/*"])
+    .when("StringLike", "aws:ResourceTag/bastiond:task", "*"),
+    Grant::new(
+        &["DescribeInstances"],
+        "ec2:DescribeInstances",
+        "FindInstance",
+    ),
+    Grant::new(&["StartInstances"], "ec2:StartInstances", "StartInstance").on(NAMED),
+    Grant::new(&["StopInstances"], "ec2:StopInstances", "StopInstance")
+        .on(NAMED)
+        .when("StringEquals", "aws:ResourceTag/bastiond:managed", "true"),
     Grant::new(&["ExecuteCommand"], "ecs:ExecuteCommand", "OpenShell").on(&[
         "arn:{p}:ecs:{r}:{a}:cluster/*",
         "arn:{p}:ecs:{r}:{a}:task/*",
@@ -441,10 +462,13 @@ mod tests {
     #[test]
     fn statements_are_named_as_in_the_template() {
         let template = include_str!("../../../infra/bastion.yaml");
+        let of_nodes = include_str!("../../../infra/iam/nodes.json");
         let doctor = include_str!("../../../infra/iam/doctor.json");
         for grant in GRANTS {
-            let is_doctors = doctor.contains(&format!("\"Sid\": \"{}\"", grant.sid));
-            let is_there = is_doctors || template.contains(&format!("Sid: {}\n", grant.sid));
+            let quoted = format!("\"Sid\": \"{}\"", grant.sid);
+            let is_there = template.contains(&format!("Sid: {}\n", grant.sid))
+                || of_nodes.contains(&quoted)
+                || doctor.contains(&quoted);
             let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }

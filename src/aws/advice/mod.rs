@@ -27,7 +27,13 @@ pub(super) struct Caller {
 /// The row of the `code` that `operation` failed with, in the light of its text.
 pub(super) fn by_code(operation: &str, code: &str, message: &str) -> Option<&'static Row> {
     let text = message.to_ascii_lowercase();
-    let tables = [calls::ANY, calls::ECS, calls::SSM, calls::OTHERS];
+    let tables = [
+        calls::ANY,
+        calls::ECS,
+        calls::SSM,
+        calls::EC2,
+        calls::OTHERS,
+    ];
     let mut rows = tables.into_iter().flatten();
     rows.find(|row| row.fits(operation, Some(code), &text))
 }

@@ -27,6 +27,7 @@ pub(crate) fn page() -> String {
         ("Any call", calls::ANY),
         ("Calls of ECS", calls::ECS),
         ("Calls of SSM", calls::SSM),
+        ("Calls of EC2", calls::EC2),
         ("Other calls", calls::OTHERS),
     ] {
         section(&mut page, title, "AWS's code", rows);

@@ -49,7 +49,13 @@ fn a_denied_action_is_named_with_its_resource() {
 
 #[test]
 fn each_row_is_reached_by_what_it_waits_for() {
-    let coded = [calls::ANY, calls::ECS, calls::SSM, calls::OTHERS];
+    let coded = [
+        calls::ANY,
+        calls::ECS,
+        calls::SSM,
+        calls::EC2,
+        calls::OTHERS,
+    ];
     for row in coded.into_iter().flatten() {
         let operation = row.operations.first().unwrap_or(&"");
         for code in row.codes {
@@ -84,6 +90,7 @@ fn whatever_somebody_has_to_mend_has_its_advice() {
         calls::ANY,
         calls::ECS,
         calls::SSM,
+        calls::EC2,
         calls::OTHERS,
         others::PLACEMENT,
         others::CREDENTIALS,

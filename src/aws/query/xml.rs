@@ -88,7 +88,8 @@ struct Ec2Response<T> {
         alias = "routeTableSet",
         alias = "securityGroupInfo",
         alias = "securityGroupRuleSet",
-        alias = "vpcEndpointSet"
+        alias = "vpcEndpointSet",
+        alias = "reservationSet"
     )]
     list: Option<Items<T>>,
     next_token: Option<String>,

@@ -282,6 +282,7 @@ async fn a_task_that_is_gone_counts_as_stopped() {
 
 fn run() -> RunTask {
     RunTask {
+        exec: true,
         cluster: "backend".into(),
         task_definition: "bastion".into(),
         subnets: vec!["subnet-1".into(), "subnet-2".into()],

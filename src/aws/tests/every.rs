@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 25] = [
+const OPERATIONS: [&str; 30] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -36,6 +36,11 @@ const OPERATIONS: [&str; 25] = [
     "DescribeSecurityGroups",
     "DescribeSecurityGroupRules",
     "DescribeVpcEndpoints",
+    "DescribeInstances",
+    "StartInstances",
+    "StopInstances",
+    "DescribeInstanceInformation",
+    "DeregisterManagedInstance",
     "DescribeClusters",
     "DescribeTaskDefinition",
     "GetDocument",
@@ -72,6 +77,11 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "DescribeSecurityGroups" => aws.security_groups(&[]).map_ok(drop).boxed(),
         "DescribeSecurityGroupRules" => aws.security_group_rules(&[]).map_ok(drop).boxed(),
         "DescribeVpcEndpoints" => aws.vpc_endpoints(&[]).map_ok(drop).boxed(),
+        "DescribeInstances" => aws.instances(&[]).map_ok(drop).boxed(),
+        "StartInstances" => aws.start_instance("i-1").boxed(),
+        "StopInstances" => aws.stop_instance("i-1").boxed(),
+        "DescribeInstanceInformation" => aws.nodes(Nodes::Hybrid).map_ok(drop).boxed(),
+        "DeregisterManagedInstance" => aws.deregister_node("mi-1").boxed(),
         "DescribeClusters" => aws.cluster("c").map_ok(drop).boxed(),
         "DescribeTaskDefinition" => aws.task_definition("f").map_ok(drop).boxed(),
         "GetDocument" => aws.session_document("d").map_ok(drop).boxed(),
@@ -95,6 +105,7 @@ fn run() -> RunTask {
         security_groups: Vec::new(),
         assign_public_ip: false,
         capacity_provider: None,
+        exec: true,
         platform_version: None,
         started_by: "bastiond/shared".into(),
         tags: BTreeMap::new(),
@@ -155,9 +166,15 @@ fn refused(
 }
 
 fn is_of_ec2(operation: &str) -> bool {
-    ["Subnets", "RouteTables", "SecurityGroup", "VpcEndpoints"]
-        .iter()
-        .any(|thing| operation.contains(thing))
+    [
+        "Subnets",
+        "RouteTables",
+        "SecurityGroup",
+        "VpcEndpoints",
+        "Instances",
+    ]
+    .iter()
+    .any(|thing| operation.contains(thing))
 }
 
 #[tokio::test]

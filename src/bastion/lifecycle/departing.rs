@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::Lifecycle;
 use super::reasons::unknown_task;
-use super::steps::WATCH_INTERVAL;
 use super::terms::{Action, Event, Phase, Sighting, Trouble};
 use crate::status::Reason;
 
@@ -26,7 +25,7 @@ impl Lifecycle {
     pub(super) fn departs(&mut self, arn: String, now: Instant) {
         self.departing.push(Departing {
             arn,
-            look_at: now + self.paced(WATCH_INTERVAL),
+            look_at: now + self.paced(self.settings.kind.watch_interval()),
             until: now + LIMIT,
         });
     }
@@ -52,7 +51,7 @@ impl Lifecycle {
     /// The next look that is due.
     pub(super) fn next_departing(&mut self, now: Instant) -> Option<Action> {
         self.departing.retain(|departing| now < departing.until);
-        let look_at = now + self.paced(WATCH_INTERVAL);
+        let look_at = now + self.paced(self.settings.kind.watch_interval());
         let mut departing = self.departing.iter_mut();
         let due = departing.find(|departing| departing.look_at <= now)?;
         due.look_at = look_at;
@@ -66,7 +65,7 @@ impl Lifecycle {
         now: Instant,
     ) {
         let reason = match described {
-            Ok(None) => unknown_task(),
+            Ok(None) => unknown_task(self.settings.kind),
             Ok(Some(Sighting {
                 phase:
                     Phase::Going {
@@ -77,7 +76,7 @@ impl Lifecycle {
                 ..
             })) => reason,
             Ok(Some(_)) | Err(_) => {
-                let look_at = now + self.paced(WATCH_INTERVAL);
+                let look_at = now + self.paced(self.settings.kind.watch_interval());
                 let mut departing = self.departing.iter_mut();
                 if let Some(departing) = departing.find(|departing| departing.arn == arn) {
                     departing.look_at = look_at;

@@ -9,8 +9,6 @@ use crate::status::Reason;
 
 /// How long after a launch to look for a twin that another laptop started at the same moment.
 const RECONCILE_AFTER: Duration = Duration::from_secs(4);
-/// From here on StartSession's own retries are the better probe.
-const PROBE_PATIENCE: Duration = Duration::from_secs(15);
 /// The same at shutdown, where sessions of our own may still be ending.
 const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
 /// How long that may take.
@@ -78,7 +76,8 @@ impl Lifecycle {
                 if self.is_ending() {
                     return self.stop_unready(sighting.arn, now);
                 }
-                let reconcile = (self.settings.shared).then(|| now + self.paced(RECONCILE_AFTER));
+                let reconcile = (self.settings.shared && self.settings.kind.is_replaceable())
+                    .then(|| now + self.paced(RECONCILE_AFTER));
                 self.sighted(sighting, now, true, reconcile, now);
             }
             Err(trouble) => {
@@ -131,7 +130,7 @@ impl Lifecycle {
                 },
                 ..
             })) => self.gone(held, reason.clone(), *stopped, now),
-            Ok(None) => self.gone(held, unknown_task(), true, now),
+            Ok(None) => self.gone(held, unknown_task(self.settings.kind), true, now),
             Ok(Some(_)) | Err(_) => {
                 if held.doubted {
                     self.act(held.probe());
@@ -181,7 +180,7 @@ impl Lifecycle {
             true if is_in_use => {
                 self.events.push_back(Event::Going {
                     arn: held.arn.clone(),
-                    reason: unreachable_agent(),
+                    reason: unreachable_agent(self.settings.kind),
                     stopped: false,
                 });
                 match is_hopeless {
@@ -204,13 +203,18 @@ impl Lifecycle {
             Err(trouble) => probing.blind |= !trouble.retry,
         }
         let waited = now.duration_since(probing.agent_since);
-        if probing.agent == Agent::Running && (probing.blind || waited >= PROBE_PATIENCE) {
+        let kind = self.settings.kind;
+        let patience = match probing.blind {
+            true => kind.blind_patience(),
+            false => kind.probe_patience(),
+        };
+        if probing.agent == Agent::Running && waited >= patience {
             return self.ready(probing.held, now);
         }
-        let pause = if now.duration_since(probing.since) < Duration::from_secs(10) {
-            500
-        } else {
-            1000
+        let pause = match now.duration_since(probing.since).as_secs() {
+            0..10 => 500,
+            10..60 => 1000,
+            _ => 3000,
         };
         probing.probe_at = now + self.paced(Duration::from_millis(pause));
         self.update(State::Probing(probing));
@@ -232,7 +236,7 @@ impl Lifecycle {
             // Others have sessions: the last of them stops it. Should they all be gone without
             // doing so, the next start finds it in the state file.
             Ok(_) if self.is_ending() => self.set(State::Stopped, now),
-            Ok(_) if self.wanted => self.fail(unconnected_agent(&Agent::Running), now),
+            Ok(_) if self.wanted => self.fail(self.hopeless(), now),
             Ok(_) => self.rest(held, self.recount_at(now), now),
             // One's own task may be stopped without asking.
             Err(_) if !self.settings.shared && hopeless && !self.is_ending() => {
@@ -242,7 +246,7 @@ impl Lifecycle {
             Err(_) if self.is_ending() => self.set(State::Stopped, now),
             Err(_) if self.wanted => {
                 self.avoid(held.arn, now);
-                self.lost(unconnected_agent(&Agent::Running), true, now);
+                self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
             }
             Err(trouble) if trouble.retry || trouble.reason.is_login() => {
                 self.rest(held, self.recount_at(now), now);
@@ -273,7 +277,7 @@ impl Lifecycle {
             return self.rest(held, self.recount_at(now), now);
         }
         if farewell == Farewell::StoppingHopeless {
-            return self.lost(unconnected_agent(&Agent::Running), true, now);
+            return self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
         }
         self.set(State::Stopped, now);
         if self.wanted {
@@ -300,6 +304,10 @@ impl Lifecycle {
             // It has ended, is not ours to stop, or cannot be seen: the next start looks again.
             _ => self.set(State::Stopped, now),
         }
+    }
+
+    fn hopeless(&self) -> Reason {
+        unconnected_agent(self.settings.kind, &Agent::Running)
     }
 
     /// Sessions of our own may still be counted.

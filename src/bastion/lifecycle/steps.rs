@@ -4,24 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::reasons::{shutting_down, too_slow, unconnected_agent, unknown_task};
 use super::terms::{Action, Agent, Event, Phase, Sighting, Trouble};
-use super::{Coming, Farewell, Held, Lifecycle, Probing, State};
+use super::{Coming, Farewell, Held, Kind, Lifecycle, Probing, State};
 use crate::status::Reason;
 
-/// First look at a task that was just run; nothing can be ready earlier.
-const FIRST_LOOK: Duration = Duration::from_secs(5);
-/// A RUNNING task whose agent has not connected by then never will (a known fault of the agent).
-pub(super) const AGENT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
 /// The platform restarts a stopped agent by itself; this is how long it is given.
 const AGENT_RESTART_PATIENCE: Duration = Duration::from_secs(30);
-/// The whole of a cold start, after which it has failed.
-const START_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a task that is no use, and may not be stopped, is passed over.
 const AVOID_FOR: Duration = Duration::from_secs(30 * 60);
-/// How often a task in use is looked at: its users should not be the first to learn of its end, and of a Spot task's two
-/// minutes most should be left for its successor to start. One bastion has one poller, whatever the number of its
-/// tunnels: a team of twenty takes 4 of the account's 20 calls a second.
-pub(super) const WATCH_INTERVAL: Duration = Duration::from_secs(5);
-/// The same while nobody uses it.
+/// How often one that nobody uses is looked at.
 const RESTING_WATCH_INTERVAL: Duration = Duration::from_secs(60);
 /// First and longest pause after a failed start.
 const COOL_DOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
@@ -32,6 +22,7 @@ impl Lifecycle {
             return self.refuse(shutting_down());
         }
         self.replaced = false;
+        self.begun = now;
         self.find(now);
     }
 
@@ -54,8 +45,9 @@ impl Lifecycle {
     ) {
         let arn = sighting.arn;
         match sighting.phase {
-            Phase::Coming(step) if now.duration_since(seen_since) >= START_DEADLINE => {
-                self.give_up(arn, ours, too_slow(step), true, now);
+            Phase::Coming(step) if now.duration_since(seen_since) >= self.start_deadline() => {
+                let reason = too_slow(self.settings.kind, step);
+                self.give_up(arn, ours, reason, true, now);
             }
             Phase::Coming(detail) => {
                 let look_at = self.next_look(seen_since, now);
@@ -150,14 +142,14 @@ impl Lifecycle {
     pub(super) fn unseen(&mut self, coming: Coming, now: Instant) {
         if now.duration_since(coming.seen_since) >= Duration::from_secs(10) || !coming.ours {
             self.events.push_back(Event::LetGo(coming.arn));
-            return self.lost(unknown_task(), true, now);
+            return self.lost(unknown_task(self.settings.kind), true, now);
         }
         let look_at = self.next_look(coming.seen_since, now);
         self.update(State::Coming(Coming { look_at, ..coming }));
     }
 
     pub(super) fn unsure(&mut self, coming: Coming, trouble: Trouble, now: Instant) {
-        let late = now.duration_since(coming.seen_since) >= START_DEADLINE;
+        let late = now.duration_since(coming.seen_since) >= self.start_deadline();
         // Those who wait are told; the task is looked after all the same, as it costs money.
         if self.wanted && (late || !trouble.retry) {
             self.refuse(trouble.reason);
@@ -177,15 +169,24 @@ impl Lifecycle {
         if !self.wanted {
             return self.set(State::Stopped, now);
         }
-        if retry && !self.replaced {
+        if retry && self.may_try_again(now) {
             self.replaced = true;
             return self.find(now);
         }
         self.fail(reason, now);
     }
 
+    /// A task is replaced once. An instance has no other: what keeps it from being started passes.
+    fn may_try_again(&self, now: Instant) -> bool {
+        match self.settings.kind.is_replaceable() {
+            true => !self.replaced,
+            false => now.duration_since(self.begun) < self.start_deadline(),
+        }
+    }
+
     /// A task that will not become usable is stopped if we ran it, passed over if not, and replaced once.
     fn give_up(&mut self, arn: String, ours: bool, reason: Reason, retry: bool, now: Instant) {
+        let retry = retry && self.settings.kind.is_replaceable();
         match ours {
             true => self.discard(arn, format!("bastiond: {}", reason.message), now),
             false => self.avoid(arn, now),
@@ -193,9 +194,11 @@ impl Lifecycle {
         self.lost(reason, retry, now);
     }
 
-    /// Whoever may stop it does so; we look for another meanwhile.
+    /// Whoever may stop it does so; we look for another meanwhile, if there can be one.
     pub(super) fn avoid(&mut self, arn: String, now: Instant) {
-        self.avoided = Some((arn.clone(), now + AVOID_FOR));
+        if self.settings.kind.is_replaceable() {
+            self.avoided = Some((arn.clone(), now + AVOID_FOR));
+        }
         self.events.push_back(Event::LetGo(arn));
     }
 
@@ -213,7 +216,7 @@ impl Lifecycle {
     }
 
     pub(super) fn probe_again(&mut self, probing: Probing, now: Instant) {
-        let unconnected = now.duration_since(probing.since) >= AGENT_CONNECT_DEADLINE;
+        let unconnected = now.duration_since(probing.since) >= self.settings.kind.agent_deadline();
         let agent_ended = matches!(probing.agent, Agent::Stopped(_))
             && now.duration_since(probing.agent_since) >= AGENT_RESTART_PATIENCE;
         if unconnected || agent_ended {
@@ -228,8 +231,12 @@ impl Lifecycle {
     /// The agent does not come, or not come back. Where somebody may have a session all the same,
     /// sessions are counted first.
     fn despair(&mut self, probing: Probing, now: Instant) {
-        let reason = unconnected_agent(&probing.agent);
+        let reason = unconnected_agent(self.settings.kind, &probing.agent);
         let Held { granted, ours, .. } = probing.held;
+        if self.settings.kind == Kind::Node {
+            self.events.push_back(Event::LetGo(probing.held.arn));
+            return self.lost(reason, false, now);
+        }
         match granted || !ours {
             true => self.count(probing.held, Farewell::CountingHopeless, now),
             false => self.give_up(probing.held.arn, ours, reason, true, now),
@@ -240,7 +247,7 @@ impl Lifecycle {
         if held.confirmed {
             self.failures = 0;
         }
-        let look_at = now + self.paced(WATCH_INTERVAL);
+        let look_at = now + self.paced(self.settings.kind.watch_interval());
         self.grant(Held { look_at, ..held }, now);
     }
 
@@ -270,6 +277,10 @@ impl Lifecycle {
     /// Say goodbye to a task by the rule for its mode.
     pub(super) fn leave(&mut self, held: Held, now: Instant) {
         if self.is_ending() && !self.settings.stop_on_shutdown {
+            return self.set(State::Stopped, now);
+        }
+        if self.settings.kind == Kind::Node {
+            self.events.push_back(Event::LetGo(held.arn));
             return self.set(State::Stopped, now);
         }
         // At the end, sessions of our own are over, and in user mode there are no others.
@@ -364,7 +375,7 @@ impl Lifecycle {
     pub(super) fn watch_interval(&self) -> Duration {
         match self.state {
             State::Resting(..) => RESTING_WATCH_INTERVAL,
-            _ => WATCH_INTERVAL,
+            _ => self.settings.kind.watch_interval(),
         }
     }
 
@@ -392,17 +403,18 @@ impl Lifecycle {
         wait.mul_f64(self.settings.pace)
     }
 
-    /// The schedule of DescribeTasks: one bucket of 20 calls a second serves a whole account, and
-    /// a small image is usually up between 12 and 45 seconds.
     fn next_look(&mut self, seen_since: Instant, now: Instant) -> Instant {
         let age = now.duration_since(seen_since).div_f64(self.settings.pace);
-        let wait = match age.as_secs() {
-            0..5 => FIRST_LOOK - age,
-            5..12 => Duration::from_secs(1),
-            12..45 => Duration::from_millis(700).mul_f64(0.8 + 0.4 * self.jitter.f64()),
-            45..120 => Duration::from_secs(2),
-            _ => Duration::from_secs(5),
+        let wait = match self.settings.kind.look_interval(age) {
+            short if short < Duration::from_secs(1) && age > Duration::from_secs(5) => {
+                short.mul_f64(0.8 + 0.4 * self.jitter.f64())
+            }
+            wait => wait,
         };
         now + self.paced(wait)
+    }
+
+    fn start_deadline(&self) -> Duration {
+        self.settings.kind.start_deadline()
     }
 }

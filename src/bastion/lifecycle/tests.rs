@@ -1,9 +1,9 @@
 //! Rows of input → state and actions, in virtual time; and the property that from every state
 //! there is a way back to rest.
 
-use super::steps::AGENT_CONNECT_DEADLINE;
 use super::*;
 
+mod machines;
 mod random;
 mod schedule;
 mod worn;
@@ -13,6 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn settings() -> Settings {
     Settings {
+        kind: Kind::Task,
         idle_stop: 900 * SECOND,
         shared: true,
         stop_on_shutdown: true,
@@ -675,7 +676,7 @@ fn a_task_whose_agent_was_lost_is_waited_for_and_never_stopped_under_others() {
             });
             last = world.action();
         }
-        assert!(world.now - doubted >= AGENT_CONNECT_DEADLINE);
+        assert!(world.now - doubted >= Kind::Task.agent_deadline());
         world.answer(Outcome::Counted(Ok(others)));
         match others {
             0 => world.expect_stop("a"),

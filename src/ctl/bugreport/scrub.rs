@@ -6,7 +6,8 @@ use super::redact::Redactor;
 use crate::status::Setting;
 
 /// Settings whose text is ours, or says nothing of anybody.
-const HARMLESS: [&str; 22] = [
+const HARMLESS: [&str; 23] = [
+    "agent",
     "bastion",
     "capacity_provider",
     "container",
@@ -31,10 +32,12 @@ const HARMLESS: [&str; 22] = [
     "warm",
 ];
 /// Settings whose text is private wherever else it appears.
-const PRIVATE: [&str; 8] = [
+const PRIVATE: [&str; 10] = [
     "endpoint_url",
     "external_id",
     "host",
+    "instance",
+    "node",
     "role_arn",
     "role_chain",
     "source_identity",

@@ -6,7 +6,8 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::status::{
-    Bastion, BastionState, Daemon, Listener, ListenerState, Session, SessionState, Task,
+    Bastion, BastionKind, BastionState, Daemon, Listener, ListenerState, Session, SessionState,
+    Task,
 };
 
 const START: OffsetDateTime = datetime!(2026-11-22 18:00 UTC);
@@ -331,6 +332,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
     };
     Bastion {
         name: name.into(),
+        kind: BastionKind::Task,
         state: BastionState::Ready,
         state_seconds: 600,
         detail: None,

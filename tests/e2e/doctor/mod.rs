@@ -16,6 +16,7 @@ use bastiond::sim::{
 use bastiond::status::Problem;
 use tokio::time::sleep;
 
+use crate::machines::through;
 use crate::support::{House, Terms, assert_reset, within};
 
 const VPC: &str = "vpc-0a1b2c3d";
@@ -183,6 +184,20 @@ async fn a_check_alone_says_what_it_says_among_all() {
         let among: Vec<_> = all.findings.iter().filter(|it| it.id == id).collect();
         assert_eq!(alone.findings.iter().collect::<Vec<_>>(), among);
     }
+    house.sweep().await;
+}
+
+/// Its checks are about tasks of ECS: they would find fault with what is as it should be.
+#[tokio::test]
+async fn the_doctor_looks_for_no_task_of_an_instance() {
+    let house = House::with(account()).await;
+    let text = house.config(&through("instance = \"jump\""));
+    let report = look(&house, &text, &[]).await;
+    let subjects = report.findings.iter().map(|it| it.subject.as_str());
+    let bastions: BTreeSet<_> = subjects.filter(|it| it.starts_with("bastion ")).collect();
+    assert_eq!(bastions, ["bastion dev"].into());
+    let clusters = house.world().calls("DescribeClusters");
+    assert_eq!(clusters.len(), 1, "{clusters:?}");
     house.sweep().await;
 }
 

@@ -12,6 +12,7 @@ async fn house_with_node() -> House {
     let node = ManagedNode {
         id: NODE.to_owned(),
         connected: true,
+        ..ManagedNode::default()
     };
     House::with(Script {
         managed_nodes: vec![node],

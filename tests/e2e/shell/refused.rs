@@ -82,6 +82,7 @@ async fn a_node_that_is_not_connected_or_not_known() {
         managed_nodes: vec![ManagedNode {
             id: id.to_owned(),
             connected: false,
+            ..ManagedNode::default()
         }],
         ..Script::fast()
     };

@@ -89,6 +89,7 @@ impl Forward {
             managed_nodes: vec![ManagedNode {
                 id: TARGET.into(),
                 connected: true,
+                ..ManagedNode::default()
             }],
             ..Script::default()
         })

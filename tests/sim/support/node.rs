@@ -28,6 +28,7 @@ pub fn node_script() -> Script {
     let node = ManagedNode {
         id: "i-0123456789abcdef0".into(),
         connected: true,
+        ..ManagedNode::default()
     };
     Script {
         managed_nodes: vec![node],
