@@ -11,7 +11,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write},
+    io::{self, BufRead, BufReader, IsTerminal, PipeReader, PipeWriter, Write},
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -27,6 +27,9 @@ use crate::{control::client::Client, paths::Paths, platform::program, sources::S
 
 /// Binding ports and a socket takes milliseconds; this is for a machine that is busy with its own start.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// How often the line about the wait is drawn; nothing is, before that has passed once.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
+const ERASE: &str = "\r\x1b[K";
 /// Opens the line by which a daemon says that it is ready.
 const READY: &str = "READY ";
 /// Nobody else reads or writes what the daemon creates.
@@ -96,10 +99,10 @@ fn become_daemon(program: &Path, sources: &Sources) -> io::Error {
 
 fn wait(reader: PipeReader, paths: &Paths) -> anyhow::Result<ExitCode> {
     let lines = read_lines(reader);
-    let deadline = Instant::now() + DEADLINE;
+    let patience = Patience::new();
     let mut has_spoken = false;
     loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match patience.next(&lines) {
             Ok(line) => match line.strip_prefix(READY) {
                 Some(news) => return confirm(news, paths),
                 None => {
@@ -121,6 +124,42 @@ fn wait(reader: PipeReader, paths: &Paths) -> anyhow::Result<ExitCode> {
                 )
             }
         }
+    }
+}
+
+/// Waits until the deadline, and says so on a terminal once that takes long enough to be noticed.
+struct Patience {
+    began: Instant,
+    is_on_terminal: bool,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            is_on_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// What the daemon says next.
+    fn next(&self, lines: &mpsc::Receiver<String>) -> Result<String, mpsc::RecvTimeoutError> {
+        let mut is_shown = false;
+        let said = loop {
+            let left = DEADLINE.saturating_sub(self.began.elapsed());
+            let said = lines.recv_timeout(left.min(SHOWN_EVERY));
+            if said != Err(mpsc::RecvTimeoutError::Timeout) || left <= SHOWN_EVERY {
+                break said;
+            }
+            if self.is_on_terminal {
+                let seconds = self.began.elapsed().as_secs();
+                eprint!("{ERASE}waiting for its ports and its control socket, {seconds}s");
+                is_shown = true;
+            }
+        };
+        if is_shown {
+            eprint!("{ERASE}");
+        }
+        said
     }
 }
 

@@ -289,6 +289,28 @@ fn a_long_wait_shows_what_it_waits_for_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_long_start_shows_what_it_waits_for_and_leaves_no_trace() {
+    let user = User::with("");
+    let at = |name: &str| user.home.path().join(name);
+    // The daemon gets no further than this file before somebody writes into it.
+    let made = std::process::Command::new("mkfifo")
+        .arg(at("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::remove_file(at("config.toml")).unwrap();
+    std::os::unix::fs::symlink(at("pipe"), at("config.toml")).unwrap();
+    let mut terminal = on_a_terminal(&user, &["start"]);
+    terminal
+        .exp_string("\r\x1b[Kwaiting for its ports")
+        .unwrap();
+    // Whoever reads it again finds a file.
+    std::fs::write(at("new"), ONE_TUNNEL).unwrap();
+    std::fs::rename(at("new"), at("config.toml")).unwrap();
+    std::fs::write(at("pipe"), ONE_TUNNEL).unwrap();
+    terminal.exp_string("\r\x1b[Kbastiond is running").unwrap();
+}
+
+#[test]
 fn colour_is_for_terminals_and_no_color_is_honoured() {
     let user = started();
     let mut terminal = on_a_terminal(&user, &["ctl", "status"]);
