@@ -35,19 +35,20 @@ mod orphans;
 mod overview;
 mod plan;
 mod reload;
+mod requests;
 mod watched;
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -63,7 +64,6 @@ use crate::session::changes;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
-use crate::status::{Orphan, Problem};
 use crate::{bastion, tunnel};
 
 use accounts::{Account, Accounts, Way};
@@ -72,7 +72,6 @@ pub use handover::Successor;
 use idle::Idle;
 use leftovers::Leftovers;
 use manager::Manager;
-use orphans::Orphans;
 use overview::{Overview, Parts};
 use watched::Watched;
 
@@ -84,8 +83,6 @@ const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 /// What programs of `on_event` are given to tell of the end.
 const HOOK_PATIENCE: Duration = Duration::from_secs(5);
-/// Holds that are kept at a time: those of eighty shells. What comes beyond is answered, and not kept.
-const MAX_HOLDS: usize = 256;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -483,84 +480,12 @@ impl Daemon {
             };
             match request {
                 None | Some(control::Command::Shutdown) => return End::Stop,
-                Some(control::Command::RestartDaemon { reply }) => self.restart(reply),
-                Some(control::Command::Up { tunnel, reply }) => {
-                    self.pass_on(&tunnel, tunnel::Command::Up(reply)).await;
-                }
-                Some(control::Command::Down { tunnel, reply }) => {
-                    self.keep(&tunnel, None);
-                    self.pass_on(&tunnel, tunnel::Command::Down(reply)).await;
-                }
-                Some(control::Command::Restart { tunnel, reply }) => {
-                    self.pass_on(&tunnel, tunnel::Command::Restart(reply)).await;
-                }
-                Some(control::Command::Reset { tunnel, reply }) => {
-                    self.pass_on(&tunnel, tunnel::Command::Reset(reply)).await;
-                }
                 Some(control::Command::Reload { reply }) => {
                     let _ = reply.send(self.reload().await);
                     file.follow(self);
                 }
-                Some(control::Command::Orphans { end, reply }) => self.orphans(end, reply),
-                Some(control::Command::Mfa {
-                    bastion,
-                    code,
-                    reply,
-                }) => self.give_mfa_code(bastion.as_deref(), code, reply),
-                Some(control::Command::Hold { bastion, reply }) => self.hold(&bastion, reply),
-                Some(control::Command::Keep { tunnel, time }) => {
-                    self.keep(&tunnel, Some(time));
-                }
+                Some(request) => self.obey(request).await,
             }
-        }
-    }
-
-    fn hold(&mut self, name: &str, reply: oneshot::Sender<Result<(), Problem>>) {
-        let Some(bastion) = self.bastions.get(name).cloned() else {
-            return;
-        };
-        let subject = name.to_owned();
-        let is_kept = self.holds.len() < MAX_HOLDS;
-        self.holds.spawn(async move {
-            let leased = bastion.lease().await;
-            let told = leased.as_ref().map(drop).map_err(|reason| {
-                let now = SystemTime::now();
-                Problem::new(subject, reason.clone(), now, Duration::ZERO)
-            });
-            if reply.send(told).is_ok() && leased.is_ok() && is_kept {
-                sleep(control::HOLD).await;
-            }
-        });
-    }
-
-    /// Callers that may wait at the door bound how many there are.
-    fn orphans(&mut self, end: bool, reply: oneshot::Sender<Result<Vec<Orphan>, Problem>>) {
-        let orphans = Orphans {
-            accounts: Arc::clone(&self.accounts),
-            bastions: self.config.bastions.values().cloned().collect(),
-            user: self.user.clone(),
-            who: self.who.clone(),
-            holders: self.bastions.values().cloned().collect(),
-            tunnels: self.tunnels.clone(),
-        };
-        self.holds.spawn(async move {
-            let _ = reply.send(orphans.find(end).await);
-        });
-    }
-
-    /// `None` takes an earlier request back.
-    fn keep(&self, tunnel: &str, time: Option<Duration>) {
-        let tunnel = self.tunnels.iter().find(|it| it.name() == tunnel);
-        if let Some(bastion) = tunnel.and_then(tunnel::Handle::bastion) {
-            bastion.keep(time);
-            let until = time.map(|time| SystemTime::now() + time);
-            self.state.record_keep(&bastion.name(), until);
-        }
-    }
-
-    async fn pass_on(&self, name: &str, command: tunnel::Command) {
-        if let Some(tunnel) = self.tunnels.iter().find(|tunnel| tunnel.name() == name) {
-            tunnel.command(command).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! The configuration in force, for who asks.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::config::settings::settings;
 use crate::settings::shown;
@@ -17,7 +18,9 @@ impl Shown {
         let layers = sources.layers().ok();
         let settings = layers.and_then(|layers| settings(&layers).ok());
         let path = Some(sources.path.display().to_string());
-        let in_force = settings.map(|list| InForce::new(path, list.iter().map(shown).collect()));
+        let now = SystemTime::now();
+        let in_force =
+            settings.map(|list| InForce::new(path, list.iter().map(shown).collect(), now));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
     }
 

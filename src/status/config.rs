@@ -59,12 +59,12 @@ pub enum Origin {
 }
 
 impl InForce {
-    /// `settings`, which come into force now.
-    pub fn new(config_path: Option<String>, settings: Vec<Setting>) -> Self {
+    /// `settings`, in force since a moment.
+    pub fn new(config_path: Option<String>, settings: Vec<Setting>, since: SystemTime) -> Self {
         Self {
             schema: SCHEMA,
             config_path,
-            since: timestamp(SystemTime::now()),
+            since: timestamp(since),
             settings,
         }
     }

@@ -58,7 +58,13 @@ impl Daemon {
         let shown = Shown {
             status: Box::new(status),
             connections: Box::new(|| vec![connection(1, "app-db"), connection(2, "cache")]),
-            config: Box::new(|| Some(InForce::new(None, vec![]))),
+            config: Box::new(|| {
+                Some(InForce::new(
+                    None,
+                    vec![],
+                    std::time::SystemTime::UNIX_EPOCH,
+                ))
+            }),
             events: events.clone(),
             logs: Some(paths.logs.clone()),
         };
