@@ -228,12 +228,13 @@ fn who_follows_is_ended_by_a_signal() {
     // It has begun when its first line is there.
     let mut first = [0];
     std::io::Read::read_exact(following.stdout.as_mut().unwrap(), &mut first).unwrap();
-    kill_process(Pid::from_child(&following), Signal::INT).unwrap();
+    // Not SIGINT, which is ignored in whatever a shell runs in the background.
+    kill_process(Pid::from_child(&following), Signal::TERM).unwrap();
     let ended = following.wait().unwrap();
     assert_eq!(
         std::os::unix::process::ExitStatusExt::signal(&ended),
-        Some(2),
-        "a shell calls that 130"
+        Some(15),
+        "a shell calls that 143"
     );
 }
 
