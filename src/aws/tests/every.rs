@@ -177,6 +177,13 @@ fn is_of_ec2(operation: &str) -> bool {
     .any(|thing| operation.contains(thing))
 }
 
+/// For calls that are answered, however busy this machine is with other tests.
+const PATIENT: Timeouts = Timeouts {
+    connect: Duration::from_secs(60),
+    attempt: Duration::from_secs(60),
+    operation: Duration::from_secs(300),
+};
+
 #[tokio::test]
 async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three_times() {
     let rows = [
@@ -204,7 +211,7 @@ async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three
             refused(&call.operation, status, code, message)
         };
         let fake = Fake::start(script).await;
-        for (operation, failed, sent) in failures(&fake, Timeouts::default()).await {
+        for (operation, failed, sent) in failures(&fake, PATIENT).await {
             let is_it = std::mem::discriminant(&failed.kind) == std::mem::discriminant(&kind);
             assert!(is_it, "{operation}: {failed:?}");
             assert!((1..=at_most).contains(&sent), "{operation} {code}: {sent}");
@@ -246,7 +253,7 @@ async fn every_call_to_a_closed_port_says_so() {
             if operation == "AssumeRole" {
                 config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
             }
-            let aws = with(&config, &net(&[]), Timeouts::default()).await;
+            let aws = with(&config, &net(&[]), PATIENT).await;
             let failed = make(&aws, operation).await.unwrap_err();
             assert_eq!(failed.kind, Kind::Unreachable, "{operation}: {failed}");
             assert!(failed.is_retryable());
@@ -321,7 +328,7 @@ async fn whichever_call_is_denied_its_action_and_the_statement_that_grants_it_ar
             move |call: &super::super::fake::Call, _| refused(&call.operation, 400, code, message);
         let fake = Fake::start(script).await;
         let mut actions = Vec::new();
-        for (operation, failed, sent) in failures(&fake, Timeouts::default()).await {
+        for (operation, failed, sent) in failures(&fake, PATIENT).await {
             assert!(
                 matches!(failed.kind, Kind::Denied(_)),
                 "{operation}: {failed:?}"
