@@ -37,6 +37,7 @@ mod race;
 mod reconnect;
 mod reload;
 mod restart;
+mod schedule;
 mod shell;
 mod sign_in;
 mod signals;
