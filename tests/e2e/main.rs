@@ -37,6 +37,7 @@ mod race;
 mod reconnect;
 mod reload;
 mod restart;
+mod service;
 mod shell;
 mod sign_in;
 mod signals;
