@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use bastiond::sim::{ApiFault, Command, Script, Service, World};
+use bastiond::sim::{ApiFault, Command, Failure, Plan, Script, Service, Timing, World};
 use bastiond::status::{BastionKind, BastionState, Status};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use crate::machines::{jump, through};
 use crate::support::{
@@ -424,6 +425,84 @@ async fn what_keeps_a_service_from_serving_is_told_with_what_to_do() {
         assert_eq!(left, 0, "{advice}: the count is {left}");
         house.sweep().await;
     }
+}
+
+/// ECS goes on trying meanwhile. What passes, the client does not notice.
+#[tokio::test]
+async fn a_task_of_the_service_that_does_not_start_has_its_successor_or_is_told() {
+    let house = house(0).await;
+    let daemon = house.daemon(&terms()).await;
+    let mut client = stuck(&house, &daemon, 0).await;
+    let passing = "Timeout waiting for network interface provisioning to complete.";
+    fails_to_start(house.world(), passing);
+    ping(&mut client).await;
+    assert_eq!(
+        (asked(house.world()), house.world().tasks().len()),
+        (vec![1], 2)
+    );
+    hang_up(client);
+    down(&daemon).await;
+    lowered(&house).await;
+
+    let mut client = stuck(&house, &daemon, 2).await;
+    fails_to_start(house.world(), "CannotPullContainerError: manifest unknown");
+    assert_reset(&mut client).await;
+    let problem = daemon.problem("task_stopped").await;
+    assert!(problem.message.contains("manifest unknown"), "{problem:?}");
+    daemon.stop().await;
+    lowered(&house).await;
+    house.sweep().await;
+}
+
+/// A client that waits for a task, one after so many, that takes its time to pull its image.
+async fn stuck(house: &House, daemon: &Daemon, before: usize) -> TcpStream {
+    house.world().plan_next_task(Plan {
+        timing: Some(Timing {
+            pulling: Duration::from_secs(100_000),
+            ..Timing::fast()
+        }),
+        ..Plan::default()
+    });
+    let client = daemon.connect().await;
+    until(house.world(), "a task is started", |world| {
+        world.tasks().len() > before
+    })
+    .await;
+    let arn = house.world().tasks()[before].arn.clone();
+    let is_followed = |status: &Status| {
+        let mut tasks = status.bastions.iter().filter_map(|it| it.task.as_ref());
+        tasks.any(|task| task.arn == arn)
+    };
+    daemon.until("the task is followed", is_followed).await;
+    client
+}
+
+fn fails_to_start(world: &World, why: &str) {
+    let task = world.tasks().pop().expect("a task");
+    world.end_task(&task.arn, Failure::to_start(Duration::ZERO, why));
+}
+
+#[tokio::test]
+async fn a_raised_count_of_which_the_answer_was_lost_is_used_by_the_next_and_lowered() {
+    let house = house(0).await;
+    let lost = ApiFault::LoseAnswer;
+    house.world().fail_next("UpdateService", 3, lost);
+    let daemon = house.daemon(&terms()).await;
+    assert_reset(&mut daemon.connect().await).await;
+    assert!(
+        state_text(&house).contains(":service/"),
+        "it may have been raised"
+    );
+    daemon
+        .client
+        .reset("app-db")
+        .await
+        .expect("failures are forgotten");
+    hang_up(daemon.served().await);
+    assert_eq!(asked(house.world()), [1, 1, 1], "of one call");
+    down(&daemon).await;
+    lowered(&house).await;
+    house.close(daemon).await;
 }
 
 #[tokio::test]
