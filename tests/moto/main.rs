@@ -4,12 +4,14 @@
 //! moto is known not to do as AWS does is not asked: custom endpoints, endpoints of proxies, DocumentDB's clusters,
 //! readers of caches.
 
+mod instances;
 mod models;
 mod network;
 #[path = "../support/operations.rs"]
 mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
+mod roles;
 mod server;
 mod setup;
 mod stacks;
