@@ -1,10 +1,12 @@
 //! In a bastion of the configuration: by the daemon's lease, or without a daemon.
 
+use bastiond::sim::{Instance, ManagedNode, Script};
 use bastiond::status::BastionState;
 use rustix::process::{Signal, kill_process};
 
 use super::between_pipes;
 use super::terminal::{Terminal, program_in};
+use crate::machines::through;
 use crate::support::{House, Terms, until};
 
 #[tokio::test]
@@ -54,6 +56,46 @@ async fn without_a_daemon_the_bastion_is_run_and_stopped_again() {
     })
     .await;
     house.sweep_beside().await;
+}
+
+/// Bastions that are no tasks: an instance, which is started for it, and a hybrid node.
+#[tokio::test]
+async fn through_an_instance_or_a_node_it_is_a_shell_there() {
+    let (instance, node) = ("i-0123456789abcdef0", "mi-0123456789abcdef0");
+    let script = Script {
+        instances: vec![Instance::fast(instance, "jump").tag("bastiond:managed", "true")],
+        managed_nodes: vec![ManagedNode {
+            id: node.into(),
+            connected: true,
+            ..ManagedNode::default()
+        }],
+        ..Script::fast()
+    };
+    let lines = [
+        "instance = \"jump\"".to_owned(),
+        format!("node = \"{node}\""),
+    ];
+    for (line, target) in lines.iter().zip([instance, node]) {
+        let house = House::with(script.clone()).await;
+        for with_daemon in [true, false] {
+            let terms = through(line);
+            house.rewrite(&terms);
+            let daemon = match with_daemon {
+                true => Some(house.daemon(&terms).await),
+                false => None,
+            };
+            let ended = between_pipes(&house, &["jump", "--", "echo", "hello"], None).await;
+            let got = (ended.status, ended.stdout.as_slice());
+            assert_eq!(got, (Some(0), &b"hello\n"[..]), "{line}: {}", ended.stderr);
+            let session = house.world().sessions().pop().expect("a session");
+            assert_eq!(session.target, target);
+            assert_eq!(house.world().count("RunTask"), 0);
+            if let Some(daemon) = daemon {
+                daemon.stop().await;
+            }
+        }
+        house.sweep().await;
+    }
 }
 
 #[tokio::test]
