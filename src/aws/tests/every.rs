@@ -145,7 +145,7 @@ fn run() -> RunTask {
         subnets: vec!["subnet-1".into()],
         security_groups: Vec::new(),
         assign_public_ip: false,
-        capacity_provider: None,
+        capacity_providers: Vec::new(),
         exec: true,
         platform_version: None,
         started_by: "bastiond/shared".into(),
