@@ -11,6 +11,7 @@ mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
 mod server;
+mod services;
 mod setup;
 mod stacks;
 

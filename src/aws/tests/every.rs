@@ -212,7 +212,7 @@ async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three
         ),
         (403, "RequestExpired", "too late", Kind::ClockSkew(None), 3),
     ];
-    let all = rows.map(|(status, code, message, kind, at_most)| async move {
+    for (status, code, message, kind, at_most) in rows {
         let script = move |call: &super::super::fake::Call, _| {
             refused(&call.operation, status, code, message)
         };
@@ -222,8 +222,7 @@ async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three
             assert!(is_it, "{operation}: {failed:?}");
             assert!((1..=at_most).contains(&sent), "{operation} {code}: {sent}");
         }
-    });
-    join_all(all).await;
+    }
 }
 
 #[tokio::test]
