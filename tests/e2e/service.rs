@@ -649,6 +649,8 @@ async fn a_count_that_the_configuration_no_longer_names_is_lowered_unless_somebo
                 .await;
             }
         }
+        // Whatever was to be done about it has been done after another start.
+        hang_up(daemon.served().await);
         daemon.stop().await;
         assert_eq!(count(house.world()), u32::from(used));
         house.sweep().await;
