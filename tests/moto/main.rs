@@ -14,6 +14,7 @@ mod operations;
 mod programs;
 mod roles;
 mod server;
+mod services;
 mod setup;
 mod stacks;
 
