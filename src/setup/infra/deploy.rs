@@ -136,7 +136,7 @@ impl Deployment<'_> {
     /// Shows the plan, which is what a dry run is for: false if that is all.
     fn show(&self, plan: &Plan) -> anyhow::Result<bool> {
         if let Some(why) = template::impossible(&plan.told) {
-            bail!("{why}\nhint: correct --parameter");
+            bail!(why);
         }
         if self.options.dry_run {
             println!("{}", plan.text());
