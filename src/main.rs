@@ -220,8 +220,8 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
         false => None,
     };
     logs::on_demand();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    // One session, of which a key is to find its way with as few threads to wake as can be.
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(shell::run(args, &paths, config))

@@ -15,6 +15,7 @@ mod lease;
 pub mod lifecycle;
 mod node;
 mod phases;
+pub mod service;
 mod shown;
 mod warm;
 
@@ -80,6 +81,7 @@ struct View {
     since: Instant,
     task: Option<Seen>,
     network: Vec<Chosen>,
+    service: Option<status::Service>,
     last_error: Option<(Reason, Instant)>,
     leases: usize,
     phases: Phases,
@@ -238,6 +240,7 @@ pub fn spawn(
         since: since.into(),
         task: None,
         network: Vec::new(),
+        service: None,
         last_error: None,
         leases: 0,
         phases: Phases::default(),
@@ -256,6 +259,7 @@ pub fn spawn(
         shared.aws,
         shared.owner,
         shared.who,
+        shared.records.clone(),
         earlier,
     ));
     let records = shared.records.clone();
@@ -464,11 +468,15 @@ impl Bastion {
                 Event::Gone { arn, reason } => self.announce_end(&arn, reason),
                 Event::Holding(arn) => {
                     tracing::info!(task = %arn, "using it");
-                    self.records.record_task(self.calls.record(arn));
+                    if self.calls.is_recorded() {
+                        self.records.record_task(self.calls.record(arn));
+                    }
                 }
                 Event::LetGo(arn) => {
                     tracing::info!(task = %arn, "done with it");
-                    self.records.forget_task(&arn);
+                    if self.calls.is_recorded() {
+                        self.records.forget_task(&arn);
+                    }
                     let rest = self.meter.ended(&arn, SystemTime::now());
                     self.put_down(rest);
                 }
@@ -521,6 +529,7 @@ impl Bastion {
         let (state, since) = self.lifecycle.state();
         let task = self.seen.clone();
         let network = self.calls.chosen();
+        let service = self.calls.service();
         let leases = self
             .leases
             .as_ref()
@@ -533,6 +542,7 @@ impl Bastion {
             view.since = since.into();
             view.task = task;
             view.network = network;
+            view.service = service;
             view.leases = leases;
             let started = view.phases.note(state, view.kind, &view.name, now());
             if let Some(start) = started {

@@ -66,6 +66,8 @@ pub const CALLS: &[Call] = &[
     call("RunTask", "iam:PassRole", "arn:aws:iam::123456789012:role/b-execution", TO_ECS),
     call("UpdateService", "ecs:UpdateService", "arn:aws:ecs:eu-west-1:123456789012:service/c/b", IN_CLUSTER),
     call("DescribeServices", "ecs:DescribeServices", "arn:aws:ecs:eu-west-1:123456789012:service/c/b", IN_CLUSTER),
+    call("TagResource", "ecs:TagResource", "arn:aws:ecs:eu-west-1:123456789012:service/c/b",
+        &[("ecs:cluster", CLUSTER), ("aws:TagKeys", "bastiond:lease")]),
     call("ListTasks", "ecs:ListTasks", "*", IN_CLUSTER),
     call("DescribeTasks", "ecs:DescribeTasks", TASK, IN_CLUSTER),
     call("StopTask", "ecs:StopTask", TASK, OURS),

@@ -141,6 +141,13 @@ async fn every_call(endpoint: &str) {
         .await;
     let _ = aws.run_task(&run()).await;
     let _ = aws.stop_task("my_cluster-1", arn, &words).await;
+    let service = "arn:aws:ecs:eu-west-1:123456789012:service/my_cluster-1/my_service-1";
+    let _ = aws.service("my_cluster-1", service).await;
+    let _ = aws.scale_service("my_cluster-1", "my_service-1", 1).await;
+    let _ = aws
+        .tag_service(service, "bastiond:lease", "1764363266/1a2b3c4d")
+        .await;
+    let _ = aws.service_tasks("my_cluster-1", "my_service-1").await;
     let _ = aws
         .execute_command("c", arn, Some("bastion"), "sh -c 'id'")
         .await;

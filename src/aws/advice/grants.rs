@@ -77,6 +77,7 @@ impl Grant {
 }
 
 const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
+const SERVICES: &[&str] = &["arn:{p}:ecs:{r}:{a}:service/*"];
 const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
 const STACKS: &[&str] = &["arn:{p}:cloudformation:{r}:{a}:stack/*"];
 const NAMED: &[&str] = &["{named}"];
@@ -103,6 +104,14 @@ pub(super) static GRANTS: &[Grant] = &[
     Grant::new(&["ListTasks"], "ecs:ListTasks", "FindBastion"),
     Grant::new(&["DescribeTasks"], "ecs:DescribeTasks", "WatchBastion").on(TASKS),
     Grant::new(&["StopTask"], "ecs:StopTask", "StopBastion").on(TASKS),
+    Grant::new(
+        &["DescribeServices"],
+        "ecs:DescribeServices",
+        "ScaleService",
+    )
+    .on(SERVICES),
+    Grant::new(&["UpdateService"], "ecs:UpdateService", "ScaleService").on(SERVICES),
+    Grant::new(&["TagResource"], "ecs:TagResource", "LeaseService").on(SERVICES),
     Grant::new(&["StartSession"], "ssm:StartSession", "OpenTunnel")
         .on(TUNNEL)
         .when("BoolIfExists", "ssm:SessionDocumentAccessCheck", "true"),
@@ -357,10 +366,16 @@ pub(super) static WHO: &[(Why, &str, &str)] = &[
 /// One line on who can help, then action, resource and the granting statement on lines of their own.
 pub(super) fn advice(operation: &str, denied: &Denied, caller: &Caller) -> String {
     let action = denied.action.as_deref();
-    let grant = GRANTS.iter().find(|grant| match action {
-        Some(action) => grant.action == action,
-        None => grant.operations.contains(&operation),
-    });
+    let is_of = |grant: &&Grant| grant.operations.contains(&operation);
+    let grants = || GRANTS.iter();
+    // An action may be needed by several operations, each on something else.
+    let grant = match action {
+        Some(action) => grants()
+            .filter(is_of)
+            .find(|grant| grant.action == action)
+            .or_else(|| grants().find(|grant| grant.action == action)),
+        None => grants().find(is_of),
+    };
     let Some(action) = action.or(grant.map(|grant| grant.action)) else {
         return format!("ask an administrator to allow {operation}");
     };

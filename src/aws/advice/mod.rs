@@ -46,6 +46,12 @@ pub(super) fn by_placement(reason: &str) -> Option<&'static Row> {
     others::PLACEMENT.iter().find(|row| row.has_words(&text))
 }
 
+/// The row of a service that has no task, by what its event or its deployment says.
+pub(super) fn by_event(message: &str) -> Option<&'static Row> {
+    let text = message.to_ascii_lowercase();
+    others::EVENTS.iter().find(|row| row.has_words(&text))
+}
+
 /// The row of credentials that cannot be had, by a text in lower case.
 pub(super) fn by_source(text: &str) -> Option<&'static Row> {
     others::CREDENTIALS.iter().find(|row| row.has_words(text))
@@ -87,6 +93,11 @@ fn row(operation: &str, kind: &Kind, code: Option<&str>, message: &str) -> Optio
         let placed = || by_placement(code).filter(|_| operation == "RunTask");
         let known = by_code(operation, code, message).or_else(placed);
         return known.filter(is_it);
+    }
+    if operation == "UpdateService"
+        && let Some(row) = by_event(message).filter(is_it)
+    {
+        return Some(row);
     }
     let is_login = matches!(kind, Kind::Login(_));
     let mut others = others::NONE.iter().filter(is_it);

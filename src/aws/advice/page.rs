@@ -42,6 +42,12 @@ pub(crate) fn page() -> String {
     );
     section(
         &mut page,
+        "A service without a task",
+        "its latest event, or the reason of its deployment",
+        others::EVENTS,
+    );
+    section(
+        &mut page,
         "No credentials",
         "the SDK's words",
         others::CREDENTIALS,

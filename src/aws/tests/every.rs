@@ -17,11 +17,14 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 40] = [
+const OPERATIONS: [&str; 43] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
     "StopTask",
+    "DescribeServices",
+    "UpdateService",
+    "TagResource",
     "StartSession",
     "ExecuteCommand",
     "GenerateDataKey",
@@ -72,6 +75,9 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         "DescribeTasks" => aws.describe_tasks("c", &arns).map_ok(drop).boxed(),
         "RunTask" => aws.run_task(&run).map_ok(drop).boxed(),
         "StopTask" => aws.stop_task("c", "arn:1", "enough").boxed(),
+        "DescribeServices" => aws.service("c", "s").map_ok(drop).boxed(),
+        "UpdateService" => aws.scale_service("c", "s", 1).boxed(),
+        "TagResource" => aws.tag_service("arn:1", "k", "v").boxed(),
         "StartSession" => aws.start_session("t", None, 1, "r").map_ok(drop).boxed(),
         "ExecuteCommand" => aws
             .execute_command("c", "1", None, "sh")
@@ -331,6 +337,7 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
         let needs = [
             "DescribeTasks",
             "RunTask",
+            "DescribeServices",
             "StartSession",
             "ExecuteCommand",
             "GenerateDataKey",
