@@ -50,14 +50,19 @@ fn an_interruption_leaves_to_cloudformation_what_it_works_on_and_says_how_to_fol
 }
 
 #[test]
-fn tasks_end_before_the_stack_does_and_a_failure_is_told() {
+fn the_service_and_its_tasks_end_before_the_stack_does_and_a_failure_is_told() {
+    let outputs = OUTPUTS.replace(
+        "<Outputs>",
+        "<Outputs><member><OutputKey>ServiceName</OutputKey><OutputValue>s</OutputValue></member>",
+    );
     const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/c/0123456789abcdef";
-    let cloud = Cloud::start(|call, before| {
+    let cloud = Cloud::start(move |call, before| {
         let json = |text: String| Some((200, text));
         match call.operation.as_str() {
-            "DescribeStacks" if before.of("DeleteStack") > 0 => stack("DELETE_FAILED", OUTPUTS),
-            "DescribeStacks" => stack("CREATE_COMPLETE", OUTPUTS),
+            "DescribeStacks" if before.of("DeleteStack") > 0 => stack("DELETE_FAILED", &outputs),
+            "DescribeStacks" => stack("CREATE_COMPLETE", &outputs),
             "ListTasks" => json(format!("{{\"taskArns\": [\"{TASK}\"]}}")),
+            "UpdateService" => json("{\"service\": {}}".to_owned()),
             "StopTask" => json(format!("{{\"task\": {{\"taskArn\": \"{TASK}\"}}}}")),
             "DescribeTasks" => {
                 let status = nth(&["DEPROVISIONING", "STOPPED"], before.of("DescribeTasks"));
@@ -86,6 +91,12 @@ fn tasks_end_before_the_stack_does_and_a_failure_is_told() {
         said.contains("DELETE_FAILED: BastionSecurityGroup (AWS::X::Y): sg-1 has a dependent"),
         "{said}"
     );
+    let scaled = cloud.calls("UpdateService").remove(0).json;
+    assert_eq!(
+        (&scaled["service"], &scaled["desiredCount"]),
+        (&"s".into(), &0.into())
+    );
+    assert!(in_order(&cloud, "UpdateService", "StopTask"));
     let listed = cloud.calls("ListTasks").remove(0).json;
     assert_eq!(
         (&listed["cluster"], &listed["family"]),
