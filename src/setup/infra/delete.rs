@@ -58,9 +58,6 @@ pub(super) async fn run(options: &cli::InfraDelete) -> anyhow::Result<ExitCode> 
     tasks.end(&aws, &running).await?;
     delete(&aws, &interrupts, &stack, &again).await?;
     eprintln!("the stack `{name}` is gone");
-    for kept in kept(&stack) {
-        eprintln!("{kept}");
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -124,6 +124,36 @@ fn what_somebody_else_prepares_or_has_made_is_left_alone() {
     }
 }
 
+/// The names of stacks are few, and two people may think of the same at the same time.
+#[test]
+fn a_stack_that_somebody_else_makes_meanwhile_is_not_deleted() {
+    let cloud = Cloud::start(|call, before| match call.operation.as_str() {
+        "DescribeStacks" if before.of("DescribeStacks") == 0 => absent(),
+        "DescribeStacks" => stack("CREATE_IN_PROGRESS", TAG),
+        "CreateChangeSet" => Some(refused(
+            "AlreadyExistsException",
+            "Stack [bb] already exists",
+        )),
+        _ => None,
+    });
+    let (code, said) = User::new().run(&cloud, DEPLOY);
+    assert!(code == Some(1) && said.contains("already exists"), "{said}");
+    assert!(cloud.calls("DeleteStack").is_empty(), "{:?}", cloud.asked());
+
+    // What was left of a failed creation has become a stack.
+    let cloud = Cloud::start(|call, before| match call.operation.as_str() {
+        "DescribeStacks" if before.of("DescribeStacks") == 0 => stack("REVIEW_IN_PROGRESS", TAG),
+        "DescribeStacks" => stack("CREATE_COMPLETE", OUTPUTS),
+        _ => None,
+    });
+    let (code, said) = User::new().run(&cloud, DEPLOY);
+    assert!(
+        code == Some(1) && said.contains("has changed meanwhile"),
+        "{said}"
+    );
+    assert!(cloud.calls("DeleteStack").is_empty(), "{:?}", cloud.asked());
+}
+
 #[test]
 fn what_is_being_done_already_is_followed_first() {
     let told = format!(

@@ -4,8 +4,9 @@ use super::*;
 
 #[test]
 fn an_interruption_takes_back_what_is_not_carried_out_yet() {
-    let cloud = Cloud::start(|call, _| match call.operation.as_str() {
-        "DescribeStacks" => absent(),
+    let cloud = Cloud::start(|call, before| match call.operation.as_str() {
+        "DescribeStacks" if before.of("CreateChangeSet") == 0 => absent(),
+        "DescribeStacks" => stack("REVIEW_IN_PROGRESS", ""),
         "CreateChangeSet" => created(),
         "DescribeChangeSet" => prepared("CREATE_PENDING"),
         _ => None,
