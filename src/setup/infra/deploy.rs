@@ -21,7 +21,7 @@ use super::{
     state::{Standing, foreign, is_ours, obstacle, standing},
     survey::Survey,
     template::{self, Told},
-    wish::Wish,
+    wish::{Target, Wish},
 };
 use crate::{
     aws::{Aws, ResourceChange, Stack},
@@ -78,8 +78,8 @@ struct Deployment<'a> {
     again: String,
 }
 
-/// The stack as it is now, with the database that the configuration leads to, if it is known.
-type Done = Option<(Stack, Option<String>)>;
+/// The stack as it is now, and what it was to lead to.
+type Done = Option<(Stack, Target)>;
 
 impl Deployment<'_> {
     async fn settled(&self) -> anyhow::Result<Found> {
@@ -181,8 +181,7 @@ impl Deployment<'_> {
             Some(outcome) => made(name, outcome)?,
             None => bail!("CloudFormation finds nothing to make"),
         };
-        let target = plan.wish.target.unwrap_or_default();
-        Ok(Some((stack, target.database)))
+        Ok(Some((stack, plan.wish.target.unwrap_or_default())))
     }
 
     /// What is left of a stack that never came to be: nothing but its name. It may have become one while somebody thought
@@ -263,8 +262,7 @@ impl Deployment<'_> {
                 stack
             }
         };
-        let target = plan.wish.target.unwrap_or_default();
-        Ok(Some((stack, target.database)))
+        Ok(Some((stack, plan.wish.target.unwrap_or_default())))
     }
 
     fn agrees_to(&self, changes: &[ResourceChange]) -> anyhow::Result<()> {
@@ -284,7 +282,7 @@ impl Deployment<'_> {
         &self,
         account: Account,
         stack: &Stack,
-        database: Option<String>,
+        target: Target,
         path: &Path,
     ) -> anyhow::Result<ExitCode> {
         let bastion = of_outputs(&stack.name, &stack.outputs).map_err(|why| anyhow!(why))?;
@@ -298,14 +296,17 @@ impl Deployment<'_> {
             );
             return Ok(ExitCode::SUCCESS);
         }
-        if database.is_none() && !self.person.is_there() {
+        if target.database.is_none() && !self.person.is_there() {
             eprintln!("no configuration is written without --database: {by_hand} --database HOST");
             return Ok(ExitCode::SUCCESS);
         }
-        let port = bastion.port.filter(|_| self.options.port.is_some());
         let options = cli::Init {
-            port: self.options.port.or(port),
-            database,
+            // Of a database that is named by its id AWS tells the port.
+            port: self
+                .options
+                .port
+                .or(target.port.filter(|_| target.host.is_some())),
+            database: target.database,
             listen: self.options.listen,
             name: self.options.name.clone(),
             ..cli::Init::default()
