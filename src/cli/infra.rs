@@ -124,7 +124,33 @@ fn stack_name(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::stack_name;
+
+    #[test]
+    fn the_help_names_what_can_be_done_with_the_stack() {
+        let mut root = crate::cli::Cli::command();
+        root.build();
+        let infra = root.find_subcommand_mut("infra").expect("a command");
+        insta::assert_snapshot!(infra.render_help(), @r#"
+    Make, show and delete what a bastion runs in: a CloudFormation stack
+
+    Usage: bastiond infra <COMMAND>
+
+    Commands:
+      deploy    Make or change the stack, and write the configuration; it shows its plan first and asks
+      template  Print the CloudFormation template
+      status    Show the stack: how it is, whether its template is this program's, its tasks, its cost
+      delete    End the stack's tasks, and delete it with all that it made; it lists that first and asks
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help  Print help
+
+    Example: bastiond infra deploy --dry-run
+    "#);
+    }
 
     #[test]
     fn a_stack_has_a_name_that_all_services_take() {

@@ -62,6 +62,21 @@ impl Account {
         ran.expect("it runs")
     }
 
+    /// In the VPC of the database.
+    fn make_endpoint(&self, service: &str) {
+        let isolated = &self.vpc.isolated;
+        let subnets = ec2(
+            &self.moto,
+            &format!("Action=DescribeSubnets&SubnetId.1={isolated}"),
+        );
+        let vpc = between(&subnets, "<vpcId>").remove(0);
+        let form = format!(
+            "Action=CreateVpcEndpoint&VpcId={vpc}&VpcEndpointType=Interface&PrivateDnsEnabled=true\
+             &ServiceName=com.amazonaws.eu-west-1.{service}&SubnetId.1={isolated}"
+        );
+        ec2(&self.moto, &form);
+    }
+
     fn call(&self, action: &str) -> String {
         let form = format!("Action={action}&Version=2010-05-15");
         self.moto.call("cloudformation", &form)
@@ -324,35 +339,9 @@ fn a_dry_run_shows_what_would_be_made_and_makes_nothing() {
         "{}",
         text(&public.stdout)
     );
-    assert!(account.there().0.is_empty() && nothing_in(account.folder.path()));
-}
 
-/// An endpoint that is there already must not be made again: AWS would refuse its private name.
-#[test]
-fn only_endpoints_that_are_missing_are_made() {
-    let Some(account) = Account::open() else {
-        return;
-    };
-    let subnets = ec2(
-        &account.moto,
-        &format!("Action=DescribeSubnets&SubnetId.1={}", account.vpc.isolated),
-    );
-    let vpc = between(&subnets, "<vpcId>").remove(0);
-    ec2(
-        &account.moto,
-        &format!(
-            "Action=CreateVpcEndpoint&VpcId={vpc}&VpcEndpointType=Interface&PrivateDnsEnabled=true\
-             &ServiceName=com.amazonaws.eu-west-1.logs&SubnetId.1={}",
-            account.vpc.isolated
-        ),
-    );
-    let words = [
-        "--dry-run",
-        "--database",
-        "rds-instance:app",
-        "--subnet",
-        &account.vpc.isolated,
-    ];
+    // An endpoint that is there already must not be made again: AWS would refuse its private name.
+    account.make_endpoint("logs");
     let plan = text(&account.deployed(&words).stdout);
     assert!(
         plan.contains("endpoints        ssmmessages, ecr.api, ecr.dkr, s3, in"),
@@ -362,6 +351,7 @@ fn only_endpoints_that_are_missing_are_made() {
         plan.contains("21.90 USD a month") && !plan.contains("CreateLogsEndpoint"),
         "{plan}"
     );
+    assert!(account.there().0.is_empty() && nothing_in(account.folder.path()));
 }
 
 #[test]

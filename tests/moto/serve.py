@@ -1,8 +1,8 @@
 """moto's server, less some of its mistakes with CloudFormation.
 
 AWS::NoValue is taken out of lists; moto leaves a None there. Outputs and parameters are those of the change set that was
-carried out; moto keeps those of before. A parameter that is a list has commas; moto prints a list of Python. Each resource
-has its name."""
+carried out; moto keeps those of before. A parameter that is a list has commas; moto prints a list of Python. What is told
+to be its default is no change. Each resource has its name."""
 
 import sys
 
@@ -40,6 +40,11 @@ def parameter_list(self):
     return pairs
 
 
+def has_parameters(self, other_parameters):
+    told = {pair["ParameterKey"]: str(pair["ParameterValue"]) for pair in parameter_list(self)}
+    return all(told.get(name) == value for name, value in other_parameters.items())
+
+
 def stack_resources(self):
     for name in self.resource_map.resources:
         resource = self.resource_map.get(name)
@@ -50,6 +55,7 @@ def stack_resources(self):
 
 parsing.clean_json = clean_json
 CloudFormationBackend.execute_change_set = execute_change_set
+Stack.has_parameters = has_parameters
 Stack.parameter_list = property(parameter_list)
 Stack.stack_resources = property(stack_resources)
 main(sys.argv[1:])

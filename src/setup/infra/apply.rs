@@ -11,7 +11,7 @@ use super::{
     follow::{Outcome, follow},
     interrupt::{Behind, Interrupts},
     progress::Progress,
-    state::TAG,
+    state::{Standing, TAG, standing},
     template::{TEMPLATE, Told},
 };
 use crate::aws::{Aws, ChangeSet, Error, NewChangeSet, ResourceChange};
@@ -34,11 +34,21 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Leaves all as it was.
+    /// Leaves all as it was. A stack of this name that somebody else has made meanwhile stays.
     pub async fn take_back(&self) -> Result<(), Error> {
-        self.aws.delete_change_set(&self.stack, &self.set).await?;
-        match self.is_new {
-            true => self.aws.delete_stack(&self.stack, &self.set).await,
+        let Self {
+            aws, stack, set, ..
+        } = self;
+        aws.delete_change_set(stack, set).await?;
+        if !self.is_new {
+            return Ok(());
+        }
+        let left = aws.stack(stack).await?;
+        let Some(empty) = left.filter(|it| standing(&it.status) == Standing::Empty) else {
+            return Ok(());
+        };
+        match aws.change_sets(stack).await?.is_empty() {
+            true => aws.delete_stack(&empty.id, set).await,
             false => Ok(()),
         }
     }
@@ -167,6 +177,10 @@ async fn execute(
         true => anyhow!("{error}\nhint: whether it was begun is not known; {again}"),
         false => fatal(error),
     })?;
+    eprintln!(
+        "CloudFormation works on the stack `{}`, and goes on if this is interrupted",
+        prepared.stack
+    );
     follow(aws, id, Progress::after(&before), again).await
 }
 

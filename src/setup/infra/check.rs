@@ -32,7 +32,7 @@ pub(super) fn check(options: &cli::Deploy) -> anyhow::Result<()> {
         }
     }
     match template::impossible(&told) {
-        Some(why) => bail!("{why}\nhint: correct --parameter"),
+        Some(why) => bail!(why),
         None => Ok(()),
     }
 }

@@ -54,12 +54,10 @@ pub(super) async fn run(options: &cli::InfraDelete) -> anyhow::Result<ExitCode> 
             "the stack is still there; to go on: {again}"
         )))
         .await;
+    tasks.scale_down(&aws).await?;
     tasks.end(&aws, &running).await?;
     delete(&aws, &interrupts, &stack, &again).await?;
     eprintln!("the stack `{name}` is gone");
-    for kept in kept(&stack) {
-        eprintln!("{kept}");
-    }
     Ok(ExitCode::SUCCESS)
 }
 

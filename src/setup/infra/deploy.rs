@@ -15,12 +15,13 @@ use super::{
     follow::{Outcome, follow},
     interrupt::{Behind, Interrupts},
     must_be_asked,
+    place::Place,
     plan::Plan,
     progress::Progress,
     state::{Standing, foreign, is_ours, obstacle, standing},
     survey::Survey,
     template::{self, Told},
-    wish::Wish,
+    wish::{Target, Wish},
 };
 use crate::{
     aws::{Aws, ResourceChange, Stack},
@@ -77,8 +78,8 @@ struct Deployment<'a> {
     again: String,
 }
 
-/// The stack as it is now, with the database that the configuration leads to, if it is known.
-type Done = Option<(Stack, Option<String>)>;
+/// The stack as it is now, and what it was to lead to.
+type Done = Option<(Stack, Target)>;
 
 impl Deployment<'_> {
     async fn settled(&self) -> anyhow::Result<Found> {
@@ -136,7 +137,7 @@ impl Deployment<'_> {
     /// Shows the plan, which is what a dry run is for: false if that is all.
     fn show(&self, plan: &Plan) -> anyhow::Result<bool> {
         if let Some(why) = template::impossible(&plan.told) {
-            bail!("{why}\nhint: correct --parameter");
+            bail!(why);
         }
         if self.options.dry_run {
             println!("{}", plan.text());
@@ -180,12 +181,23 @@ impl Deployment<'_> {
             Some(outcome) => made(name, outcome)?,
             None => bail!("CloudFormation finds nothing to make"),
         };
-        let target = plan.wish.target.unwrap_or_default();
-        Ok(Some((stack, target.database)))
+        Ok(Some((stack, plan.wish.target.unwrap_or_default())))
     }
 
-    /// What is left of a stack that never came to be: nothing but its name.
+    /// What is left of a stack that never came to be: nothing but its name. It may have become one while somebody thought
+    /// about it.
     async fn remove(&self, remains: &Stack) -> anyhow::Result<()> {
+        let now = match self.settled().await? {
+            Found::Nothing { remains: None } => return Ok(()),
+            Found::Nothing { remains: Some(now) } => now,
+            Found::There(now) => *now,
+        };
+        if now.id != remains.id || now.status != remains.status {
+            bail!(
+                "the stack `{}` has changed meanwhile\nhint: run the same command again",
+                now.name
+            );
+        }
         eprintln!("removing what was left of the stack `{}`", remains.name);
         let token = Uuid::new_v4().to_string();
         let deleted = self.aws.delete_stack(&remains.id, &token).await;
@@ -250,8 +262,7 @@ impl Deployment<'_> {
                 stack
             }
         };
-        let target = plan.wish.target.unwrap_or_default();
-        Ok(Some((stack, target.database)))
+        Ok(Some((stack, plan.wish.target.unwrap_or_default())))
     }
 
     fn agrees_to(&self, changes: &[ResourceChange]) -> anyhow::Result<()> {
@@ -271,7 +282,7 @@ impl Deployment<'_> {
         &self,
         account: Account,
         stack: &Stack,
-        database: Option<String>,
+        target: Target,
         path: &Path,
     ) -> anyhow::Result<ExitCode> {
         let bastion = of_outputs(&stack.name, &stack.outputs).map_err(|why| anyhow!(why))?;
@@ -285,14 +296,17 @@ impl Deployment<'_> {
             );
             return Ok(ExitCode::SUCCESS);
         }
-        if database.is_none() && !self.person.is_there() {
+        if target.database.is_none() && !self.person.is_there() {
             eprintln!("no configuration is written without --database: {by_hand} --database HOST");
             return Ok(ExitCode::SUCCESS);
         }
-        let port = bastion.port.filter(|_| self.options.port.is_some());
         let options = cli::Init {
-            port: self.options.port.or(port),
-            database,
+            // Of a database that is named by its id AWS tells the port.
+            port: self
+                .options
+                .port
+                .or(target.port.filter(|_| target.host.is_some())),
+            database: target.database,
             listen: self.options.listen,
             name: self.options.name.clone(),
             ..cli::Init::default()
@@ -313,28 +327,38 @@ impl Deployment<'_> {
 }
 
 fn notes(wish: &Wish, has_remains: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    if has_remains {
-        notes.push(
-            "what a failed or interrupted run has left of the stack is removed first".to_owned(),
-        );
-    }
-    if wish.place.as_ref().is_some_and(|it| it.is_isolated())
-        && !wish.given.contains_key("ImageSource")
-    {
-        notes.push(
-            "AWS says that the first pull through the cache needs a way to the internet; should it fail, put busybox into \
-             a private repository: --parameter ImageSource=custom --parameter CustomImage=URI"
-                .to_owned(),
-        );
-    }
-    notes
+    let place = wish.place.as_ref();
+    let makes_endpoints = place.is_some_and(|it| it.endpoints.iter().any(|name| *name != "s3"));
+    let is_cached =
+        place.is_some_and(Place::is_isolated) && !wish.given.contains_key("ImageSource");
+    let notes = [
+        (
+            has_remains,
+            "what a failed or interrupted run has left of the stack is removed first",
+        ),
+        (
+            makes_endpoints,
+            "the endpoints' names hold in the whole VPC: whatever else in it calls these services goes\n\
+             through them from then on, and their security group admits the bastion alone",
+        ),
+        (
+            is_cached,
+            "AWS says that the first pull through the cache needs a way to the internet; should it\n\
+             fail, put busybox into a private repository, and give --parameter ImageSource=custom\n\
+             and --parameter CustomImage=URI",
+        ),
+    ];
+    let those = notes.into_iter().filter(|(holds, _)| *holds);
+    those.map(|(_, note)| note.to_owned()).collect()
 }
 
 fn made(name: &str, outcome: Outcome) -> anyhow::Result<Stack> {
     let why = outcome.why();
     match outcome.stack {
-        Some(stack) if stack.status == "CREATE_COMPLETE" => Ok(stack),
+        Some(stack) if stack.status == "CREATE_COMPLETE" => {
+            eprintln!("the stack `{name}` is made");
+            Ok(stack)
+        }
         Some(stack) => bail!(
             "the stack `{name}` could not be made and is {}: {why}\nhint: mend that, and run the same command again",
             stack.status
@@ -346,7 +370,10 @@ fn made(name: &str, outcome: Outcome) -> anyhow::Result<Stack> {
 fn changed(name: &str, outcome: Outcome) -> anyhow::Result<Stack> {
     let why = outcome.why();
     match outcome.stack {
-        Some(stack) if stack.status == "UPDATE_COMPLETE" => Ok(stack),
+        Some(stack) if stack.status == "UPDATE_COMPLETE" => {
+            eprintln!("the stack `{name}` is changed");
+            Ok(stack)
+        }
         Some(stack) if stack.status == "UPDATE_ROLLBACK_COMPLETE" => bail!(
             "the stack `{name}` could not be changed and is as it was: {why}\nhint: mend that, and run the same command \
              again"

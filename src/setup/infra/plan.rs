@@ -45,7 +45,9 @@ impl Plan {
         let [cost, source] = cost::words(&self.told, &self.region);
         rows.push(("cost", cost));
         rows.push(("", source));
-        rows.extend(self.notes.iter().map(|note| ("note", note.clone())));
+        for note in &self.notes {
+            rows.extend(titled("note", note.lines().map(str::to_owned).collect()));
+        }
         let title = match self.before {
             None => "parameters",
             Some(_) => "changes",

@@ -51,6 +51,18 @@ impl Tasks {
         }
     }
 
+    /// Has the service run no task, or it would run others in the place of those that end.
+    pub async fn scale_down(&self, aws: &Aws) -> anyhow::Result<()> {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        match aws.scale_service(&self.cluster, service, 0).await {
+            // An earlier run has come so far.
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::Unsuitable) => Ok(()),
+            scaled => scaled.map_err(fatal),
+        }
+    }
+
     /// Ends these, and waits until they have ended: they hold on to cluster and security group.
     pub async fn end(&self, aws: &Aws, tasks: &[String]) -> anyhow::Result<()> {
         for task in tasks {
