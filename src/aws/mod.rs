@@ -4,6 +4,7 @@
 //! Deciding when to call is left to `bastion` and `tunnel`; the way there to `net`. Every call ends within
 //! `Timeouts::operation` of its credentials being there. No secret shows in any `Debug`.
 
+mod acl;
 mod advice;
 mod call;
 mod classify;
@@ -36,6 +37,7 @@ mod ssm;
 mod stack;
 mod task;
 mod told;
+mod usage;
 mod vpc;
 
 use std::{
@@ -57,20 +59,23 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::{Address, Listed, Listing};
+pub use acl::{AclAssociation, AclPorts, AclRule, Dns, NetworkAcl};
+pub use database::{Address, Home, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use iam::{Decision, Question, Role, Simulated};
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
 pub use instance::{Instance, StateReason};
-pub use network::{Network, Way, missing_endpoints, way_out};
+pub use json::Image;
+pub use network::{Network, Way, contains, missing_endpoints, way_out};
 pub use node::{Node, Nodes};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
 pub use stack::Stack;
 pub use task::{AgentStatus, Container, NoTarget, Task};
+pub use usage::{Quota, UsageMetric};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,
     VpcEndpoint,

@@ -14,6 +14,7 @@ mod launch;
 mod lease;
 pub mod lifecycle;
 mod node;
+mod own;
 mod phases;
 mod shown;
 mod warm;
@@ -36,6 +37,7 @@ use crate::state::{StartRecord, State as Records, TaskRecord};
 use crate::status::{self, Chosen, Reason};
 
 pub use lease::{Going, Lease};
+pub use own::Own;
 
 use calls::{Answer, Seen};
 use carrier::Carrier;

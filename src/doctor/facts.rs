@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::check::{Gap, Known};
 use crate::aws::{
-    self, Cluster, Definition, Identity, Role, RouteTable, SecurityGroupRule, Simulated, Subnet,
-    Task, VpcEndpoint,
+    self, Cluster, Definition, Dns, Home, Identity, NetworkAcl, Quota, Role, RouteTable,
+    SecurityGroupRule, Simulated, Subnet, Task, VpcEndpoint, Why,
 };
 use crate::config;
+use crate::status::{self, Phase, Reason, UsualStart};
 
 /// This machine.
 #[derive(Clone, Debug)]
@@ -73,6 +74,8 @@ pub struct Account {
     pub skew: Option<i64>,
     /// The ARNs of the configuration.
     pub arns: Vec<String>,
+    /// Who sits at this machine.
+    pub user: String,
     /// The account's preferences for sessions; none: AWS's own.
     pub preferences: Known<Option<serde_json::Value>>,
 }
@@ -95,8 +98,8 @@ pub struct Endpoint {
     pub host: String,
     /// Its addresses. Behind a proxy nobody needs them.
     pub addresses: Option<Result<Vec<IpAddr>, String>>,
-    /// Whether TCP and TLS come to stand.
-    pub reached: Result<(), String>,
+    /// Whether TCP and TLS come to stand; with the organisation that has issued the certificate, if that names one.
+    pub reached: Result<Option<String>, String>,
 }
 
 /// What came of a WebSocket that is not meant to open.
@@ -136,7 +139,85 @@ pub struct Bastion {
     /// What policies allow.
     pub policies: Policies,
     /// The virtual CPUs that Fargate gives.
-    pub quota: Known<Option<f64>>,
+    pub quota: Known<Option<Quota>>,
+    /// How many of them everybody uses.
+    pub usage: Known<f64>,
+    /// Images of ECR, each with the architectures that it tells of.
+    pub architectures: Known<Vec<(String, Vec<String>)>>,
+    /// Where its tunnels lead.
+    pub far: Vec<Far>,
+    /// What was denied by what no policy of ours can mend: the action, and what denies it.
+    pub fences: Vec<(String, Why)>,
+    /// How its start went, if it was started to see that.
+    pub start: Option<Start>,
+}
+
+/// How a start went that was made to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// It ran already.
+    pub ran: bool,
+    /// What each phase took, in their order.
+    pub phases: Vec<Phase>,
+    /// What it usually takes, where that is known.
+    pub usual: Option<UsualStart>,
+    /// Why it did not come to its end.
+    pub failed: Option<Reason>,
+}
+
+/// The phases in which a task, or a machine in its place, is asked for.
+pub const ASKING: [&str; 2] = ["asking for a task", "starting the instance"];
+
+impl Start {
+    /// One that was not necessary.
+    pub fn ran() -> Self {
+        Self {
+            ran: true,
+            phases: Vec::new(),
+            usual: None,
+            failed: None,
+        }
+    }
+
+    /// One that did not even begin.
+    pub fn failed(reason: Reason) -> Self {
+        Self {
+            ran: false,
+            failed: Some(reason),
+            ..Self::ran()
+        }
+    }
+
+    /// The latest one of a bastion.
+    pub fn of(
+        bastion: &status::Bastion,
+        usual: Option<UsualStart>,
+        failed: Option<Reason>,
+    ) -> Self {
+        let phases = bastion
+            .start
+            .clone()
+            .map(|it| it.phases)
+            .unwrap_or_default();
+        let asked = phases.iter().any(|it| ASKING.contains(&it.name.as_str()));
+        Self {
+            ran: !asked && failed.is_none(),
+            phases,
+            usual,
+            failed,
+        }
+    }
+}
+
+/// Where a tunnel leads.
+#[derive(Clone, Debug)]
+pub struct Far {
+    /// The tunnel.
+    pub tunnel: String,
+    /// The port there, as far as it is known.
+    pub port: Option<u16>,
+    /// The network around the database.
+    pub home: Known<Home>,
 }
 
 impl Bastion {
@@ -167,6 +248,14 @@ pub struct Network {
     pub endpoints: Known<Vec<VpcEndpoint>>,
     /// The rules of the bastion's groups, and of the endpoints'.
     pub rules: Known<Vec<SecurityGroupRule>>,
+    /// The subnets that endpoints are in.
+    pub beside: Known<Vec<Subnet>>,
+    /// The access lists of the VPC.
+    pub acls: Known<Vec<NetworkAcl>>,
+    /// Whether the VPC resolves names.
+    pub dns: Known<Dns>,
+    /// The rules of the databases' groups.
+    pub far_rules: Known<Vec<SecurityGroupRule>>,
 }
 
 /// What policies allow, as IAM simulates it.
@@ -191,6 +280,10 @@ impl Network {
             route_tables: Err(gap.clone()),
             endpoints: Err(gap.clone()),
             rules: Err(gap.clone()),
+            beside: Err(gap.clone()),
+            acls: Err(gap.clone()),
+            dns: Err(gap.clone()),
+            far_rules: Err(gap.clone()),
         }
     }
 }
@@ -218,6 +311,53 @@ pub struct Tunnel {
     pub document: Known<Option<Document>>,
     /// Where its database is, if it is named by its id.
     pub address: Option<Result<aws::Address, aws::Error>>,
+    /// The network around its database.
+    pub home: Known<Home>,
+    /// The region of its calls.
+    pub region: String,
+    /// How far a session of its own came; none was opened where nothing runs that could serve one.
+    pub trial: Known<Option<Trial>>,
+}
+
+/// A session that was opened to see how far it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Where it leads, in words.
+    pub remote: String,
+    /// The port there.
+    pub port: u16,
+    /// The network interface that its connections come from.
+    pub interface: Option<String>,
+    /// The version that the agent says it has.
+    pub agent: Option<String>,
+    /// What each step took, of those that came to their end.
+    pub steps: Vec<(Step, Duration)>,
+    /// Where it ended, if not at the database.
+    pub stuck: Option<Stuck>,
+}
+
+/// A step of such a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// StartSession, and the WebSocket.
+    Session,
+    /// The agent's greeting.
+    Handshake,
+    /// The first connection to the database's port.
+    Connect,
+}
+
+/// Why such a session did not come to the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// AWS did not start it, or its WebSocket did not open.
+    Session(Reason),
+    /// The agent did not greet as it should.
+    Handshake(Reason),
+    /// The agent was refused by the database's host, or knows no host of that name.
+    Connect(Reason),
+    /// Nobody answered the agent for so long.
+    Silence(Duration),
 }
 
 /// A document of SSM.

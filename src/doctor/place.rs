@@ -3,13 +3,18 @@
 use futures_util::future::join_all;
 
 use super::Request;
-use super::facts::{Account, Bastion, Tunnel};
+use super::facts::{Account, Bastion, Far, Tunnel};
 use super::gather::{self, Gatherer};
+use super::start::{Run, Starter};
+use super::way;
 use crate::aws::{Aws, Error, Timeouts};
 use crate::config::{self, Config, Remote, TaskAgent, Via};
 use crate::net::Net;
 use crate::platform;
 use crate::status::Status;
+
+/// Checks for which a session is opened.
+const TRYING: &[&str] = &["R03", "N10", "P06", "P07", "P08"];
 
 /// See the module.
 pub struct Place {
@@ -100,7 +105,13 @@ async fn place<'a>(
 
 impl Place {
     /// The account first: what it refuses need not be asked.
-    pub async fn look(&self, gatherer: &Gatherer, net: &Net, daemon: Option<&Status>) -> Seen {
+    pub async fn look(
+        &self,
+        gatherer: &Gatherer,
+        net: &Net,
+        daemon: Option<&Status>,
+        runs: &[Run],
+    ) -> Seen {
         let aws = self.aws.as_ref();
         let account = gather::account(
             gatherer,
@@ -141,13 +152,72 @@ impl Place {
                 open.clone().map(|_| ()),
             ))
         });
-        let (bastions, tunnels) = tokio::join!(join_all(bastions), join_all(tunnels));
+        let (mut bastions, mut tunnels) = tokio::join!(join_all(bastions), join_all(tunnels));
+        for bastion in &mut bastions {
+            bastion.far = self.far(&bastion.config.name, &tunnels);
+            let homes = bastion.far.iter().filter_map(|it| it.home.as_ref().ok());
+            bastion.network.far_rules = gather::far_rules(gatherer, aws, homes).await;
+        }
+        let tried = tunnels.iter().map(|it| {
+            let way = way::of(it, &bastions);
+            async move {
+                match way? {
+                    Some(way) => gather::trial(gatherer, &it.config, aws, net, way)
+                        .await
+                        .map(Some),
+                    None => Ok(None),
+                }
+            }
+        });
+        if gatherer.wants(TRYING) && open.is_ok() {
+            let tried = join_all(tried).await;
+            for (tunnel, trial) in tunnels.iter_mut().zip(tried) {
+                tunnel.trial = trial;
+            }
+        }
+        for bastion in &mut bastions {
+            bastion.fences = gatherer.fences();
+            let mut runs = runs.iter();
+            let run = runs.find(|it| it.bastion == bastion.config.name);
+            bastion.start = run.map(|run| run.start.clone());
+        }
         Seen {
             subject: self.subject.clone(),
             account,
             bastions,
             tunnels,
         }
+    }
+
+    /// Starts the bastions that tunnels go through.
+    pub async fn start(&self, starter: &Starter<'_>) -> Vec<Run> {
+        let Ok(aws) = &self.aws else {
+            return Vec::new();
+        };
+        let bastions = self.bastions.iter().filter(|it| is_looked_at(it));
+        let starts = bastions.filter_map(|it| {
+            let tunnel = self.through(&it.name).next()?;
+            Some(Box::pin(starter.start(it, &tunnel.name, aws)))
+        });
+        join_all(starts).await
+    }
+
+    /// Where the tunnels through a bastion lead.
+    fn far(&self, bastion: &str, tunnels: &[Tunnel]) -> Vec<Far> {
+        let via = Via::Bastion(bastion.to_owned());
+        let through = tunnels.iter().filter(|it| it.config.via == via);
+        let far = through.map(|it| Far {
+            tunnel: it.config.name.clone(),
+            port: match &it.config.remote {
+                Remote::Host { port, .. } | Remote::Target { port } => Some(*port),
+                Remote::Database { port, .. } => {
+                    let told = it.home.as_ref().ok().and_then(|home| home.port);
+                    port.or(told)
+                }
+            },
+            home: it.home.clone(),
+        });
+        far.collect()
     }
 
     /// The session documents of the tunnels through a bastion.

@@ -137,6 +137,8 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Iam => inspect::iam(&world.core, &call.operation, &call.body),
         Service::Logs => inspect::logs(&call.operation, &call.body),
         Service::Quotas => inspect::quotas(&call.operation, &call.body),
+        Service::Images => inspect::images(&call.operation),
+        Service::Metrics => inspect::metrics(&call.operation),
     }
 }
 
@@ -170,9 +172,13 @@ fn internal_error(service: Service) -> ApiError {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
         Service::Kms => "KMSInternalException",
-        Service::Sts | Service::Rds | Service::Iam | Service::Logs | Service::Quotas => {
-            "InternalFailure"
-        }
+        Service::Sts
+        | Service::Rds
+        | Service::Iam
+        | Service::Logs
+        | Service::Quotas
+        | Service::Images
+        | Service::Metrics => "InternalFailure",
         Service::Ec2 => "InternalError",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
@@ -188,7 +194,7 @@ fn is_expired(world: &World, headers: &HeaderMap) -> bool {
 
 fn expired_token(service: Service) -> ApiError {
     let code = match service {
-        Service::Sts | Service::Rds | Service::Iam => "ExpiredToken",
+        service if service.speaks_query() => "ExpiredToken",
         Service::Ec2 => "RequestExpired",
         _ => "ExpiredTokenException",
     };
@@ -201,14 +207,14 @@ fn expired_token(service: Service) -> ApiError {
 /// IAM's words for a missing permission.
 fn access_denied(world: &World, call: &ApiCall) -> ApiError {
     let caller = world.core.caller_arn();
-    let action = format!("{}:{}", call.service.name(), call.operation);
+    let action = format!("{}:{}", call.service.prefix(), call.operation);
     let resource = denied_resource(world, call);
     let message = format!(
         "User: {caller} is not authorized to perform: {action} on resource: {resource} \
          because no identity-based policy allows the {action} action"
     );
     let code = match call.service {
-        Service::Sts | Service::Rds | Service::Iam => "AccessDenied",
+        service if service.speaks_query() => "AccessDenied",
         Service::Ec2 => {
             let message = format!("You are not authorized to perform this operation. {message}");
             return ApiError::new("UnauthorizedOperation", message).with_status(403);

@@ -62,7 +62,7 @@ use tokio_util::sync::DropGuard;
 
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
 pub use instances::Instance;
-pub use network::{Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
+pub use network::{Acl, Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
 pub use nodes::{ManagedNode, Registration};
 pub use script::{
     Container, DbCluster, Destination, Failure, Plan, Script, Shells, TaskDefinition,

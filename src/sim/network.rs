@@ -13,6 +13,10 @@ pub struct Network {
     pub security_groups: Vec<SecurityGroup>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// Its access lists.
+    pub acls: Vec<Acl>,
+    /// What of names its VPCs do not do: `enableDnsSupport`, `enableDnsHostnames`.
+    pub without: Vec<&'static str>,
 }
 
 /// A subnet.
@@ -167,6 +171,23 @@ pub struct Endpoint {
     pub private_dns: bool,
     /// The security groups of an interface.
     pub groups: Vec<String>,
+    /// The subnets that an interface is in.
+    pub subnets: Vec<String>,
+    /// Its policy, if it is not the one that allows everything.
+    pub policy: Option<String>,
+}
+
+/// An access list around subnets: everything passes but what it drops.
+#[derive(Clone, Debug, Default)]
+pub struct Acl {
+    /// `acl-…`.
+    pub id: String,
+    /// `vpc-…`.
+    pub vpc: String,
+    /// The subnets that it is around.
+    pub subnets: Vec<String>,
+    /// What it drops: whether on the way out, and the first and last port.
+    pub drops: Vec<(bool, u16, u16)>,
 }
 
 impl Endpoint {
@@ -180,6 +201,8 @@ impl Endpoint {
             route_tables: Vec::new(),
             private_dns: true,
             groups: Vec::new(),
+            subnets: Vec::new(),
+            policy: None,
         }
     }
 
@@ -361,6 +384,8 @@ impl Told for Endpoint {
             "privateDnsEnabled": self.private_dns,
             "routeTableIdSet": {"item": self.route_tables},
             "groupSet": {"item": groups},
+            "subnetIdSet": {"item": self.subnets},
+            "policyDocument": self.policy.as_deref().unwrap_or(OPEN),
         })
     }
 
@@ -369,5 +394,42 @@ impl Told for Endpoint {
             "vpc-id" => Some(vec![&self.vpc]),
             _ => None,
         }
+    }
+}
+
+/// The policy that an endpoint has if nobody gave it another.
+const OPEN: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+
+impl Told for Acl {
+    fn told(&self, _: &str, _: &str) -> Value {
+        let drops = self.drops.iter().enumerate();
+        let mut rules: Vec<_> = drops
+            .map(|(index, (egress, from, to))| {
+                json!({
+                    "ruleNumber": 10 + index, "protocol": "6", "ruleAction": "deny", "egress": egress,
+                    "cidrBlock": "0.0.0.0/0", "portRange": {"from": from, "to": to},
+                })
+            })
+            .collect();
+        for egress in [true, false] {
+            for (number, action) in [(100, "allow"), (32_767, "deny")] {
+                rules.push(json!({
+                    "ruleNumber": number, "protocol": "-1", "ruleAction": action, "egress": egress,
+                    "cidrBlock": "0.0.0.0/0",
+                }));
+            }
+        }
+        let associations = self.subnets.iter();
+        let associations: Vec<_> = associations.map(|id| json!({"subnetId": id})).collect();
+        json!({
+            "networkAclId": self.id,
+            "vpcId": self.vpc,
+            "entrySet": {"item": rules},
+            "associationSet": {"item": associations},
+        })
+    }
+
+    fn property(&self, name: &str) -> Option<Vec<&str>> {
+        (name == "vpc-id").then(|| vec![self.vpc.as_str()])
     }
 }

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 30] = [
+const OPERATIONS: [&str; 34] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -48,6 +48,10 @@ const OPERATIONS: [&str; 30] = [
     "GetServiceQuota",
     "SimulatePrincipalPolicy",
     "GetRole",
+    "GetMetricStatistics",
+    "BatchGetImage",
+    "DescribeNetworkAcls",
+    "DescribeVpcAttribute",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -92,9 +96,23 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
             asked.map_ok(drop).boxed()
         }
         "GetRole" => aws.role("r").map_ok(drop).boxed(),
+        "GetMetricStatistics" => {
+            let asked = async { aws.usage(&UsageMetric::default()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "BatchGetImage" => {
+            let asked = async { aws.image_architectures(&image()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "DescribeNetworkAcls" => aws.network_acls(&[]).map_ok(drop).boxed(),
+        "DescribeVpcAttribute" => aws.vpc_dns("vpc-1").map_ok(drop).boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
+}
+
+fn image() -> Image {
+    Image::parse("123456789012.dkr.ecr.eu-west-1.amazonaws.com/busybox:1").expect("one of ECR")
 }
 
 fn run() -> RunTask {
@@ -147,7 +165,11 @@ fn refused(
     message: &str,
 ) -> Option<Response<Full<Bytes>>> {
     match operation {
-        "GetCallerIdentity" | "AssumeRole" | "GetRole" | "SimulatePrincipalPolicy" => answer(
+        "GetCallerIdentity"
+        | "AssumeRole"
+        | "GetRole"
+        | "SimulatePrincipalPolicy"
+        | "GetMetricStatistics" => answer(
             status,
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
@@ -171,6 +193,8 @@ fn is_of_ec2(operation: &str) -> bool {
         "RouteTables",
         "SecurityGroup",
         "VpcEndpoints",
+        "VpcAttribute",
+        "NetworkAcls",
         "Instances",
     ]
     .iter()
@@ -284,9 +308,12 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "GetDocument",
             "SimulatePrincipalPolicy",
             "GetRole",
+            "GetMetricStatistics",
         ]
         .contains(operation);
-        let fails = needs || *operation == "GetCallerIdentity" || is_of_ec2(operation);
+        // What a VPC does not tell is as it is by itself.
+        let is_told = is_of_ec2(operation) && *operation != "DescribeVpcAttribute";
+        let fails = needs || *operation == "GetCallerIdentity" || is_told;
         assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
         if *operation == "RunTask" {
             assert!(outcome.unwrap_err().is_ambiguous(), "it may have been done");
