@@ -66,7 +66,7 @@ pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use iam::{Decision, Question, Role, Simulated};
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
-pub use instance::{Instance, StateReason};
+pub use instance::{Instance, Profile, StateReason};
 pub use json::Image;
 pub use network::{Network, Way, contains, missing_endpoints, way_out};
 pub use node::{Node, Nodes};

@@ -13,7 +13,7 @@ mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
-mod node;
+pub(crate) mod node;
 mod own;
 mod phases;
 mod shown;

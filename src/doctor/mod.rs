@@ -210,5 +210,10 @@ fn judged(check: &Check, machine: &facts::Machine, seen: &[place::Seen]) -> Vec<
             .flat_map(|place| &place.tunnels)
             .map(|it| finding(&format!("tunnel {}", it.config.name), judge(it)))
             .collect(),
+        Judge::Node(judge) => seen
+            .iter()
+            .flat_map(|place| &place.nodes)
+            .map(|it| finding(&it.subject, judge(it)))
+            .collect(),
     }
 }

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use super::Request;
-use super::facts::{Account, Bastion, Far, Tunnel};
+use super::check::Gap;
+use super::facts::{Account, Bastion, Far, Node, Tunnel};
 use super::gather::{self, Gatherer};
 use super::start::{Run, Starter};
 use super::way;
@@ -35,6 +36,8 @@ pub struct Seen {
     pub bastions: Vec<Bastion>,
     /// Its tunnels.
     pub tunnels: Vec<Tunnel>,
+    /// Machines in the place of tasks, of its bastions and tunnels.
+    pub nodes: Vec<Node>,
 }
 
 /// The accounts of what is asked for; each once.
@@ -127,6 +130,7 @@ impl Place {
                 account,
                 bastions: Vec::new(),
                 tunnels: Vec::new(),
+                nodes: Vec::new(),
             };
         };
         let open = match &account.identity {
@@ -152,14 +156,18 @@ impl Place {
                 open.clone().map(|_| ()),
             ))
         });
-        let (mut bastions, mut tunnels) = tokio::join!(join_all(bastions), join_all(tunnels));
+        let (mut bastions, mut tunnels, nodes) = tokio::join!(
+            join_all(bastions),
+            join_all(tunnels),
+            Box::pin(self.nodes(gatherer, aws, open.clone().map(|_| ())))
+        );
         for bastion in &mut bastions {
             bastion.far = self.far(&bastion.config.name, &tunnels);
             let homes = bastion.far.iter().filter_map(|it| it.home.as_ref().ok());
             bastion.network.far_rules = gather::far_rules(gatherer, aws, homes).await;
         }
         let tried = tunnels.iter().map(|it| {
-            let way = way::of(it, &bastions);
+            let way = way::of(it, &bastions, &nodes);
             async move {
                 match way? {
                     Some(way) => gather::trial(gatherer, &it.config, aws, net, way)
@@ -186,7 +194,24 @@ impl Place {
             account,
             bastions,
             tunnels,
+            nodes,
         }
+    }
+
+    /// The machines of its bastions, and those that tunnels lead to.
+    async fn nodes(&self, gatherer: &Gatherer, aws: &Aws, account: Result<(), Gap>) -> Vec<Node> {
+        let of_bastions = self.bastions.iter();
+        let of_bastions =
+            of_bastions.map(|it| gather::node::of_bastion(gatherer, it, aws, account.clone()));
+        let of_tunnels = self.tunnels.iter();
+        let of_tunnels =
+            of_tunnels.map(|it| gather::node::of_tunnel(gatherer, it, aws, account.clone()));
+        let (of_bastions, of_tunnels) = tokio::join!(join_all(of_bastions), join_all(of_tunnels));
+        of_bastions
+            .into_iter()
+            .chain(of_tunnels)
+            .flatten()
+            .collect()
     }
 
     /// Starts the bastions that tunnels go through.

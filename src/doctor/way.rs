@@ -1,20 +1,37 @@
 //! Which way a session of a tunnel would take now. Pure.
 
 use super::check::{Gap, known};
-use super::facts::{Bastion, Tunnel};
+use super::facts::{Bastion, Node, Tunnel};
 use super::gather::Way;
 use crate::aws::Address;
 use crate::config::{Remote, Via};
 use crate::tunnel::remote::Place;
 
 /// Nothing where nothing runs.
-pub fn of(tunnel: &Tunnel, bastions: &[Bastion]) -> Result<Option<Way>, Gap> {
+pub fn of(tunnel: &Tunnel, bastions: &[Bastion], nodes: &[Node]) -> Result<Option<Way>, Gap> {
     let (target, interface) = match &tunnel.config.via {
-        Via::Target(target) => (target.clone(), None),
+        Via::Target(target) => {
+            let subject = format!("tunnel {}", tunnel.config.name);
+            match nodes.iter().find(|it| it.subject == subject) {
+                Some(node) => match of_node(node)? {
+                    Some(target) => (target, None),
+                    None => return Ok(None),
+                },
+                None => (target.clone(), None),
+            }
+        }
         Via::Bastion(name) => {
+            let subject = format!("bastion {name}");
             let bastion = bastions.iter().find(|it| it.config.name == *name);
-            let bastion = bastion.ok_or(Gap::Needs("a bastion that is a task"))?;
-            match of_task(bastion)? {
+            let node = nodes.iter().find(|it| it.subject == subject);
+            let found = match (bastion, node) {
+                (Some(bastion), _) => of_task(bastion)?,
+                (None, Some(node)) => of_node(node)?.map(|target| (target, None)),
+                (None, None) => {
+                    return Err(Gap::Needs("a bastion whose agent is found beforehand"));
+                }
+            };
+            match found {
                 Some(found) => found,
                 None => return Ok(None),
             }
@@ -43,6 +60,21 @@ fn of_task(bastion: &Bastion) -> Result<Option<(String, Option<String>)>, Gap> {
     match bastion.connected {
         Ok(false) => Err(Gap::Needs("an agent that is connected (R02)")),
         _ => Ok(Some((target, task.interface.clone()))),
+    }
+}
+
+/// A machine that has stopped has no agent, and the checks of machines tell of one that is not connected.
+fn of_node(node: &Node) -> Result<Option<String>, Gap> {
+    let id = node.id()?;
+    let managed = known(&node.managed)?;
+    if let Some(Ok(instances)) = &node.instances
+        && instances.iter().all(|it| it.state != "running")
+    {
+        return Ok(None);
+    }
+    match managed.iter().any(|it| it.id == id && it.is_online) {
+        true => Ok(Some(id.to_owned())),
+        false => Err(Gap::Needs("an agent that is connected (M02)")),
     }
 }
 

@@ -12,6 +12,7 @@ mod database;
 mod draft;
 mod file;
 mod init;
+mod place;
 mod port;
 
 pub use init::run as init;

@@ -139,6 +139,7 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Quotas => inspect::quotas(&call.operation, &call.body),
         Service::Images => inspect::images(&call.operation),
         Service::Metrics => inspect::metrics(&call.operation),
+        Service::Stacks | Service::Caches | Service::Warehouses => inspect::none(&call.operation),
     }
 }
 
@@ -172,14 +173,8 @@ fn internal_error(service: Service) -> ApiError {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
         Service::Kms => "KMSInternalException",
-        Service::Sts
-        | Service::Rds
-        | Service::Iam
-        | Service::Logs
-        | Service::Quotas
-        | Service::Images
-        | Service::Metrics => "InternalFailure",
         Service::Ec2 => "InternalError",
+        _ => "InternalFailure",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
 }

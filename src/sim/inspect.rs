@@ -152,6 +152,17 @@ pub(super) fn metrics(operation: &str) -> Result<Value, ApiError> {
     }
 }
 
+/// CloudFormation, ElastiCache and Redshift: the account has nothing of theirs.
+pub(super) fn none(operation: &str) -> Result<Value, ApiError> {
+    match operation {
+        "DescribeStacks" => Ok(json!({"Stacks": ""})),
+        "DescribeReplicationGroups" => Ok(json!({"ReplicationGroups": ""})),
+        "DescribeCacheClusters" => Ok(json!({"CacheClusters": ""})),
+        "DescribeClusters" => Ok(json!({"Clusters": ""})),
+        _ => Err(unknown(operation)),
+    }
+}
+
 /// ECR: images for both architectures.
 pub(super) fn images(operation: &str) -> Result<Value, ApiError> {
     let variant =

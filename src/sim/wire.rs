@@ -22,6 +22,9 @@ pub(super) enum Service {
     Quotas,
     Images,
     Metrics,
+    Stacks,
+    Caches,
+    Warehouses,
 }
 
 impl Service {
@@ -35,7 +38,16 @@ impl Service {
 
     /// Whether it speaks the query protocol, and answers in XML; EC2 does so in a dialect of its own.
     pub fn speaks_query(self) -> bool {
-        matches!(self, Self::Sts | Self::Rds | Self::Iam | Self::Metrics)
+        matches!(
+            self,
+            Self::Sts
+                | Self::Rds
+                | Self::Iam
+                | Self::Metrics
+                | Self::Stacks
+                | Self::Caches
+                | Self::Warehouses
+        )
     }
 
     /// The name in a signature's scope.
@@ -52,6 +64,9 @@ impl Service {
             Self::Quotas => "servicequotas",
             Self::Images => "ecr",
             Self::Metrics => "monitoring",
+            Self::Stacks => "cloudformation",
+            Self::Caches => "elasticache",
+            Self::Warehouses => "redshift",
         }
     }
 }
@@ -165,6 +180,9 @@ impl ApiCall {
             Some(EC2_VERSION) => Service::Ec2,
             Some(IAM_VERSION) => Service::Iam,
             Some(METRICS_VERSION) => Service::Metrics,
+            Some(STACKS_VERSION) => Service::Stacks,
+            Some(CACHES_VERSION) => Service::Caches,
+            Some(WAREHOUSES_VERSION) => Service::Warehouses,
             _ => Service::Sts,
         };
         Ok(Self {
@@ -269,11 +287,14 @@ fn ec2_result(operation: &str, result: &Value, request_id: &str) -> String {
     )
 }
 
-/// The API versions that tell the calls of RDS, EC2, IAM and CloudWatch from those of STS.
+/// The API versions that tell the calls of the others from those of STS.
 const RDS_VERSION: &str = "2014-10-31";
 const EC2_VERSION: &str = "2016-11-15";
 const IAM_VERSION: &str = "2010-05-08";
 const METRICS_VERSION: &str = "2010-08-01";
+const STACKS_VERSION: &str = "2010-05-15";
+const CACHES_VERSION: &str = "2015-02-02";
+const WAREHOUSES_VERSION: &str = "2012-12-01";
 
 /// The namespace of STS's answers (its API version), which nobody looks at.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

@@ -4,6 +4,7 @@ mod credentials;
 mod database;
 mod local;
 mod network;
+mod node;
 mod policy;
 mod quota;
 mod running;
@@ -32,7 +33,7 @@ pub struct Area {
 }
 
 /// The areas, in order.
-pub fn areas() -> [Area; 10] {
+pub fn areas() -> [Area; 11] {
     let area = |title, checks| Area { title, checks };
     [
         area("L: this machine and its way to AWS", local::CHECKS),
@@ -44,6 +45,7 @@ pub fn areas() -> [Area; 10] {
         area("S: sessions", session::CHECKS),
         area("Q: quotas", quota::CHECKS),
         area("R: the running task", running::CHECKS),
+        area("M: machines in the place of a task", node::CHECKS),
         area("P: a start, phase by phase, with `--start`", start::CHECKS),
     ]
 }

@@ -8,6 +8,8 @@ use crate::status::Reason;
 const TASKS: &[&str] = &["ecs:ListTasks", "ecs:DescribeTasks"];
 /// What a session takes to the task that runs.
 pub const A_SESSION: &[&str] = &["ecs:ListTasks", "ecs:DescribeTasks", "ssm:StartSession"];
+/// Nothing is there that could serve one.
+pub const NOTHING_RUNS: &str = "nothing runs";
 /// What ECS Exec needs of Fargate's platform.
 const PLATFORM: (u32, u32, u32) = (1, 4, 0);
 /// Stopped tasks that are told of.
@@ -151,7 +153,7 @@ fn connected(bastion: &Bastion) -> Result<Verdict, Gap> {
 
 fn session(tunnel: &Tunnel) -> Result<Verdict, Gap> {
     let Some(trial) = known(&tunnel.trial)? else {
-        return Ok(Verdict::ok("no task runs"));
+        return Ok(Verdict::ok(NOTHING_RUNS));
     };
     let remote = &trial.remote;
     let failed = |reason: &Reason| Verdict::fail(&reason.message).maybe_fix(reason.hint.clone());

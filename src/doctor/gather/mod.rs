@@ -5,6 +5,7 @@ mod bastion;
 mod far;
 mod machine;
 mod network;
+pub mod node;
 mod policy;
 mod trial;
 mod tunnel;

@@ -1,5 +1,6 @@
 //! What the VPC itself lets pass: access lists, names, and how to ask AWS for what is in the way.
 
+use super::super::running;
 use super::{HTTPS, existing};
 use crate::aws::{AclRule, NetworkAcl};
 use crate::doctor::check::{Gap, Verdict, known};
@@ -97,7 +98,7 @@ pub fn dns(bastion: &Bastion) -> Result<Verdict, Gap> {
 
 pub fn path(tunnel: &Tunnel) -> Result<Verdict, Gap> {
     let Some(trial) = known(&tunnel.trial)? else {
-        return Ok(Verdict::ok("no task runs"));
+        return Ok(Verdict::ok(running::NOTHING_RUNS));
     };
     let Some(Stuck::Silence(waited)) = &trial.stuck else {
         return Ok(Verdict::ok("nothing is dropped on the way"));
