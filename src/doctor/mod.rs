@@ -2,7 +2,8 @@
 //! do about what is wrong.
 //!
 //! `checks` is the table: each row has a pure judge. `gather` asks for the facts that the chosen rows need, and never
-//! for more. Nothing is changed by looking.
+//! for more. Nothing is changed by looking: the session that shows whether a database answers is ended again, and so is
+//! what `--start` has started.
 //!
 //! ```text
 //! chosen checks ─▶ gather (calls, a few at a time) ─▶ facts ─▶ judges ─▶ Report ─▶ text or JSON
@@ -129,14 +130,14 @@ pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Re
         bail!("no tunnel is called `{name}`");
     }
     let trials = Trials::new(request.silence);
-    let gatherer = Gatherer::new(&checks, progress, Arc::clone(&trials));
+    let gatherer = Gatherer::new(&checks, progress.clone(), Arc::clone(&trials));
     let net = Net::new(request.lookup);
     let places = match (&request.config, &net) {
         (Ok(config), Ok(net)) => place::all(request, config, net).await,
         _ => Vec::new(),
     };
     let runs = match request.start {
-        true => started(request, &places).await,
+        true => started(request, &places, &progress).await,
         false => Vec::new(),
     };
     let looked = look(request, &gatherer, &net, &places, &runs);
@@ -153,11 +154,12 @@ pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Re
 }
 
 /// Not broken off: each start ends by itself when the request does, and gives what has to be undone.
-async fn started(request: &Request, places: &[Place]) -> Vec<start::Run> {
+async fn started(request: &Request, places: &[Place], progress: &Progress) -> Vec<start::Run> {
     let starter = Starter {
         paths: &request.paths,
         pace: request.pace,
         end: &request.end,
+        progress,
     };
     let starts = places.iter().map(|place| place.start(&starter));
     join_all(starts).await.into_iter().flatten().collect()

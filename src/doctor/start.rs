@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::facts::Start;
+use super::progress::Progress;
 use crate::aws::Aws;
 use crate::bastion::Own;
 use crate::config::{self, OnShutdown};
@@ -40,11 +41,16 @@ pub struct Starter<'a> {
     pub pace: f64,
     /// Cancelled when nobody waits any more.
     pub end: &'a CancellationToken,
+    /// Where it shows what it waits for.
+    pub progress: &'a Progress,
 }
 
 impl Starter<'_> {
     /// Starts a bastion for one of its tunnels.
     pub async fn start(&self, bastion: &config::Bastion, tunnel: &str, aws: &Aws) -> Run {
+        let _shown = self
+            .progress
+            .on(&format!("starting bastion {}", bastion.name));
         let client = Client::new(&self.paths.socket);
         let (start, kind) = match client.status().await {
             Ok(status) => self.by_daemon(client, &status, bastion, tunnel).await,
