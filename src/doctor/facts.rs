@@ -1,15 +1,22 @@
 //! What is known before anything is judged: plain values, gathered by `gather`.
 
+mod node;
+mod start;
+mod trial;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::check::{Gap, Known};
 use crate::aws::{
-    self, Cluster, Definition, Dns, Home, Identity, Instance, NetworkAcl, Quota, Role, RouteTable,
+    self, Cluster, Definition, Dns, Home, Identity, NetworkAcl, Quota, Role, RouteTable,
     SecurityGroupRule, Simulated, Subnet, Task, VpcEndpoint, Why,
 };
 use crate::config;
-use crate::status::{self, Phase, Reason, UsualStart};
+
+pub use node::Node;
+pub use start::Start;
+pub use trial::{Step, Stuck, Trial};
 
 /// This machine.
 #[derive(Clone, Debug)]
@@ -152,63 +159,6 @@ pub struct Bastion {
     pub start: Option<Start>,
 }
 
-/// How a start went that was made to be looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// It ran already.
-    pub ran: bool,
-    /// What each phase took, in their order.
-    pub phases: Vec<Phase>,
-    /// What it usually takes, where that is known.
-    pub usual: Option<UsualStart>,
-    /// Why it did not come to its end.
-    pub failed: Option<Reason>,
-}
-
-/// The phases in which a task, or a machine in its place, is asked for.
-pub const ASKING: [&str; 2] = ["asking for a task", "starting the instance"];
-
-impl Start {
-    /// One that was not necessary.
-    pub fn ran() -> Self {
-        Self {
-            ran: true,
-            phases: Vec::new(),
-            usual: None,
-            failed: None,
-        }
-    }
-
-    /// One that did not even begin.
-    pub fn failed(reason: Reason) -> Self {
-        Self {
-            ran: false,
-            failed: Some(reason),
-            ..Self::ran()
-        }
-    }
-
-    /// The latest one of a bastion.
-    pub fn of(
-        bastion: &status::Bastion,
-        usual: Option<UsualStart>,
-        failed: Option<Reason>,
-    ) -> Self {
-        let phases = bastion
-            .start
-            .clone()
-            .map(|it| it.phases)
-            .unwrap_or_default();
-        let asked = phases.iter().any(|it| ASKING.contains(&it.name.as_str()));
-        Self {
-            ran: !asked && failed.is_none(),
-            phases,
-            usual,
-            failed,
-        }
-    }
-}
-
 /// Where a tunnel leads.
 #[derive(Clone, Debug)]
 pub struct Far {
@@ -300,48 +250,6 @@ impl Policies {
     }
 }
 
-/// A machine with an agent, in the place of a task.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// What it is to the configuration: `bastion jump`, `tunnel app-db`.
-    pub subject: String,
-    /// As it is written there.
-    pub wanted: String,
-    /// Whether the daemon starts it when somebody connects.
-    pub is_started: bool,
-    /// The region of its calls.
-    pub region: String,
-    /// The EC2 instances that fit; `None` of what is none.
-    pub instances: Option<Known<Vec<Instance>>>,
-    /// What Systems Manager knows of those that fit, or of the one instance that does.
-    pub managed: Known<Vec<aws::Node>>,
-}
-
-impl Node {
-    /// The only one there is, by its id.
-    pub fn id(&self) -> Result<&str, Gap> {
-        let none = Gap::Needs("the machine (M01)");
-        match &self.instances {
-            Some(instances) => match instances.as_ref().map_err(Clone::clone)?.as_slice() {
-                [one] => Ok(&one.id),
-                _ => Err(none),
-            },
-            None => self.managed_one().map(|node| node.id.as_str()),
-        }
-    }
-
-    /// What Systems Manager knows of it. A machine that was registered anew leaves its old node behind.
-    pub fn managed_one(&self) -> Result<&aws::Node, Gap> {
-        let all = self.managed.as_ref().map_err(Clone::clone)?;
-        let online: Vec<_> = all.iter().filter(|node| node.is_online).collect();
-        match (online.as_slice(), all.as_slice()) {
-            ([one], _) => Ok(one),
-            ([], [one]) => Ok(one),
-            _ => Err(Gap::Needs("the machine (M01)")),
-        }
-    }
-}
-
 /// A tunnel.
 #[derive(Clone, Debug)]
 pub struct Tunnel {
@@ -359,47 +267,6 @@ pub struct Tunnel {
     pub region: String,
     /// How far a session of its own came; none was opened where nothing runs that could serve one.
     pub trial: Known<Option<Trial>>,
-}
-
-/// A session that was opened to see how far it comes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
-    /// Where it leads, in words.
-    pub remote: String,
-    /// The port there.
-    pub port: u16,
-    /// The network interface that its connections come from.
-    pub interface: Option<String>,
-    /// The version that the agent says it has.
-    pub agent: Option<String>,
-    /// What each step took, of those that came to their end.
-    pub steps: Vec<(Step, Duration)>,
-    /// Where it ended, if not at the database.
-    pub stuck: Option<Stuck>,
-}
-
-/// A step of such a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// StartSession, and the WebSocket.
-    Session,
-    /// The agent's greeting.
-    Handshake,
-    /// The first connection to the database's port.
-    Connect,
-}
-
-/// Why such a session did not come to the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stuck {
-    /// AWS did not start it, or its WebSocket did not open.
-    Session(Reason),
-    /// The agent did not greet as it should.
-    Handshake(Reason),
-    /// The agent was refused by the database's host, or knows no host of that name.
-    Connect(Reason),
-    /// Nobody answered the agent for so long.
-    Silence(Duration),
 }
 
 /// A document of SSM.

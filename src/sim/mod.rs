@@ -24,6 +24,7 @@
 //! It stands apart from the code under test: only `proto` is shared. Signatures must be present and name the right
 //! service; they are not verified. API rates are not limited: the call log has the times.
 
+mod acl;
 mod agent;
 mod api;
 mod control;
@@ -43,6 +44,7 @@ mod nodes;
 mod rds;
 mod run_task;
 mod script;
+mod service;
 mod session;
 mod shell;
 mod ssm;
@@ -60,9 +62,10 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
+pub use acl::Acl;
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
 pub use instances::Instance;
-pub use network::{Acl, Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
+pub use network::{Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};
 pub use nodes::{ManagedNode, Registration};
 pub use script::{
     Container, DbCluster, Destination, Failure, Plan, Script, Shells, TaskDefinition,

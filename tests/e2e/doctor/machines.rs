@@ -13,6 +13,9 @@ use crate::support::{House, Terms};
 const ID: &str = "i-0123456789abcdef0";
 const NODE: &str = "mi-0123456789abcdef0";
 
+/// A call, and how its answer is altered.
+type Spoilt = Option<(&'static str, fn(&mut Value))>;
+
 async fn house() -> House {
     let office = |connected| ManagedNode {
         id: NODE.into(),
@@ -113,7 +116,7 @@ async fn faults_of_machines_fire_their_check_alone() {
         via: id,
         ..Terms::default()
     };
-    let rows: [(&str, &str, Terms, Option<(&str, fn(&mut Value))>); 8] = [
+    let rows: [(&str, &str, Terms, Spoilt); 8] = [
         (
             "M01",
             "describe-instances",
