@@ -68,7 +68,7 @@ pub fn account() -> Account {
     }
 }
 
-pub fn bastion() -> Bastion {
+fn definition() -> Definition {
     let container = ContainerDefinition {
         name: "bastion".into(),
         essential: true,
@@ -77,7 +77,7 @@ pub fn bastion() -> Bastion {
         ..ContainerDefinition::default()
     };
     let role = |name: &str| Some(format!("arn:aws:iam::123456789012:role/{name}"));
-    let definition = Definition {
+    Definition {
         arn: "arn:aws:ecs:eu-west-1:123456789012:task-definition/bastion:3".into(),
         status: "ACTIVE".into(),
         network_mode: Some("awsvpc".into()),
@@ -88,7 +88,10 @@ pub fn bastion() -> Bastion {
         cpu: Some("256".into()),
         containers: vec![container],
         ..Definition::default()
-    };
+    }
+}
+
+pub fn bastion() -> Bastion {
     let cluster = Cluster {
         status: "ACTIVE".into(),
         ..Cluster::default()
@@ -99,7 +102,7 @@ pub fn bastion() -> Bastion {
         region: "eu-west-1".into(),
         ports: vec![5432],
         cluster: Ok(Some(cluster)),
-        definition: Ok(Some(definition)),
+        definition: Ok(Some(definition())),
         log_groups: Ok(Vec::new()),
         tasks: Ok(Vec::new()),
         stopped: Ok(Vec::new()),

@@ -8,7 +8,7 @@ use super::facts::{Account, Bastion, Far, Node, Tunnel};
 use super::gather::{self, Gatherer};
 use super::start::{Run, Starter};
 use super::way;
-use crate::aws::{Aws, Error, Timeouts};
+use crate::aws::{Aws, Error, Identity, Timeouts};
 use crate::config::{self, Config, Remote, TaskAgent, Via};
 use crate::net::Net;
 use crate::platform;
@@ -38,6 +38,27 @@ pub struct Seen {
     pub tunnels: Vec<Tunnel>,
     /// Machines in the place of tasks, of its bastions and tunnels.
     pub nodes: Vec<Node>,
+}
+
+impl Seen {
+    /// Opens a session of each tunnel, to see how far it comes.
+    async fn try_sessions(&mut self, gatherer: &Gatherer, aws: &Aws, net: &Net) {
+        let tried = self.tunnels.iter().map(|it| {
+            let way = way::of(it, &self.bastions, &self.nodes);
+            async move {
+                match way? {
+                    Some(way) => gather::trial(gatherer, &it.config, aws, net, way)
+                        .await
+                        .map(Some),
+                    None => Ok(None),
+                }
+            }
+        });
+        let tried = join_all(tried).await;
+        for (tunnel, trial) in self.tunnels.iter_mut().zip(tried) {
+            tunnel.trial = trial;
+        }
+    }
 }
 
 /// The accounts of what is asked for; each once.
@@ -137,64 +158,71 @@ impl Place {
             Ok(identity) => Ok(identity),
             Err(error) => Err(gather::gap("sts:GetCallerIdentity", error)),
         };
-        let bastions = self.bastions.iter().filter(|it| is_looked_at(it));
-        let bastions = bastions.map(|it| {
-            let through = gather::Through {
-                documents: self.documents(&it.name),
-                ports: self.ports(&it.name),
-            };
-            let seen = gather::bastion(gatherer, it, aws, through, open.clone());
-            Box::pin(seen)
-        });
-        let tunnels = self.tunnels.iter();
-        let tunnels = tunnels.map(|it| {
-            Box::pin(gather::tunnel(
-                gatherer,
-                it,
-                aws,
-                daemon,
-                open.clone().map(|_| ()),
-            ))
-        });
-        let (mut bastions, mut tunnels, nodes) = tokio::join!(
-            join_all(bastions),
-            join_all(tunnels),
+        let (bastions, tunnels, nodes) = tokio::join!(
+            self.tasks(gatherer, aws, &open),
+            self.ways_in(gatherer, aws, daemon, &open),
             Box::pin(self.nodes(gatherer, aws, open.clone().map(|_| ())))
         );
-        for bastion in &mut bastions {
-            bastion.far = self.far(&bastion.config.name, &tunnels);
-            let homes = bastion.far.iter().filter_map(|it| it.home.as_ref().ok());
-            bastion.network.far_rules = gather::far_rules(gatherer, aws, homes).await;
-        }
-        let tried = tunnels.iter().map(|it| {
-            let way = way::of(it, &bastions, &nodes);
-            async move {
-                match way? {
-                    Some(way) => gather::trial(gatherer, &it.config, aws, net, way)
-                        .await
-                        .map(Some),
-                    None => Ok(None),
-                }
-            }
-        });
-        if gatherer.wants(TRYING) && open.is_ok() {
-            let tried = join_all(tried).await;
-            for (tunnel, trial) in tunnels.iter_mut().zip(tried) {
-                tunnel.trial = trial;
-            }
-        }
-        for bastion in &mut bastions {
-            bastion.fences = gatherer.fences();
-            let mut runs = runs.iter();
-            let run = runs.find(|it| it.bastion == bastion.config.name);
-            bastion.start = run.map(|run| run.start.clone());
-        }
-        Seen {
+        let mut seen = Seen {
             subject: self.subject.clone(),
             account,
             bastions,
             tunnels,
             nodes,
+        };
+        self.look_further(gatherer, aws, &mut seen).await;
+        if gatherer.wants(TRYING) && seen.account.identity.is_ok() {
+            seen.try_sessions(gatherer, aws, net).await;
+        }
+        for bastion in &mut seen.bastions {
+            bastion.fences = gatherer.fences();
+            let mut runs = runs.iter();
+            let run = runs.find(|it| it.bastion == bastion.config.name);
+            bastion.start = run.map(|run| run.start.clone());
+        }
+        seen
+    }
+
+    /// Its bastions that are tasks.
+    async fn tasks(
+        &self,
+        gatherer: &Gatherer,
+        aws: &Aws,
+        account: &Result<&Identity, Gap>,
+    ) -> Vec<Bastion> {
+        let bastions = self.bastions.iter().filter(|it| is_looked_at(it));
+        let seen = bastions.map(|it| {
+            let through = gather::Through {
+                documents: self.documents(&it.name),
+                ports: self.ports(&it.name),
+            };
+            Box::pin(gather::bastion(gatherer, it, aws, through, account.clone()))
+        });
+        join_all(seen).await
+    }
+
+    /// Its tunnels.
+    async fn ways_in(
+        &self,
+        gatherer: &Gatherer,
+        aws: &Aws,
+        daemon: Option<&Status>,
+        account: &Result<&Identity, Gap>,
+    ) -> Vec<Tunnel> {
+        let account = account.clone().map(|_| ());
+        let seen = self.tunnels.iter().map(|it| {
+            let account = account.clone();
+            Box::pin(gather::tunnel(gatherer, it, aws, daemon, account))
+        });
+        join_all(seen).await
+    }
+
+    /// What is at the far end of its bastions, as its tunnels tell.
+    async fn look_further(&self, gatherer: &Gatherer, aws: &Aws, seen: &mut Seen) {
+        for bastion in &mut seen.bastions {
+            bastion.far = self.far(&bastion.config.name, &seen.tunnels);
+            let homes = bastion.far.iter().filter_map(|it| it.home.as_ref().ok());
+            bastion.network.far_rules = gather::far_rules(gatherer, aws, homes).await;
         }
     }
 

@@ -266,8 +266,9 @@ pub(super) static GRANTS: &[Grant] = &[
     Grant::new(
         &["DescribeVpcAttribute"],
         "ec2:DescribeVpcAttribute",
-        "LookAtNetwork",
-    ),
+        "LookAtVpc",
+    )
+    .on(&["arn:{p}:ec2:{r}:{a}:vpc/*"]),
     Grant::new(&["GetRole"], "iam:GetRole", "LookAtRoles").on(NAMED),
     Grant::new(
         &["SimulatePrincipalPolicy"],

@@ -42,11 +42,7 @@ pub async fn bastion(
         stopped,
         Box::pin(network::network(gatherer, config, aws))
     );
-    let running = match (running, &network.place) {
-        (Ok(tasks), Ok(place)) => Ok(of_bastion(tasks, config, place, &platform::local_user())),
-        (Err(gap), _) => Err(gap),
-        (_, Err(gap)) => Err(gap.clone()),
-    };
+    let running = ours(running, config, &network);
     let (log_groups, (connected, sessions), policies, (quota, usage), architectures) = tokio::join!(
         log_groups(gatherer, aws, &definition),
         target(gatherer, config, aws, &running),
@@ -77,10 +73,19 @@ pub async fn bastion(
         quota,
         usage,
         architectures,
-        far: Vec::new(),
-        fences: Vec::new(),
-        start: None,
+        ..unknown(config, aws, Vec::new(), &Gap::Unasked)
     }
+}
+
+/// Those of the family that are this bastion's.
+fn ours(
+    running: Known<Vec<Task>>,
+    config: &config::Bastion,
+    network: &Network,
+) -> Known<Vec<Task>> {
+    let tasks = running?;
+    let place = network.place.as_ref().map_err(Clone::clone)?;
+    Ok(of_bastion(tasks, config, place, &platform::local_user()))
 }
 
 /// What Fargate gives, and how much of it is in use.

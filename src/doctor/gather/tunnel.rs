@@ -41,7 +41,17 @@ pub async fn tunnel(
             address(gatherer, config, aws),
             far_of(gatherer, config, aws)
         ),
-        Err(gap) => (Err(gap.clone()), None, Err(gap)),
+        Err(gap) => {
+            return Tunnel {
+                config: config.clone(),
+                ports,
+                document: Err(gap.clone()),
+                address: None,
+                home: Err(gap.clone()),
+                region: aws.region().to_owned(),
+                trial: Err(gap),
+            };
+        }
     };
     Tunnel {
         config: config.clone(),
