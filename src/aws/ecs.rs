@@ -7,9 +7,11 @@ use aws_sdk_ecs::types::{
     LaunchType, NetworkConfiguration, PropagateTags, Tag, TaskField,
 };
 
+use aws_types::request_id::RequestId as _;
+
 use super::{
     Aws, advice,
-    error::{Error, Kind},
+    error::{self, Error, Kind},
     overrides,
     task::Task,
 };
@@ -28,6 +30,26 @@ pub enum Desired {
     Running,
     /// Those that stopped within the last hour or so.
     Stopped,
+}
+
+/// Which tasks of a cluster to list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) family: Option<&'a str>,
+    pub(super) service: Option<&'a str>,
+    pub(super) desired: Desired,
+}
+
+impl<'a> List<'a> {
+    pub(super) fn all(cluster: &'a str, desired: Desired) -> Self {
+        Self {
+            cluster,
+            family: None,
+            service: None,
+            desired,
+        }
+    }
 }
 
 /// What to run. The token makes a repeated call answer with the same task; the same token with other
@@ -72,7 +94,15 @@ impl Aws {
         family: Option<&str>,
         desired: Desired,
     ) -> Result<Vec<String>, Error> {
-        let desired = match desired {
+        let list = List {
+            family,
+            ..List::all(cluster, desired)
+        };
+        self.list(list).await
+    }
+
+    pub(super) async fn list(&self, list: List<'_>) -> Result<Vec<String>, Error> {
+        let desired = match list.desired {
             Desired::Running => DesiredStatus::Running,
             Desired::Stopped => DesiredStatus::Stopped,
         };
@@ -82,8 +112,9 @@ impl Aws {
             let request = self
                 .ecs()
                 .list_tasks()
-                .cluster(cluster)
-                .set_family(family.map(str::to_owned))
+                .cluster(list.cluster)
+                .set_family(list.family.map(str::to_owned))
+                .set_service_name(list.service.map(str::to_owned))
                 .desired_status(desired.clone());
             let request = request.set_next_token(page);
             let reply = self.call("ListTasks", || request.clone().send()).await?;
@@ -156,11 +187,12 @@ impl Aws {
             .enable_ecs_managed_tags(true)
             .client_token(&run.client_token);
         let reply = self.call("RunTask", || request.clone().send()).await?;
+        let request_id = reply.request_id().map(str::to_owned);
         let failure = reply.failures.unwrap_or_default().into_iter().next();
         let task = reply.tasks.unwrap_or_default().into_iter().next();
         match task.map(Task::from).filter(|task| !task.arn.is_empty()) {
             Some(task) => Ok(task),
-            None => Err(self.not_run(failure)),
+            None => Err(self.not_run(failure, request_id)),
         }
     }
 
@@ -185,7 +217,7 @@ impl Aws {
     }
 
     /// RunTask answers 200 without a task when there is no place for it.
-    fn not_run(&self, failure: Option<Failure>) -> Error {
+    fn not_run(&self, failure: Option<Failure>, request_id: Option<String>) -> Error {
         let reason = failure
             .as_ref()
             .and_then(Failure::reason)
@@ -200,7 +232,13 @@ impl Aws {
             format!("{reason}: {detail}")
         };
         let kind = advice::by_placement(reason).map_or(Kind::Other, |row| row.kind.clone());
-        self.failure("RunTask", Some(reason), message, kind)
+        let known = self.failure("RunTask", Some(reason), message, kind);
+        Error::from(error::Failure {
+            // The reason is the message, too.
+            code: None,
+            request_id,
+            ..error::Failure::clone(&known)
+        })
     }
 }
 

@@ -69,6 +69,7 @@ impl NodeCalls {
                 result: Ok(()),
             }
             .into(),
+            Action::Settle => Outcome::Settled(true).into(),
         }
     }
 

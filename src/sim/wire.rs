@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
-pub(super) use super::service::Service;
+pub(super) use super::dialect::Service;
 
 /// A call, taken apart.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ pub struct Home {
     pub vpc: String,
     /// That of the writer; none where it is not told, or where readers of several zones serve.
     pub zone: Option<String>,
-    /// Its security groups.
+    /// What admits clients to it.
     pub security_groups: Vec<String>,
     /// The port that clients connect to.
     pub port: Option<u16>,

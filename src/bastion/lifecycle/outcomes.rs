@@ -32,6 +32,7 @@ impl Lifecycle {
             Outcome::Probed(probed) => self.probed(probed, now),
             Outcome::Counted(counted) => self.counted(counted, now),
             Outcome::Stopped { arn, result } => self.stopped(arn, result, now),
+            Outcome::Settled(is_done) => self.settled(is_done, now),
         }
     }
 
@@ -280,6 +281,9 @@ impl Lifecycle {
             return self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
         }
         self.set(State::Stopped, now);
+        if result.is_ok() {
+            self.look_at_the_count_again(now);
+        }
         if self.wanted {
             self.begin(now);
         }
