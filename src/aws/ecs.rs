@@ -32,6 +32,26 @@ pub enum Desired {
     Stopped,
 }
 
+/// Which tasks of a cluster to list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) family: Option<&'a str>,
+    pub(super) service: Option<&'a str>,
+    pub(super) desired: Desired,
+}
+
+impl<'a> List<'a> {
+    pub(super) fn all(cluster: &'a str, desired: Desired) -> Self {
+        Self {
+            cluster,
+            family: None,
+            service: None,
+            desired,
+        }
+    }
+}
+
 /// What to run. The token makes a repeated call answer with the same task; the same token with other
 /// parameters is a conflict, which names the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +94,15 @@ impl Aws {
         family: Option<&str>,
         desired: Desired,
     ) -> Result<Vec<String>, Error> {
-        let desired = match desired {
+        let list = List {
+            family,
+            ..List::all(cluster, desired)
+        };
+        self.list(list).await
+    }
+
+    pub(super) async fn list(&self, list: List<'_>) -> Result<Vec<String>, Error> {
+        let desired = match list.desired {
             Desired::Running => DesiredStatus::Running,
             Desired::Stopped => DesiredStatus::Stopped,
         };
@@ -84,8 +112,9 @@ impl Aws {
             let request = self
                 .ecs()
                 .list_tasks()
-                .cluster(cluster)
-                .set_family(family.map(str::to_owned))
+                .cluster(list.cluster)
+                .set_family(list.family.map(str::to_owned))
+                .set_service_name(list.service.map(str::to_owned))
                 .desired_status(desired.clone());
             let request = request.set_next_token(page);
             let reply = self.call("ListTasks", || request.clone().send()).await?;

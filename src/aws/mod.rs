@@ -6,7 +6,9 @@
 
 mod advice;
 mod call;
+mod change_set;
 mod classify;
+mod clients;
 mod clock;
 mod credentials;
 mod database;
@@ -15,6 +17,7 @@ mod denied;
 mod ecs;
 mod error;
 mod iam;
+mod identity;
 mod inspect;
 mod instance;
 mod json;
@@ -28,6 +31,7 @@ mod paced;
 mod profile;
 mod query;
 mod reason;
+mod service;
 mod shell;
 mod sign;
 mod signin;
@@ -57,19 +61,22 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::{Address, Listed, Listing};
+pub use change_set::{Change, ChangeSet, NewChangeSet, ResourceChange};
+pub use database::{Address, Home, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use iam::{Decision, Question, Role, Simulated};
+pub use identity::Identity;
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
 pub use instance::{Instance, StateReason};
-pub use network::{Network, Way, missing_endpoints, way_out};
+pub use network::{Network, Way, lacking_endpoints, missing_endpoints, way_out};
 pub use node::{Node, Nodes};
+pub use service::{Service, ServiceEvent};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
-pub use stack::Stack;
+pub use stack::{Stack, StackEvent, StackResource};
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,
@@ -79,8 +86,10 @@ pub use vpc::{
 use advice::Caller;
 #[cfg(test)]
 pub(crate) use advice::page;
+use clients::Clients;
 use clock::Clock;
 use credentials::{Cached, Trouble};
+use identity::Known;
 use paced::Paces;
 use signin::Files;
 
@@ -92,10 +101,7 @@ const SIGN_IN_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Aws(Arc<Inner>);
 
 struct Inner {
-    ecs: aws_sdk_ecs::Client,
-    ssm: aws_sdk_ssm::Client,
-    kms: aws_sdk_kms::Client,
-    sts: aws_sdk_sts::Client,
+    clients: Clients,
     query: query::Transport,
     credentials: Cached,
     /// MFA codes for the role.
@@ -107,23 +113,6 @@ struct Inner {
     identity: watch::Sender<Option<Known>>,
     signs: bool,
     is_loopback: bool,
-}
-
-/// Who AWS says we are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The account's twelve digits.
-    pub account: String,
-    /// The ARN of the user or of the assumed role's session.
-    pub arn: String,
-    /// The unique id, `AROA…:<session>` for a role.
-    pub user_id: String,
-}
-
-/// An identity and the key it was asked with.
-struct Known {
-    access_key_id: String,
-    identity: Identity,
 }
 
 /// How long calls may take.
@@ -193,23 +182,8 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .build();
         let query = query::Transport::new(&sdk, timeouts);
-        let ecs = aws_sdk_ecs::config::Builder::from(&sdk)
-            .interceptor(clock.clone())
-            .build();
-        let ssm = aws_sdk_ssm::config::Builder::from(&sdk)
-            .interceptor(clock.clone())
-            .build();
-        let kms = aws_sdk_kms::config::Builder::from(&sdk)
-            .interceptor(clock.clone())
-            .build();
-        let sts = aws_sdk_sts::config::Builder::from(&sdk)
-            .interceptor(clock.clone())
-            .build();
         Ok(Self(Arc::new(Inner {
-            ecs: aws_sdk_ecs::Client::from_conf(ecs),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm),
-            kms: aws_sdk_kms::Client::from_conf(kms),
-            sts: aws_sdk_sts::Client::from_conf(sts),
+            clients: Clients::new(sdk, clock.clone()),
             query,
             credentials,
             codes,
@@ -231,40 +205,6 @@ impl Aws {
     /// The region of all calls.
     pub fn region(&self) -> &str {
         &self.0.caller.region
-    }
-
-    /// Who we are; asked once for each set of credentials. Needs no permission, so it also tells whether
-    /// the credentials work.
-    pub async fn identity(&self) -> Result<Identity, Error> {
-        let key = self.key("GetCallerIdentity").await?;
-        if let Some(identity) = self.known(&key) {
-            return Ok(identity);
-        }
-        let reply = self
-            .call("GetCallerIdentity", || {
-                self.0.sts.get_caller_identity().send()
-            })
-            .await?;
-        let identity = Identity {
-            account: reply.account.unwrap_or_default(),
-            arn: reply.arn.unwrap_or_default(),
-            user_id: reply.user_id.unwrap_or_default(),
-        };
-        let known = Known {
-            access_key_id: key,
-            identity: identity.clone(),
-        };
-        self.0.identity.send_replace(Some(known));
-        Ok(identity)
-    }
-
-    /// Who we were when last asked, without asking.
-    pub fn last_identity(&self) -> Option<Identity> {
-        self.0
-            .identity
-            .borrow()
-            .as_ref()
-            .map(|known| known.identity.clone())
     }
 
     /// When the credentials expire; `None` for lasting ones and before the first call.
@@ -349,15 +289,15 @@ impl Aws {
     }
 
     fn ecs(&self) -> &aws_sdk_ecs::Client {
-        &self.0.ecs
+        self.0.clients.ecs()
     }
 
     fn ssm(&self) -> &aws_sdk_ssm::Client {
-        &self.0.ssm
+        self.0.clients.ssm()
     }
 
     fn kms(&self) -> &aws_sdk_kms::Client {
-        &self.0.kms
+        self.0.clients.kms()
     }
 
     fn paces(&self) -> &Paces {
@@ -370,14 +310,6 @@ impl Aws {
 
     fn is_loopback(&self) -> bool {
         self.0.is_loopback
-    }
-
-    fn known(&self, key: &str) -> Option<Identity> {
-        let known = self.0.identity.borrow();
-        known
-            .as_ref()
-            .filter(|known| known.access_key_id == key)
-            .map(|known| known.identity.clone())
     }
 
     /// A failure that AWS did not report as one.

@@ -122,6 +122,8 @@ impl Calls {
                 }
                 Outcome::Stopped { arn, result }.into()
             }
+            // Nothing is left of a task that is not at hand.
+            Action::Settle => Outcome::Settled(true).into(),
         }
     }
 
@@ -354,7 +356,7 @@ fn log(chosen: &Chosen) {
 }
 
 /// What the lifecycle needs to know of a task.
-fn phase(task: &Task, container: Option<&str>) -> Phase {
+pub fn phase(task: &Task, container: Option<&str>) -> Phase {
     if let Some(phase) = before_or_after(task) {
         return phase;
     }

@@ -86,6 +86,7 @@ impl InstanceCalls {
                 let result = result.map_err(trouble);
                 Outcome::Stopped { arn, result }.into()
             }
+            Action::Settle => Outcome::Settled(true).into(),
         }
     }
 

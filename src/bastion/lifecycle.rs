@@ -29,6 +29,7 @@ mod kind;
 mod outcomes;
 mod reasons;
 mod search;
+mod settling;
 mod state;
 mod steps;
 mod strays;
@@ -93,6 +94,8 @@ pub struct Lifecycle {
     departing: Vec<Departing>,
     /// A task that may run although RunTask has failed.
     search: Option<Search>,
+    /// When a service's count is looked at though no task of it is at hand.
+    settle_at: Option<Instant>,
     /// A task that is no use and may not be stopped, and until when it is passed over.
     avoided: Option<(String, Instant)>,
     actions: VecDeque<Action>,
@@ -131,6 +134,7 @@ impl Lifecycle {
             strays: Vec::new(),
             departing: Vec::new(),
             search: None,
+            settle_at: None,
             avoided: None,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -156,7 +160,9 @@ impl Lifecycle {
 
     /// Nothing is left to do after [`Self::handle_shutdown`].
     pub fn is_finished(&self) -> bool {
-        let is_over = matches!(self.state, State::Stopped) && self.search.is_none();
+        let is_over = matches!(self.state, State::Stopped)
+            && self.search.is_none()
+            && self.settle_at.is_none();
         self.is_ending() && self.is_quiet() && is_over
     }
 
@@ -264,6 +270,7 @@ impl Lifecycle {
         self.wanted = false;
         self.departing.clear();
         self.hurry_search(now);
+        self.hurry_settling(now);
         match self.state.clone() {
             State::Launching if self.relaunch_at.take().is_some() => self.set(State::Stopped, now),
             State::Stopped | State::Finding | State::Launching | State::Leaving(..) => {}
@@ -282,7 +289,9 @@ impl Lifecycle {
         if let Some(stray) = self.next_stray(now) {
             return self.act(stray);
         }
-        if let Some(look) = self.next_departing(now).or_else(|| self.next_search(now)) {
+        let look = self.next_departing(now);
+        let look = look.or_else(|| self.next_search(now));
+        if let Some(look) = look.or_else(|| self.next_settling(now)) {
             return self.act(look);
         }
         match self.state.clone() {
@@ -332,6 +341,7 @@ impl Lifecycle {
         let stray = self.strays.iter().map(|stray| stray.stop_at).min();
         let departing = self.departing.iter().map(|departing| departing.look_at);
         let others = stray.into_iter().chain(departing).chain(self.search_at());
+        let others = others.chain(self.settle_at);
         own.into_iter().chain(others).min()
     }
 }

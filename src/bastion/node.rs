@@ -55,6 +55,7 @@ impl NodeCalls {
                 result: Ok(()),
             }
             .into(),
+            Action::Settle => Outcome::Settled(true).into(),
         }
     }
 

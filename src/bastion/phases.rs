@@ -10,11 +10,15 @@ use crate::status::{self, StartState};
 const ASKING: &str = "asking for a task";
 /// The same of an instance.
 const STARTING: &str = "starting the instance";
+/// The same of a service.
+const RAISING: &str = "raising the service's count";
 
 /// The phase of a start that `state` is in, if it is one of a start.
 pub fn phase(state: &State, kind: Kind) -> Option<&'static str> {
     match (state, kind) {
         (State::Finding, Kind::Instance) => return Some("looking for the instance"),
+        (State::Finding, Kind::Service) => return Some("looking at the service"),
+        (State::Launching, Kind::Service) => return Some(RAISING),
         (State::Finding, Kind::Node) => return Some("looking for the node"),
         (State::Launching, Kind::Instance | Kind::Node) => return Some(STARTING),
         _ => {}
@@ -78,7 +82,7 @@ impl Phases {
             }
         };
         self.ended = Some((outcome, now));
-        let is_launch = |phase: &str| phase == ASKING || phase == STARTING;
+        let is_launch = |phase: &str| [ASKING, STARTING, RAISING].contains(&phase);
         let ran_a_task = self.begun.iter().any(|(phase, _)| is_launch(phase));
         (outcome == StartState::Ready && ran_a_task).then(|| StartRecord {
             bastion: bastion.to_owned(),

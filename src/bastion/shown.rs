@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::lifecycle::{Farewell, Held, Kind, State};
+use super::service::is_service;
 use super::{View, phases};
 use crate::status::{self, BastionKind, BastionState, Problem};
 
@@ -23,9 +24,10 @@ pub fn phase(state: &State, kind: Kind) -> String {
             _,
             Farewell::Counting | Farewell::CountingHopeless | Farewell::CountingWorn,
         ) => "counting sessions".to_owned(),
-        State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => {
-            format!("stopping the {word}")
-        }
+        State::Leaving(_, Farewell::Stopping | Farewell::StoppingHopeless) => match kind {
+            Kind::Service => "lowering the service's count".to_owned(),
+            _ => format!("stopping the {word}"),
+        },
         State::Cooling(_, reason) => reason.message.clone(),
     }
 }
@@ -40,6 +42,7 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         name: view.name.clone(),
         kind: match view.kind {
             Kind::Task => BastionKind::Task,
+            Kind::Service => BastionKind::Service,
             Kind::Instance => BastionKind::Instance,
             Kind::Node => BastionKind::Node,
         },
@@ -48,6 +51,7 @@ pub fn status(view: &View, now: Instant) -> status::Bastion {
         detail: Some(phase(&view.state, view.kind)),
         task: task(view),
         network: view.network.clone(),
+        service: view.service.clone(),
         leases: view.leases,
         stops_in_seconds: stops_in.map(|left| left.as_secs()),
         start: view.phases.status(now.into_std()),
@@ -86,6 +90,10 @@ fn task(view: &View) -> Option<status::Task> {
         State::Ready(held) | State::Resting(held, _) | State::Leaving(held, _) => shown(held),
         State::Stopped | State::Finding | State::Launching | State::Cooling(..) => return None,
     };
+    if is_service(arn) {
+        // It has no task yet.
+        return None;
+    }
     let seen = view.task.as_ref().filter(|seen| seen.arn == *arn);
     let created = seen.and_then(|seen| seen.created_at);
     let age = created.and_then(|at| SystemTime::now().duration_since(at).ok());

@@ -10,7 +10,7 @@ use super::{
     error::Complaint,
     launch, machine, network, raw,
     scope::{self, Report, Scope, Section},
-    task_overrides, warm,
+    service, task_overrides, warm,
 };
 
 /// A task costs about a cent an hour; a start costs its user half a minute.
@@ -73,14 +73,26 @@ fn one(
     };
     let mut scope = report.scope(section);
     let machine = machine::check(&mut scope, raw.instance, raw.node, keys);
-    let (cluster, task_definition, network) = match machine {
-        None => (
-            scope.required(
-                "cluster",
-                raw.cluster,
-                &header,
-                "name the ECS cluster to run the task in",
-            ),
+    let is_named = raw.cluster.is_some();
+    let cluster = match machine {
+        None => scope.required(
+            "cluster",
+            raw.cluster,
+            &header,
+            "name the ECS cluster to run the task in",
+        ),
+        Some(_) => String::new(),
+    };
+    let service = match machine {
+        None => {
+            let cluster = is_named.then_some(cluster.as_str());
+            service::check(&mut scope, raw.service, raw.scale_down, cluster, keys)
+        }
+        Some(_) => None,
+    };
+    let is_run = machine.is_none() && service.is_none();
+    let (task_definition, network) = match is_run {
+        true => (
             scope.required(
                 "task_definition",
                 raw.task_definition,
@@ -95,16 +107,17 @@ fn one(
             ),
         ),
         // Nothing is run: whatever is about a task was refused.
-        Some(_) => (String::new(), String::new(), Network::default()),
+        false => (String::new(), Network::default()),
     };
     let agents = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
     let agent = scope.word("agent", raw.agent, &agents);
-    if agent == TaskAgent::Hybrid {
+    if agent == TaskAgent::Hybrid && service.is_none() {
         machine::refuse_of_hybrid(&mut scope, keys);
     }
     let is_of_ecs = machine.is_none() && agent == TaskAgent::Exec;
     Bastion {
         machine,
+        service,
         cluster,
         task_definition,
         network,

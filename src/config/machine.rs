@@ -2,7 +2,13 @@
 
 use toml::{Spanned, de::DeTable};
 
-use super::{error::Complaint, pick::Pick, scope::Scope, tunnel::is_target};
+use super::{
+    error::Complaint,
+    pick::Pick,
+    scope::Scope,
+    service::{OF_SERVICE, OF_SERVICE_ALONE},
+    tunnel::is_target,
+};
 
 /// The longest value of a tag (EC2 API model); a name is one.
 const LONGEST_NAME: usize = 256;
@@ -60,12 +66,7 @@ pub(super) fn check(
         (None, None) => return None,
     };
     let word = allowed[0];
-    for key in keys {
-        if !allowed.contains(&key.get_ref().as_str()) {
-            let complaint = Complaint::new(format!("does not go with `{word}`"));
-            scope.wrong(key.get_ref(), key.span(), complaint.hint(why_not(word)));
-        }
-    }
+    refuse_others(scope, keys, allowed, word, |_| why_not(word));
     let text = instance.or(node);
     let text = scope.checked(word, text, |text| pick(word, text).map(drop));
     let pick = text.and_then(|text| pick(word, &text).ok());
@@ -76,6 +77,23 @@ pub(super) fn check(
     })
 }
 
+/// Notes every key that does not go with the one that says what carries the agent, and why.
+pub(super) fn refuse_others(
+    scope: &mut Scope,
+    keys: &[Spanned<String>],
+    allowed: &[&str],
+    word: &str,
+    why: impl Fn(&str) -> &'static str,
+) {
+    for key in keys {
+        if !allowed.contains(&key.get_ref().as_str()) {
+            let complaint = Complaint::new(format!("does not go with `{word}`"));
+            let hint = why(key.get_ref());
+            scope.wrong(key.get_ref(), key.span(), complaint.hint(hint));
+        }
+    }
+}
+
 /// Whether a bastion with these keys takes `key` as well: what it does not take has no default either.
 pub(super) fn takes(bastion: &DeTable<'_>, key: &str) -> bool {
     if bastion.contains_key("instance") {
@@ -83,6 +101,12 @@ pub(super) fn takes(bastion: &DeTable<'_>, key: &str) -> bool {
     }
     if bastion.contains_key("node") {
         return OF_NODE.contains(&key);
+    }
+    if bastion.contains_key("service") {
+        return OF_SERVICE.contains(&key);
+    }
+    if OF_SERVICE_ALONE.contains(&key) {
+        return false;
     }
     let agent = bastion.get("agent").and_then(|it| it.get_ref().as_str());
     agent != Some("hybrid") || !NOT_OF_HYBRID.contains(&key)

@@ -31,6 +31,7 @@ mod read;
 mod schema;
 mod scope;
 mod selector;
+mod service;
 pub mod settings;
 pub mod suggest;
 mod task_overrides;
@@ -129,6 +130,8 @@ pub struct Bastion {
     pub name: String,
     /// A machine with an agent instead of a task: then all that is about a task is empty.
     pub machine: Option<Machine>,
+    /// A service whose task it is, instead of a task that is run: then all that is about running one is empty.
+    pub service: Option<Service>,
     /// Name or ARN of the ECS cluster.
     pub cluster: String,
     /// Family, `family:revision` or ARN.
@@ -155,6 +158,32 @@ pub struct Bastion {
     pub warm: Option<Warm>,
     /// How to reach AWS, if not as the others do.
     pub aws: Option<Aws>,
+}
+
+/// An ECS service whose task is a bastion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name or ARN.
+    pub name: String,
+    /// Whether its count of tasks is ever lowered.
+    pub scale_down: ScaleDown,
+}
+
+impl Service {
+    /// Its name, whether or not it was given by its ARN.
+    pub fn short(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+}
+
+/// When the count of a service is lowered to none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScaleDown {
+    /// When nobody uses it any more, if a bastiond has raised it.
+    #[default]
+    IfLast,
+    /// Never: somebody else does, or it costs what it costs.
+    Never,
 }
 
 /// How a task is run.

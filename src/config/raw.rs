@@ -89,6 +89,12 @@ pub(super) struct Bastion {
     /// A hybrid node instead of a task, by `mi-…`, `tag:KEY=VALUE` or its name; neither started nor stopped.
     #[schemars(with = "Option<String>")]
     pub node: Option<Spanned<String>>,
+    /// An ECS service whose task is used, by its name or ARN: its count is raised to one when it is needed.
+    #[schemars(with = "Option<String>")]
+    pub service: Option<Spanned<String>>,
+    /// Whether a service's count that was raised is lowered again when nobody uses its task any more.
+    #[schemars(with = "Option<String>", extend("enum" = ["if-last", "never"], "default" = "if-last"))]
+    pub scale_down: Option<Spanned<String>>,
     /// Name or ARN of the ECS cluster.
     #[schemars(with = "Option<String>")]
     pub cluster: Option<Spanned<String>>,
@@ -119,7 +125,6 @@ pub(super) struct Bastion {
     /// Where the agent comes from: from ECS Exec, or the task registers itself as a hybrid node.
     #[schemars(with = "Option<String>", extend("enum" = ["exec", "hybrid"], "default" = "exec"))]
     pub agent: Option<Spanned<String>>,
-    /// The container to go through; the only one with an exec agent if nothing is said.
     /// Whether the task has the tags of its definition as well.
     #[schemars(extend("default" = true))]
     pub propagate_tags: Option<bool>,

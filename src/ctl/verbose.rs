@@ -4,13 +4,14 @@ use super::{
     text::printable,
     units::{age, span},
 };
-use crate::status::{Bastion, Chosen, ChosenKind, Session, SessionState, Status, Tunnel};
+use crate::status::{Bastion, Chosen, ChosenKind, Service, Session, SessionState, Status, Tunnel};
 
 /// Lines that go below the tunnel's row.
 pub(super) fn lines(status: &Status, tunnel: &Tunnel) -> Vec<String> {
     let mut lines = vec![format!("leads to {}", tunnel.remote)];
     if let Some(through) = status.bastion_of(tunnel) {
         lines.push(bastion(through));
+        lines.extend(through.service.iter().map(service));
         lines.extend(through.network.iter().map(chosen));
     }
     lines.extend(tunnel.sessions.iter().map(session));
@@ -32,6 +33,18 @@ fn bastion(bastion: &Bastion) -> String {
         "through bastion {}: {task}{}",
         bastion.name,
         usual.unwrap_or_default()
+    )
+}
+
+/// Its count, and what was decided about it.
+fn service(service: &Service) -> String {
+    let count = |count: Option<i32>| count.map_or("?".to_owned(), |count| count.to_string());
+    let (desired, running) = (count(service.desired), count(service.running));
+    let decision = service.decision.as_ref();
+    format!(
+        "service {}: {running} of {desired} running{}",
+        service.name,
+        decision.map_or(String::new(), |it| format!("; {it}"))
     )
 }
 
@@ -74,6 +87,22 @@ fn session(session: &Session) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_told_with_its_count_and_what_was_decided() {
+        let mut of = Service {
+            name: "bastion".into(),
+            desired: None,
+            running: None,
+            decision: None,
+        };
+        assert_eq!(service(&of), "service bastion: ? of ? running");
+        of.desired = Some(1);
+        of.running = Some(0);
+        of.decision = Some("its count was raised".into());
+        let told = "service bastion: 0 of 1 running; its count was raised";
+        assert_eq!(service(&of), told);
+    }
 
     #[test]
     fn what_was_chosen_for_the_task_is_told_with_its_reason() {

@@ -1,34 +1,44 @@
 //! The configuration in force, for who asks.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::config::settings::settings;
+use crate::config::{Layers, settings::settings};
 use crate::settings::shown;
 use crate::sources::Sources;
 use crate::status::InForce;
 
 /// What was read last and is in force. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<Mutex<Option<InForce>>>);
+pub struct Shown(Arc<Mutex<Option<Read>>>);
+
+/// Kept as it was read: few ever ask what it says.
+#[derive(Debug)]
+struct Read {
+    path: PathBuf,
+    layers: Layers,
+    since: SystemTime,
+}
 
 impl Shown {
     /// What these say is in force from now on.
     pub fn set(&self, sources: &Sources) {
-        let layers = sources.layers().ok();
-        let settings = layers.and_then(|layers| settings(&layers).ok());
-        let path = Some(sources.path.display().to_string());
-        let now = SystemTime::now();
-        let in_force =
-            settings.map(|list| InForce::new(path, list.iter().map(shown).collect(), now));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
+        let read = sources.layers().ok().map(|layers| Read {
+            path: sources.path.clone(),
+            layers,
+            since: SystemTime::now(),
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
     }
 
     /// What is in force; `None` without a file.
     pub fn get(&self) -> Option<InForce> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = read.as_ref()?;
+        let list = settings(&read.layers).ok()?;
+        let path = Some(read.path.display().to_string());
+        let list = list.iter().map(shown).collect();
+        Some(InForce::new(path, list, read.since))
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, SessionId};
-use crate::bastion::instance;
+use crate::bastion::{instance, service};
 use crate::state::{SessionRecord, State, TaskRecord};
 
 /// First and longest pause before what could not be ended is tried again: at login the network may not be up yet, and
@@ -105,6 +105,9 @@ async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) -> bool 
 async fn stop_task(aws: &Aws, record: &TaskRecord, who: &str) -> Result<bool, aws::Error> {
     if record.cluster.is_empty() {
         return stop_machine(aws, &record.arn).await;
+    }
+    if service::is_service(&record.arn) {
+        return service::settle_left(aws, record).await;
     }
     let arns = [record.arn.clone()];
     let tasks = aws.describe_tasks(&record.cluster, &arns).await?;

@@ -89,6 +89,11 @@ impl Orphans {
     fn why(&self, task: &Task) -> Option<&'static str> {
         let tag = |key: &str| task.tags.get(key).map(String::as_str);
         tag("bastiond:stack")?;
+        // The task of a service is not left behind: ECS looks after it.
+        let group = task.group.as_deref().unwrap_or_default();
+        if group.starts_with("service:") {
+            return None;
+        }
         let is_old = age(task.created_at).is_none_or(|age| age >= YOUNGEST);
         if !is_old || task.desired_status != "RUNNING" || self.holds_task(&task.arn) {
             return None;

@@ -184,7 +184,8 @@ impl Place {
     }
 }
 
-/// The checks of a bastion are about a task with the agent of ECS Exec.
+/// The checks of a bastion are about a task that is run, with the agent of ECS Exec.
 fn is_looked_at(bastion: &config::Bastion) -> bool {
-    bastion.machine.is_none() && bastion.agent == TaskAgent::Exec
+    let is_run = bastion.machine.is_none() && bastion.service.is_none();
+    is_run && bastion.agent == TaskAgent::Exec
 }

@@ -134,7 +134,7 @@ impl Setup<'_> {
             ),
             Ok(Some(stack)) => of_outputs(&stack.name, &stack.outputs).map_err(|why| anyhow!(why)),
             Ok(None) => bail!(
-                "there is no stack `{stack}` in {}\nhint: deploy infra/bastion.yaml first, or give another --region",
+                "there is no stack `{stack}` in {}\nhint: bastiond infra deploy makes it; or give another --region",
                 aws.region()
             ),
             Err(error) if self.person.is_there() => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    exec, inspect, run_task,
+    exec, inspect, run_task, services,
     task::Task,
     timeline::Ending,
     wire::ApiError,
@@ -19,11 +19,16 @@ pub(super) fn perform(world: &World, operation: &str, body: &Value) -> Result<Va
     if let Some(answer) = inspect::ecs(core, operation, body) {
         return answer;
     }
+    if operation == "TagResource" {
+        return services::tag(core, body);
+    }
     let cluster = cluster_name(core, body)?;
     match operation {
         "RunTask" => run_task::perform(core, &cluster, body),
         "ListTasks" => list_tasks(core, &cluster, body),
         "DescribeTasks" => describe_tasks(core, &cluster, body),
+        "DescribeServices" => services::describe(core, &cluster, body),
+        "UpdateService" => services::update(core, &cluster, body),
         "ExecuteCommand" => exec::perform(world, &cluster, body),
         "StopTask" => stop_task(core, &cluster, body),
         _ => {
@@ -68,10 +73,12 @@ fn list_tasks(core: &Core, cluster: &str, body: &Value) -> Result<Value, ApiErro
         let family = text("family").is_none_or(|family| family == task.definition.family);
         let by = text("startedBy").is_none_or(|by| by == task.started_by());
         let status = task.course.at(now).desired_status == desired;
-        // No task of the simulator belongs to a service or a container instance.
-        let kind = text("serviceName").is_none() && text("containerInstance").is_none();
+        // No task of the simulator belongs to a container instance.
+        let kind = text("containerInstance").is_none();
+        let service = text("serviceName").is_none_or(|name| task.is_of_service(last_part(name)));
         let launch = text("launchType").is_none_or(|kind| kind == "FARGATE");
-        task.cluster == cluster && task.is_visible(now) && family && by && status && kind && launch
+        let is_of = family && by && service && kind && launch;
+        task.cluster == cluster && task.is_visible(now) && status && is_of
     };
     let state = core.state();
     let tasks = state.tasks.iter().filter(|task| matches(task));

@@ -43,6 +43,7 @@ mod nodes;
 mod rds;
 mod run_task;
 mod script;
+mod services;
 mod session;
 mod shell;
 mod ssm;
@@ -67,6 +68,7 @@ pub use nodes::{ManagedNode, Registration};
 pub use script::{
     Container, DbCluster, Destination, Failure, Plan, Script, Shells, TaskDefinition,
 };
+pub use services::Service;
 pub use session::{End, Link, Opening, Session};
 pub use task::Task;
 pub use timeline::{AgentCourse, Course, Ending, Timing, View};
@@ -92,6 +94,9 @@ pub async fn start(script: Script) -> io::Result<Sim> {
     let world = World::new(script, gateway.local_addr()?);
     world.core.spawn(api::serve(world.clone(), api));
     world.core.spawn(gateway::serve(world.clone(), gateway));
+    if !world.script().services.is_empty() {
+        world.core.spawn(services::schedule(world.clone()));
+    }
     let guard = world.core.cancel.clone().drop_guard();
     Ok(Sim {
         address,

@@ -160,7 +160,8 @@ fn describe_old(core: &Core, task: &Task, now: Instant) -> Value {
     json!({"taskArn": task.arn, "lastStatus": view.last_status, "desiredStatus": view.desired_status})
 }
 
-fn make(
+/// A task of `definition` as `request` wants it; whoever makes it puts it among the others.
+pub(super) fn make(
     core: &Core,
     state: &mut State,
     cluster: &str,

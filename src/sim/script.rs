@@ -16,6 +16,7 @@ use super::{
     instances::Instance,
     network::Network,
     nodes::{ManagedNode, Registration},
+    services::Service,
     timeline::{AgentCourse, Ending, Timing},
 };
 
@@ -42,6 +43,8 @@ pub struct Script {
     pub managed_nodes: Vec<ManagedNode>,
     /// EC2 instances that can be started and stopped.
     pub instances: Vec<Instance>,
+    /// ECS services, in the first cluster.
+    pub services: Vec<Service>,
     /// How long a task takes.
     pub timing: Timing,
     /// The agent behind every session. Its properties are those of the session's document.
@@ -99,6 +102,7 @@ impl Default for Script {
             network: Network::default(),
             managed_nodes: Vec::new(),
             instances: Vec::new(),
+            services: Vec::new(),
             timing: Timing::fargate(),
             agent: AgentProfile::default(),
             session_limit: None,

@@ -101,6 +101,12 @@ impl Task {
         self.request["startedBy"].as_str().unwrap_or_default()
     }
 
+    /// Whether a service of this name has started it.
+    pub(super) fn is_of_service(&self, name: &str) -> bool {
+        let group = self.request["group"].as_str().unwrap_or_default();
+        group.strip_prefix("service:") == Some(name)
+    }
+
     /// The task as DescribeTasks has it.
     pub(super) fn describe(&self, core: &Core, now: Instant, with_tags: bool) -> Value {
         let view = self.course.at(now);

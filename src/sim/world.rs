@@ -24,6 +24,7 @@ use super::{
     network::Network,
     nodes::Node,
     script::{DbCluster, Plan, Script},
+    services,
     session::{Entry, Link, Session},
     task::{ClientToken, Task},
 };
@@ -64,6 +65,7 @@ pub(super) struct State {
     pub refuse_upgrades: VecDeque<u16>,
     pub nodes: Vec<Node>,
     pub instances: Vec<instances::Entry>,
+    pub services: Vec<services::Entry>,
     pub db_clusters: Vec<DbCluster>,
     pub network: Network,
     pub expired_keys: Vec<String>,
@@ -112,6 +114,7 @@ impl World {
             refuse_upgrades: VecDeque::new(),
             nodes: nodes.map(|node| Node::of_script(node, now)).collect(),
             instances: instances.collect(),
+            services: script.services.iter().map(services::Entry::new).collect(),
             db_clusters: script.db_clusters.clone(),
             network: script.network.clone(),
             expired_keys: Vec::new(),

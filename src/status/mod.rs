@@ -235,6 +235,9 @@ pub struct Bastion {
     pub task: Option<Task>,
     /// Where its task runs, and why there: what was chosen for the last one.
     pub network: Vec<Chosen>,
+    /// The service whose task it is, if it is one's.
+    #[serde(default)]
+    pub service: Option<Service>,
     /// Tunnels and shells that need it now.
     pub leases: usize,
     /// Seconds until it is stopped for want of leases.
@@ -251,6 +254,19 @@ pub struct Bastion {
     pub last_error: Option<Problem>,
 }
 
+/// An ECS service whose task is a bastion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// So many tasks it was told to run when it was last looked at.
+    pub desired: Option<i32>,
+    /// So many ran then.
+    pub running: Option<i32>,
+    /// What was decided about its count, and why.
+    pub decision: Option<String>,
+}
+
 /// What carries a bastion's agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -258,6 +274,8 @@ pub enum BastionKind {
     /// An ECS task.
     #[default]
     Task,
+    /// A task of an ECS service.
+    Service,
     /// An EC2 instance.
     Instance,
     /// A hybrid node.

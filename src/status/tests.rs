@@ -159,6 +159,7 @@ fn bastion(name: &str) -> Bastion {
         detail: None,
         task: None,
         network: Vec::new(),
+        service: None,
         leases: 0,
         stops_in_seconds: None,
         start: None,

@@ -7,6 +7,7 @@ mod config_mistakes;
 mod control_requests;
 mod control_socket;
 mod control_streams;
+mod infra;
 #[cfg(target_os = "linux")]
 mod service;
 mod settings;

@@ -40,6 +40,7 @@ mod reload;
 mod restart;
 mod rows;
 mod schedule;
+mod service;
 mod shell;
 mod sign_in;
 mod signals;

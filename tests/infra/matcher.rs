@@ -55,7 +55,10 @@ fn holds(operator: &str, wanted: Vec<&str>, found: Option<&str>) -> bool {
     match (operator, found) {
         ("BoolIfExists", None) => true,
         (_, None) => false,
-        ("StringEquals" | "Bool" | "BoolIfExists", Some(found)) => wanted.any(|it| it == found),
+        // One value stands for a request with one of them.
+        ("StringEquals" | "ForAllValues:StringEquals" | "Bool" | "BoolIfExists", Some(found)) => {
+            wanted.any(|it| it == found)
+        }
         ("StringLike" | "ArnEquals" | "ArnLike", Some(found)) => {
             wanted.any(|it| is_like(it, found))
         }

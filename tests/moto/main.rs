@@ -4,6 +4,7 @@
 //! moto is known not to do as AWS does is not asked: custom endpoints, endpoints of proxies, DocumentDB's clusters,
 //! readers of caches.
 
+mod infra;
 mod instances;
 mod models;
 mod network;
@@ -13,6 +14,7 @@ mod operations;
 mod programs;
 mod roles;
 mod server;
+mod services;
 mod setup;
 mod stacks;
 

@@ -131,6 +131,18 @@ pub(in crate::aws) static ECS: &[Row] = &[
     )
     .advice("check `cluster`, `region` ({region}) and `profile`: the cluster is not there"),
     Row::code(
+        &["ServiceNotFoundException"],
+        Kind::NotFound,
+        "the service does not exist in this cluster",
+    )
+    .advice("correct `service` and `cluster` of the bastion, and check `region` ({region}) and `profile`"),
+    Row::code(
+        &["ServiceNotActiveException"],
+        Kind::Unsuitable,
+        "the service is being deleted, or was",
+    )
+    .advice("create the service again, or name another in `service` of the bastion"),
+    Row::code(
         &["ClientException"],
         Kind::RoleNotReady,
         "ECS cannot assume a role of the task: it was just made, or does not trust ECS",

@@ -77,6 +77,7 @@ impl Grant {
 }
 
 const TASKS: &[&str] = &["arn:{p}:ecs:{r}:{a}:task/*"];
+const SERVICES: &[&str] = &["arn:{p}:ecs:{r}:{a}:service/*"];
 const SESSIONS: &[&str] = &["arn:{p}:ssm:{r}:{a}:session/*"];
 const STACKS: &[&str] = &["arn:{p}:cloudformation:{r}:{a}:stack/*"];
 const NAMED: &[&str] = &["{named}"];
@@ -103,6 +104,14 @@ pub(super) static GRANTS: &[Grant] = &[
     Grant::new(&["ListTasks"], "ecs:ListTasks", "FindBastion"),
     Grant::new(&["DescribeTasks"], "ecs:DescribeTasks", "WatchBastion").on(TASKS),
     Grant::new(&["StopTask"], "ecs:StopTask", "StopBastion").on(TASKS),
+    Grant::new(
+        &["DescribeServices"],
+        "ecs:DescribeServices",
+        "ScaleService",
+    )
+    .on(SERVICES),
+    Grant::new(&["UpdateService"], "ecs:UpdateService", "ScaleService").on(SERVICES),
+    Grant::new(&["TagResource"], "ecs:TagResource", "LeaseService").on(SERVICES),
     Grant::new(&["StartSession"], "ssm:StartSession", "OpenTunnel")
         .on(TUNNEL)
         .when("BoolIfExists", "ssm:SessionDocumentAccessCheck", "true"),
@@ -264,6 +273,61 @@ pub(super) static GRANTS: &[Grant] = &[
         "AskWhatIsAllowed",
     )
     .on(NAMED),
+    Grant::new(
+        &["CreateChangeSet"],
+        "cloudformation:CreateChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeChangeSet"],
+        "cloudformation:DescribeChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["ListChangeSets"],
+        "cloudformation:ListChangeSets",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["ExecuteChangeSet"],
+        "cloudformation:ExecuteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteChangeSet"],
+        "cloudformation:DeleteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeStackEvents"],
+        "cloudformation:DescribeStackEvents",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeStackResources"],
+        "cloudformation:DescribeStackResources",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["GetTemplate"],
+        "cloudformation:GetTemplate",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteStack"],
+        "cloudformation:DeleteStack",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(&[], "cloudformation:TagResource", "DeployStack").on(STACKS),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
@@ -308,10 +372,16 @@ pub(super) static WHO: &[(Why, &str, &str)] = &[
 /// One line on who can help, then action, resource and the granting statement on lines of their own.
 pub(super) fn advice(operation: &str, denied: &Denied, caller: &Caller) -> String {
     let action = denied.action.as_deref();
-    let grant = GRANTS.iter().find(|grant| match action {
-        Some(action) => grant.action == action,
-        None => grant.operations.contains(&operation),
-    });
+    let is_of = |grant: &&Grant| grant.operations.contains(&operation);
+    let grants = || GRANTS.iter();
+    // An action may be needed by several operations, each on something else.
+    let grant = match action {
+        Some(action) => grants()
+            .filter(is_of)
+            .find(|grant| grant.action == action)
+            .or_else(|| grants().find(|grant| grant.action == action)),
+        None => grants().find(is_of),
+    };
     let Some(action) = action.or(grant.map(|grant| grant.action)) else {
         return format!("ask an administrator to allow {operation}");
     };
@@ -470,11 +540,13 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         let of_nodes = include_str!("../../../infra/iam/nodes.json");
         let doctor = include_str!("../../../infra/iam/doctor.json");
+        let deploy = include_str!("../../../infra/iam/deploy.json");
         for grant in GRANTS {
             let quoted = format!("\"Sid\": \"{}\"", grant.sid);
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid))
                 || of_nodes.contains(&quoted)
-                || doctor.contains(&quoted);
+                || doctor.contains(&quoted)
+                || deploy.contains(&quoted);
             let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }

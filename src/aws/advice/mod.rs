@@ -8,6 +8,7 @@ mod others;
 #[cfg(test)]
 pub(crate) mod page;
 mod row;
+mod stacks;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub(super) fn by_code(operation: &str, code: &str, message: &str) -> Option<&'st
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
     ];
     let mut rows = tables.into_iter().flatten();
@@ -42,6 +44,12 @@ pub(super) fn by_code(operation: &str, code: &str, message: &str) -> Option<&'st
 pub(super) fn by_placement(reason: &str) -> Option<&'static Row> {
     let text = reason.to_ascii_lowercase();
     others::PLACEMENT.iter().find(|row| row.has_words(&text))
+}
+
+/// The row of a service that has no task, by what its event or its deployment says.
+pub(super) fn by_event(message: &str) -> Option<&'static Row> {
+    let text = message.to_ascii_lowercase();
+    others::EVENTS.iter().find(|row| row.has_words(&text))
 }
 
 /// The row of credentials that cannot be had, by a text in lower case.
@@ -85,6 +93,11 @@ fn row(operation: &str, kind: &Kind, code: Option<&str>, message: &str) -> Optio
         let placed = || by_placement(code).filter(|_| operation == "RunTask");
         let known = by_code(operation, code, message).or_else(placed);
         return known.filter(is_it);
+    }
+    if operation == "UpdateService"
+        && let Some(row) = by_event(message).filter(is_it)
+    {
+        return Some(row);
     }
     let is_login = matches!(kind, Kind::Login(_));
     let mut others = others::NONE.iter().filter(is_it);

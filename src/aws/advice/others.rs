@@ -36,6 +36,52 @@ pub(in crate::aws) static PLACEMENT: &[Row] = &[
     .advice(NOT_FARGATE),
 ];
 
+/// Why a service has no task, by its latest event or the reason of its deployment.
+pub(in crate::aws) static EVENTS: &[Row] = &[
+    Row::worded(
+        &["capacity is unavailable"],
+        Kind::Capacity,
+        "there is no Fargate capacity at this time",
+    )
+    .advice("try again in some minutes; if it stays, give the service subnets of other availability zones"),
+    Row::worded(
+        &["reached the limit", "above your limit"],
+        Kind::Quota,
+        "the account may not run more tasks at a time",
+    )
+    .advice("request a higher quota in the Service Quotas console (Fargate On-Demand vCPU)"),
+    Row::worded(
+        &["unable to assume"],
+        Kind::RoleNotReady,
+        "ECS cannot assume a role of the service or its task",
+    )
+    .advice("check that the role trusts ecs-tasks.amazonaws.com"),
+    Row::worded(
+        &["circuit breaker", "deployment failed"],
+        Kind::Unsuitable,
+        "the deployment circuit breaker has given up the service's latest deployment",
+    )
+    .advice("mend the task definition, and deploy it: aws ecs update-service{profile} --region {region} --cluster CLUSTER --service SERVICE --task-definition FAMILY --force-new-deployment"),
+    Row::worded(
+        &["unable to consistently start"],
+        Kind::Unsuitable,
+        "the tasks of the service end soon after their start",
+    )
+    .advice("look why they stopped: aws ecs list-tasks{profile} --region {region} --cluster CLUSTER --service-name SERVICE --desired-status STOPPED"),
+    Row::worded(
+        &["unable to place a task"],
+        Kind::Invalid,
+        "the service has no place for its task",
+    )
+    .advice("look at the service's events and its launch type: aws ecs describe-services{profile} --region {region} --cluster CLUSTER --services SERVICE"),
+    Row::worded(
+        &["failed to start", "failed to launch"],
+        Kind::Invalid,
+        "the service cannot start its task",
+    )
+    .advice("look at the service's events: aws ecs describe-services{profile} --region {region} --cluster CLUSTER --services SERVICE"),
+];
+
 /// Why there are no credentials, by the words of the SDK, whose types are private.
 pub(in crate::aws) static CREDENTIALS: &[Row] = &[
     Row::worded(

@@ -54,6 +54,7 @@ fn each_row_is_reached_by_what_it_waits_for() {
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
     ];
     for row in coded.into_iter().flatten() {
@@ -91,6 +92,7 @@ fn whatever_somebody_has_to_mend_has_its_advice() {
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
         others::PLACEMENT,
         others::CREDENTIALS,
@@ -138,5 +140,48 @@ fn a_code_of_several_causes_is_told_apart_by_its_words() {
         ),
     ] {
         assert!(says(invalid, message).contains(setting), "{message}");
+    }
+}
+
+#[test]
+fn what_a_service_says_of_itself_has_its_advice() {
+    for row in others::EVENTS {
+        for word in row.words {
+            let found = by_event(word).map(|found| found.says);
+            assert_eq!(found, Some(row.says), "{word}");
+        }
+    }
+    let says = |message| {
+        let kind = &by_event(message).expect(message).kind;
+        let told = advice("UpdateService", kind, None, message, &caller(None));
+        told.hint.expect(message)
+    };
+    for (message, advised) in [
+        (
+            "(service b) was unable to place a task. Reason: Capacity is unavailable at this time.",
+            "other availability zones",
+        ),
+        (
+            "(service b) was unable to place a task. Reason: You've reached the limit on the number of vCPUs.",
+            "Service Quotas",
+        ),
+        (
+            "(service b) was unable to place a task because no container instance met all of its requirements.",
+            "describe-services --region eu-west-1",
+        ),
+        (
+            "(service b) is unable to consistently start tasks successfully.",
+            "--desired-status STOPPED",
+        ),
+        (
+            "ECS deployment circuit breaker: tasks failed to start.",
+            "--force-new-deployment",
+        ),
+        (
+            "(service b) failed to launch a task with (error ECS was unable to assume the role 'arn:x').",
+            "trusts ecs-tasks",
+        ),
+    ] {
+        assert!(says(message).contains(advised), "{message}");
     }
 }

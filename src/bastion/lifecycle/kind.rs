@@ -12,6 +12,8 @@ pub enum Kind {
     /// An ECS task: run anew, and any other of its kind will do.
     #[default]
     Task,
+    /// A task of an ECS service, which starts, replaces and stops it: its count is raised and lowered.
+    Service,
     /// An EC2 instance: the very same is started and stopped.
     Instance,
     /// A hybrid node: it is there, or it is not.
@@ -22,7 +24,7 @@ impl Kind {
     /// As people call it.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Task => "task",
+            Self::Task | Self::Service => "task",
             Self::Instance => "instance",
             Self::Node => "node",
         }
@@ -36,7 +38,7 @@ impl Kind {
     /// The whole of a start, after which it has failed. An instance may have to stop first, which takes minutes.
     pub(super) fn start_deadline(self) -> Duration {
         match self {
-            Self::Task | Self::Node => seconds(300),
+            Self::Task | Self::Service | Self::Node => seconds(300),
             Self::Instance => seconds(600),
         }
     }
@@ -45,7 +47,7 @@ impl Kind {
     /// agent); on instances some take more than five minutes.
     pub(super) fn agent_deadline(self) -> Duration {
         match self {
-            Self::Task | Self::Node => seconds(60),
+            Self::Task | Self::Service | Self::Node => seconds(60),
             Self::Instance => seconds(420),
         }
     }
@@ -53,7 +55,7 @@ impl Kind {
     /// From here on StartSession's own retries are the better probe: GetConnectionStatus may not know tasks of ECS.
     pub(super) fn probe_patience(self) -> Duration {
         match self {
-            Self::Task => seconds(15),
+            Self::Task | Self::Service => seconds(15),
             Self::Instance | Self::Node => self.agent_deadline(),
         }
     }
@@ -61,7 +63,7 @@ impl Kind {
     /// The same where nothing can be asked.
     pub(super) fn blind_patience(self) -> Duration {
         match self {
-            Self::Task | Self::Node => Duration::ZERO,
+            Self::Task | Self::Service | Self::Node => Duration::ZERO,
             Self::Instance => seconds(60),
         }
     }
@@ -71,7 +73,7 @@ impl Kind {
     /// tunnels: a team of twenty takes 4 of the account's 20 calls a second. Machines end seldom.
     pub(super) fn watch_interval(self) -> Duration {
         match self {
-            Self::Task => seconds(5),
+            Self::Task | Self::Service => seconds(5),
             Self::Instance | Self::Node => seconds(30),
         }
     }
@@ -84,6 +86,7 @@ impl Kind {
             (_, 0..5) => seconds(5) - age,
             (Self::Task, 5..12) => seconds(1),
             (Self::Task, 12..45) => Duration::from_millis(700),
+            (Self::Service, 5..45) => seconds(1),
             (_, 5..120) => seconds(2),
             (_, _) => seconds(5),
         }

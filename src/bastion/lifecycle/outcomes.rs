@@ -34,6 +34,7 @@ impl Lifecycle {
             Outcome::Probed(probed) => self.probed(probed, now),
             Outcome::Counted(counted) => self.counted(counted, now),
             Outcome::Stopped { arn, result } => self.stopped(arn, result, now),
+            Outcome::Settled(is_done) => self.settled(is_done, now),
         }
     }
 
@@ -297,6 +298,9 @@ impl Lifecycle {
             );
         }
         self.set(State::Stopped, now);
+        if result.is_ok() {
+            self.look_at_the_count_again(now);
+        }
         if self.wanted {
             self.begin(now);
         }

@@ -9,7 +9,7 @@ pub const REGISTERING: &str = "waiting for the task to register";
 
 pub fn unknown_task(kind: Kind) -> Reason {
     let (code, word) = match kind {
-        Kind::Task => ("task_gone", "task"),
+        Kind::Task | Kind::Service => ("task_gone", "task"),
         Kind::Instance => ("instance_gone", "instance"),
         Kind::Node => ("node_gone", "node"),
     };
@@ -34,7 +34,7 @@ pub fn unconnected_agent(kind: Kind, agent: &Agent) -> Reason {
         }
     };
     let hint = match kind {
-        Kind::Task => {
+        Kind::Task | Kind::Service => {
             "check that the task role allows ssmmessages:* and that the subnet reaches the ssmmessages endpoint (NAT or VPC endpoint)"
         }
         Kind::Instance => {
@@ -58,6 +58,9 @@ pub fn too_slow(kind: Kind, step: &str) -> Reason {
     match kind {
         Kind::Task => Reason::new("task_start_failed", message).with_hint(
             "check that the subnet has free addresses and a route to the image's registry (NAT, or endpoints for ecr.api, ecr.dkr and s3)",
+        ),
+        Kind::Service => Reason::new("task_start_failed", message).with_hint(
+            "look at the service's events: aws ecs describe-services --cluster CLUSTER --services SERVICE; and check that its subnet has free addresses and a route to the image's registry",
         ),
         Kind::Instance | Kind::Node => Reason::new("instance_start_failed", message)
             .with_hint("look at the instance in the EC2 console: its state, and its status checks"),

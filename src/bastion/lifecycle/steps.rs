@@ -178,7 +178,8 @@ impl Lifecycle {
         self.fail(reason, now);
     }
 
-    /// A task is replaced so many times. An instance has no other: what keeps it from being started passes.
+    /// A task is replaced so many times. An instance has no other: what keeps it from being started passes. A service starts
+    /// the next by itself.
     fn may_try_again(&self, retries: u8, now: Instant) -> bool {
         match self.settings.kind.is_replaceable() {
             true => self.replaced < retries,
@@ -188,8 +189,10 @@ impl Lifecycle {
 
     /// A task that will not become usable is stopped if we ran it, passed over if not, and replaced once.
     fn give_up(&mut self, arn: String, ours: bool, reason: Reason, retry: bool, now: Instant) {
-        let retries = u8::from(retry && self.settings.kind.is_replaceable());
-        match ours {
+        let kind = self.settings.kind;
+        let retries = u8::from(retry && kind.is_replaceable());
+        // A service's own are ECS's to stop.
+        match ours && kind != Kind::Service {
             true => self.discard(arn, format!("bastiond: {}", reason.message), now),
             false => self.avoid(arn, now),
         }
@@ -239,7 +242,8 @@ impl Lifecycle {
             self.events.push_back(Event::LetGo(probing.held.arn));
             return self.lost(reason, 0, now);
         }
-        match granted || !ours {
+        // The count of a service is lowered by whoever may, so that the next start gets another task.
+        match granted || !ours || self.settings.kind == Kind::Service {
             true => self.count(probing.held, Farewell::CountingHopeless, now),
             false => self.give_up(probing.held.arn, ours, reason, true, now),
         }
@@ -386,8 +390,9 @@ impl Lifecycle {
     }
 
     pub(super) fn set(&mut self, state: State, now: Instant) {
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state);
         self.since = now;
+        self.schedule_settling(&before, now);
     }
 
     /// The same state with other particulars: its age goes on.

@@ -71,6 +71,8 @@ pub enum Action {
         /// Recorded by ECS and shown to whoever looks.
         reason: String,
     },
+    /// No task is at hand: lower a service's count if nobody else uses it and it is ours to lower.
+    Settle,
 }
 
 /// A call that failed.
@@ -106,6 +108,8 @@ pub enum Outcome {
         /// Whether it will stop.
         result: Result<(), Trouble>,
     },
+    /// Of `Settle`: whether nothing is left to do.
+    Settled(bool),
 }
 
 /// News for whoever waits for or uses the bastion.

@@ -6,6 +6,7 @@ use super::*;
 mod machines;
 mod random;
 mod schedule;
+mod service;
 mod worn;
 use crate::status::Reason;
 

@@ -338,6 +338,7 @@ fn bastion(name: &str, id: &str, age_seconds: u64, stops_in_seconds: Option<u64>
         detail: None,
         task: Some(task),
         network: Vec::new(),
+        service: None,
         leases: 1,
         stops_in_seconds,
         start: None,

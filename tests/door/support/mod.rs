@@ -1,5 +1,6 @@
 //! What several tests of the door use.
 
+pub mod cloud;
 pub mod door;
 
 use std::path::Path;

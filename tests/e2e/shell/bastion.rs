@@ -1,13 +1,14 @@
 //! In a bastion of the configuration: by the daemon's lease, or without a daemon.
 
-use bastiond::sim::{Instance, ManagedNode, Script};
+use bastiond::sim::{Instance, ManagedNode, Script, Service};
 use bastiond::status::BastionState;
 use rustix::process::{Signal, kill_process};
+use tokio::process::Command;
 
 use super::between_pipes;
 use super::terminal::{Terminal, program_in};
 use crate::machines::through;
-use crate::support::{House, Terms, until};
+use crate::support::{House, Terms, until, within};
 
 #[tokio::test]
 async fn the_daemon_runs_the_bastion_and_keeps_it_for_as_long_as_somebody_is_in() {
@@ -56,6 +57,40 @@ async fn without_a_daemon_the_bastion_is_run_and_stopped_again() {
     })
     .await;
     house.sweep_beside().await;
+}
+
+/// The daemon keeps the count up meanwhile; without a daemon this program raises it, and lowers it again.
+#[tokio::test]
+async fn the_task_of_a_service_is_entered_as_any_other() {
+    let terms = through("cluster = \"backend\"\nservice = \"bastion\"\nidle_stop = \"1s\"");
+    for with_daemon in [true, false] {
+        let house = House::with(Script {
+            services: vec![Service::fast("bastion", 0)],
+            ..Script::fast()
+        })
+        .await;
+        let daemon = match with_daemon {
+            true => Some(house.daemon(&terms).await),
+            false => None,
+        };
+        let mut command = Command::from(super::command(&house, &["jump", "--", "echo", "hello"]));
+        house.rewrite(&terms);
+        let ended = within("the shell ends", command.kill_on_drop(true).output()).await;
+        let ended = ended.expect("it runs");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.stdout, b"hello\n", "{said}");
+        assert_eq!(house.world().tasks().len(), 1);
+        if let Some(daemon) = daemon {
+            // The lease is the daemon's own, by its own clock.
+            daemon.stop().await;
+        }
+        until(house.world(), "the count is lowered", |world| {
+            world.service_count("bastion") == 0 && world.task_statuses() == ["STOPPED"]
+        })
+        .await;
+        assert_eq!(house.world().count("RunTask"), 0);
+        house.sweep_beside().await;
+    }
 }
 
 /// Bastions that are no tasks: an instance, which is started for it, and a hybrid node.

@@ -130,21 +130,29 @@ async fn ten_megabytes_survive_links_that_are_cut() {
     let sent = pattern(10_000_000, 7);
     let file = house.folder.path().join("bytes");
     std::fs::write(&file, &sent).expect("written");
-    let words = [&task, "--", "cat", file.to_str().expect("text")];
+    // An agent whose command has ended waits two seconds for what was not acknowledged, which a link may take longer
+    // to come back than: so the command stays until all has come.
+    let all_came = house.folder.path().join("all came");
+    let script = r#"cat "$0"; until [ -e "$1" ]; do sleep 0.1; done"#;
+    let paths = [&file, &all_came].map(|path| path.to_str().expect("text"));
+    let words = [&task, "--", "sh", "-c", script, paths[0], paths[1]];
     let mut program = start(&house, &words);
     let mut stdout = program.stdout.take().expect("piped");
-    let mut came = vec![0; 2_000_000];
-    for cut in [Cut::Drop, Cut::Bye, Cut::Reset] {
-        let before = came.len() - 2_000_000;
-        let read = stdout.read_exact(&mut came[before..]);
-        let read = within("there is output", read).await;
+    let mut came = vec![0; sent.len()];
+    let (parts, rest) = came.split_at_mut(6_000_000);
+    for (part, cut) in parts
+        .chunks_mut(2_000_000)
+        .zip([Cut::Drop, Cut::Bye, Cut::Reset])
+    {
+        let read = within("there is output", stdout.read_exact(part)).await;
         read.unwrap_or_else(|error| panic!("{error}: {:#?}", house.world().sessions()));
         house.world().cut_links(&cut);
-        came.resize(came.len() + 2_000_000, 0);
     }
-    came.truncate(came.len() - 2_000_000);
-    let rest = stdout.read_to_end(&mut came);
-    within("there is more", rest).await.expect("bytes");
+    let read = within("there is more", stdout.read_exact(rest)).await;
+    read.unwrap_or_else(|error| panic!("{error}: {:#?}", house.world().sessions()));
+    std::fs::write(&all_came, "").expect("written");
+    let more = within("it ends", stdout.read_to_end(&mut came)).await;
+    assert_eq!(more.expect("an end"), 0, "bytes nobody wrote");
     assert!(came == sent, "{} bytes came", came.len());
     assert!(program.wait().await.expect("an end").success());
     assert!(house.world().links().len() >= 4);

@@ -12,6 +12,7 @@ fn no_request_is_left_without_an_answer() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let shared = rng.bool();
         let mut world = World::new(Settings {
+            kind: [Kind::Task, Kind::Service][rng.usize(0..2)],
             shared,
             seed,
             ..settings()
@@ -51,6 +52,7 @@ fn from_every_state_there_is_a_way_back_to_rest() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let shared = rng.bool();
         let mut world = World::new(Settings {
+            kind: [Kind::Task, Kind::Service][rng.usize(0..2)],
             shared,
             seed,
             ..settings()
@@ -113,6 +115,7 @@ fn random_outcome(action: &Action, rng: &mut fastrand::Rng) -> Outcome {
             arn: arn.clone(),
             result: Ok(()),
         },
+        Action::Settle => Outcome::Settled(rng.bool()),
     }
 }
 
@@ -127,6 +130,7 @@ fn failure(action: &Action, trouble: Trouble) -> Outcome {
             arn: arn.clone(),
             result: Err(trouble),
         },
+        Action::Settle => Outcome::Settled(false),
     }
 }
 
@@ -142,6 +146,7 @@ fn settle(world: &mut World) {
             arn,
             result: Ok(()),
         },
+        Some(Action::Settle) => Outcome::Settled(true),
         None => {
             if let Some(at) = world.lifecycle.poll_timeout() {
                 world.now = world.now.max(at);
