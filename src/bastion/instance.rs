@@ -118,6 +118,7 @@ impl InstanceCalls {
             reason: told(&self.pick, self.aws.region(), problem),
             retry: false,
             ambiguous: false,
+            ripens_in: None,
         })
     }
 
@@ -220,7 +221,7 @@ fn ended(instance: &Instance) -> Phase {
             true => reason,
             false => reason.with_hint(hint(&why.code)),
         },
-        retry: is_wanted,
+        retries: is_wanted.into(),
         stopped: true,
     }
 }
@@ -345,13 +346,13 @@ mod tests {
         ] {
             let Phase::Going {
                 reason,
-                retry,
+                retries,
                 stopped,
             } = stopped(code)
             else {
                 panic!("{code}");
             };
-            assert!(stopped && retry == again, "{code}");
+            assert!(stopped && (retries > 0) == again, "{code}");
             assert!(reason.message.contains("i-1 (jump, 10.0.0.7)"));
             assert_eq!(reason.hint.is_some(), !again, "{code}");
         }

@@ -104,6 +104,7 @@ fn for_good(reason: Reason) -> Trouble {
         reason,
         retry: false,
         ambiguous: false,
+        ripens_in: None,
     }
 }
 
@@ -140,7 +141,7 @@ fn phase(node: &Node) -> Phase {
         },
         false => Phase::Going {
             reason: offline(node),
-            retry: false,
+            retries: 0,
             stopped: false,
         },
     }

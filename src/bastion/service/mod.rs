@@ -186,7 +186,7 @@ impl ServiceCalls {
         reason.hint = reason.hint.map(|hint| self.place.named(&hint));
         let phase = Phase::Going {
             reason,
-            retry: false,
+            retries: 0,
             stopped: true,
         };
         (sighting(&self.place.service, phase), None)
@@ -208,6 +208,7 @@ impl ServiceCalls {
                 reason: self.place.without_exec(),
                 retry: false,
                 ambiguous: false,
+                ripens_in: None,
             });
         }
         self.claimed.raising(&service, self.scale_down);
@@ -297,6 +298,7 @@ impl ServiceCalls {
             ),
             retry: true,
             ambiguous: false,
+            ripens_in: None,
         };
         let settled = async {
             let service = self.look().await?;
@@ -495,7 +497,7 @@ fn lowered(service: &Service) -> Sighting {
     let message = format!("the count of service {} was lowered to 0", service.name);
     let phase = Phase::Going {
         reason: Reason::new("task_stopped", message),
-        retry: true,
+        retries: 1,
         stopped: true,
     };
     sighting(&service.arn, phase)
