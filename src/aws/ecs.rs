@@ -15,7 +15,7 @@ use super::{
     overrides,
     task::Task,
 };
-use crate::config::Overrides;
+use crate::config::{CapacityProvider, Overrides};
 
 /// Most tasks that one DescribeTasks takes (AWS API model).
 const MAX_DESCRIBED: usize = 100;
@@ -64,8 +64,8 @@ pub struct RunTask {
     pub subnets: Vec<String>,
     /// At most 5; none means the VPC's default group.
     pub security_groups: Vec<String>,
-    /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
-    pub capacity_provider: Option<String>,
+    /// The capacity providers of its strategy; none: Fargate on demand.
+    pub capacity_providers: Vec<CapacityProvider>,
     /// Fargate's platform; `None`: its latest.
     pub platform_version: Option<String>,
     /// Whether ECS puts an agent into it.
@@ -163,10 +163,8 @@ impl Aws {
     /// token, even a stopped one.
     pub async fn run_task(&self, run: &RunTask) -> Result<Task, Error> {
         // Never both: ECS refuses that.
-        let strategy = run
-            .capacity_provider
-            .as_ref()
-            .map(|name| vec![provider(name)]);
+        let strategy: Vec<_> = run.capacity_providers.iter().map(provider).collect();
+        let strategy = Some(strategy).filter(|strategy| !strategy.is_empty());
         let on_demand = strategy.is_none().then_some(LaunchType::Fargate);
         let request = self
             .ecs()
@@ -265,10 +263,11 @@ fn network(run: &RunTask) -> NetworkConfiguration {
         .build()
 }
 
-fn provider(name: &str) -> CapacityProviderStrategyItem {
+fn provider(provider: &CapacityProvider) -> CapacityProviderStrategyItem {
     CapacityProviderStrategyItem::builder()
-        .capacity_provider(name)
-        .weight(1)
+        .capacity_provider(&provider.name)
+        .weight(provider.weight)
+        .base(provider.base)
         .build()
         .expect("a name is set")
 }

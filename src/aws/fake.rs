@@ -14,10 +14,13 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+/// What a script answers; `None` is silence.
+pub(super) type Answer = Option<Response<Full<Bytes>>>;
+
 /// One request, as it came.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// `RunTask`, `StartSession`, … or the Query API's `Action`.
+    /// `RunTask`, `StartSession`, …, the Query API's `Action`, or the path.
     pub(super) operation: String,
     /// The JSON body; null for the Query API.
     pub(super) body: Value,
@@ -125,6 +128,7 @@ async fn read(request: Request<Incoming>) -> Call {
         value.unwrap_or_default().to_owned()
     };
     let (target, authorization) = (header("x-amz-target"), header("authorization"));
+    let path = request.uri().path().to_owned();
     let text = request.into_body().collect().await.unwrap().to_bytes();
     let form = String::from_utf8(text.to_vec()).unwrap();
     let action = form
@@ -135,7 +139,7 @@ async fn read(request: Request<Incoming>) -> Call {
         .next()
         .filter(|name| !name.is_empty())
         .or(action)
-        .unwrap_or_default();
+        .unwrap_or(&path);
     let body = serde_json::from_str(&form).unwrap_or_default();
     Call {
         operation: operation.to_owned(),

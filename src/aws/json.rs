@@ -12,22 +12,36 @@ use super::{
     query::{Post, Refused, unread},
 };
 
-/// A service, and the versioned name that its operations are prefixed with.
+/// A service, as signatures call it.
 #[derive(Clone, Copy)]
-struct Service {
+pub(super) struct Service {
     name: &'static str,
-    prefix: &'static str,
+    calls: Calls,
 }
 
-const LOGS: Service = Service {
-    name: "logs",
-    prefix: "Logs_20140328",
-};
+/// How its operations are told apart.
+#[derive(Clone, Copy)]
+enum Calls {
+    /// By a header, with this versioned name before theirs.
+    ByTarget(&'static str),
+    /// By their path: this one.
+    ByPath(&'static str),
+}
 
-const QUOTAS: Service = Service {
-    name: "servicequotas",
-    prefix: "ServiceQuotasV20190624",
-};
+impl Service {
+    pub(super) const fn new(name: &'static str, prefix: &'static str) -> Self {
+        let calls = Calls::ByTarget(prefix);
+        Self { name, calls }
+    }
+
+    pub(super) const fn rest(name: &'static str, path: &'static str) -> Self {
+        let calls = Calls::ByPath(path);
+        Self { name, calls }
+    }
+}
+
+const LOGS: Service = Service::new("logs", "Logs_20140328");
+const QUOTAS: Service = Service::new("servicequotas", "ServiceQuotasV20190624");
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -77,7 +91,7 @@ impl Aws {
         Ok(found.quota.value)
     }
 
-    async fn ask_json<T>(
+    pub(super) async fn ask_json<T>(
         &self,
         service: Service,
         operation: &'static str,
@@ -86,15 +100,24 @@ impl Aws {
     where
         T: DeserializeOwned + Debug + Send + Sync + 'static,
     {
+        let (path, headers) = match service.calls {
+            Calls::ByTarget(prefix) => {
+                let kind = ("content-type", "application/x-amz-json-1.1".to_owned());
+                let target = ("x-amz-target", format!("{prefix}.{operation}"));
+                ("/", vec![kind, target])
+            }
+            Calls::ByPath(path) => {
+                let kind = ("content-type", "application/json".to_owned());
+                (path, vec![kind])
+            }
+        };
         let post = Post {
             service: service.name,
             operation,
             endpoint: self.service_url(service.name),
+            path,
             region: self.region().to_owned(),
-            headers: vec![
-                ("content-type", "application/x-amz-json-1.1".to_owned()),
-                ("x-amz-target", format!("{}.{operation}", service.prefix)),
-            ],
+            headers,
             body: body.to_string(),
         };
         self.post(post, answer::<T>).await
@@ -111,17 +134,22 @@ struct Told {
     message: Option<String>,
 }
 
+/// `com.amazonaws.x#AccessDeniedException` and `AccessDeniedException:http://…` are forms of the same.
+fn plain(code: &str) -> &str {
+    let (_, code) = code.rsplit_once('#').unwrap_or(("", code));
+    code.split(':').next().unwrap_or_default()
+}
+
 fn answer<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, OrchestratorError<Refused>> {
     let body = response.body().bytes().unwrap_or_default();
     if response.status().is_success() {
         return serde_json::from_slice(body).map_err(|error| unread(&error));
     }
     let told: Told = serde_json::from_slice(body).unwrap_or_default();
-    // `com.amazonaws.x#AccessDeniedException` is a form of the same.
-    let code = told.code.map(|code| {
-        let (_, plain) = code.rsplit_once('#').unwrap_or(("", &code));
-        plain.to_owned()
-    });
+    // Those whose operations have paths tell it in a header.
+    let header = response.headers().get("x-amzn-errortype");
+    let code = told.code.or_else(|| header.map(str::to_owned));
+    let code = code.map(|code| plain(&code).to_owned());
     let refused = Refused::new(response.status().as_u16(), code, told.message);
     Err(OrchestratorError::operation(refused))
 }

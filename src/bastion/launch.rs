@@ -98,7 +98,7 @@ pub fn request(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch)
         security_groups: network.security_groups.clone(),
         exec: bastion.agent == TaskAgent::Exec,
         assign_public_ip: network.assign_public_ip,
-        capacity_provider: bastion.launch.capacity_provider.clone(),
+        capacity_providers: bastion.launch.capacity_providers.clone(),
         platform_version: bastion.launch.platform_version.clone(),
         started_by: started_by(bastion, owner),
         tags: wanted(bastion, network, owner).tags,
@@ -110,11 +110,12 @@ pub fn request(bastion: &Bastion, network: &Network, owner: &str, epoch: &Epoch)
 }
 
 /// The same on demand, for when there is no Spot capacity: a task that serves everybody who wants the other.
-/// `None` if it is that already, or if the provider is not known to be Spot's.
+/// `None` if it is that already, or if no provider is known to be Spot's.
 pub fn on_demand(request: &RunTask) -> Option<RunTask> {
-    let is_spot = request.capacity_provider.as_deref() == Some(SPOT);
+    let mut providers = request.capacity_providers.iter();
+    let is_spot = providers.any(|provider| provider.name == SPOT);
     is_spot.then(|| RunTask {
-        capacity_provider: None,
+        capacity_providers: Vec::new(),
         // The other request has used the first token, if only to fail.
         client_token: hex(&Sha256::digest(format!(
             "{}|on-demand",
@@ -191,7 +192,7 @@ fn digest(bastion: &Bastion, network: &[Value; 3]) -> String {
         bastion.cluster,
         bastion.task_definition,
         network,
-        bastion.launch.capacity_provider,
+        bastion.launch.capacity_providers,
         bastion.launch.platform_version,
         bastion.launch.tags,
         bastion.agent == TaskAgent::Hybrid,

@@ -65,6 +65,7 @@ fn one(
     let overrides = overrides.unwrap_or_default();
     let launch = launch::Raw {
         capacity_provider: raw.capacity_provider,
+        capacity_provider_strategy: raw.capacity_provider_strategy,
         platform_version: raw.platform_version,
         tags: raw.tags,
         propagate_tags: raw.propagate_tags,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Launch, Overrides,
+    Launch, Overrides, capacity,
     error::Complaint,
     scope::{Scope, one_word},
 };
@@ -20,6 +20,7 @@ type Tags = BTreeMap<Spanned<String>, Spanned<String>>;
 /// How a task is run, as written.
 pub(super) struct Raw {
     pub capacity_provider: Option<Spanned<String>>,
+    pub capacity_provider_strategy: Option<Spanned<Vec<Spanned<String>>>>,
     pub platform_version: Option<Spanned<String>>,
     pub tags: Option<Spanned<Tags>>,
     pub propagate_tags: Option<bool>,
@@ -28,7 +29,11 @@ pub(super) struct Raw {
 
 pub(super) fn check(scope: &mut Scope, raw: Raw, overrides: Overrides) -> Launch {
     Launch {
-        capacity_provider: scope.checked("capacity_provider", raw.capacity_provider, one_word),
+        capacity_providers: capacity::check(
+            scope,
+            raw.capacity_provider,
+            raw.capacity_provider_strategy,
+        ),
         platform_version: scope.checked("platform_version", raw.platform_version, version),
         tags: checked_tags(scope, raw.tags),
         propagate_tags: raw.propagate_tags.unwrap_or(true),

@@ -13,6 +13,7 @@
 
 mod aws;
 mod bastion;
+mod capacity;
 mod duration;
 mod error;
 mod host;
@@ -39,6 +40,7 @@ mod warm;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+pub use capacity::CapacityProvider;
 pub use error::{Error, Mistake, Place};
 pub use layers::Layers;
 pub use machine::Machine;
@@ -187,8 +189,8 @@ pub enum ScaleDown {
 /// How a task is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// `FARGATE_SPOT`, or another capacity provider of the cluster; `None`: Fargate on demand.
-    pub capacity_provider: Option<String>,
+    /// The capacity providers of its strategy; none: Fargate on demand.
+    pub capacity_providers: Vec<CapacityProvider>,
     /// Fargate's platform; `None`: its latest.
     pub platform_version: Option<String>,
     /// Tags besides those that tell bastions apart.
@@ -205,7 +207,7 @@ impl Default for Launch {
     /// What a bastion that says nothing gets.
     fn default() -> Self {
         Self {
-            capacity_provider: None,
+            capacity_providers: Vec::new(),
             platform_version: None,
             tags: BTreeMap::new(),
             propagate_tags: true,

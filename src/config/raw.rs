@@ -113,6 +113,9 @@ pub(super) struct Bastion {
     /// `FARGATE_SPOT`, or another capacity provider of the cluster; Fargate on demand if nothing is said.
     #[schemars(with = "Option<String>")]
     pub capacity_provider: Option<Spanned<String>>,
+    /// Several capacity providers with weight and base, as the AWS CLI writes them: `capacityProvider=FARGATE_SPOT,weight=4`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub capacity_provider_strategy: Option<Spanned<Vec<Spanned<String>>>>,
     /// Fargate's platform version; its latest if nothing is said.
     #[schemars(with = "Option<String>")]
     pub platform_version: Option<Spanned<String>>,

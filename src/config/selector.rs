@@ -12,7 +12,7 @@ use super::{error::Complaint, suggest};
 const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 256;
 /// The longest id of all kinds.
-const LONGEST_ID: usize = 63;
+const LONGEST_ID: usize = 64;
 
 /// A database as AWS knows it. Where it is, AWS is asked when a session starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub enum Database {
     Neptune,
     /// A provisioned Redshift cluster.
     Redshift,
+    /// A workgroup of Redshift Serverless.
+    RedshiftServerless,
+    /// An OpenSearch domain.
+    OpenSearch,
 }
 
 /// Which of its kind.
@@ -73,7 +77,7 @@ pub enum Role {
 }
 
 impl Database {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::RdsCluster,
         Self::RdsInstance,
         Self::RdsProxy,
@@ -82,6 +86,8 @@ impl Database {
         Self::DocDb,
         Self::Neptune,
         Self::Redshift,
+        Self::RedshiftServerless,
+        Self::OpenSearch,
     ];
 
     /// Its word in a selector.
@@ -95,6 +101,8 @@ impl Database {
             Self::DocDb => "docdb",
             Self::Neptune => "neptune",
             Self::Redshift => "redshift",
+            Self::RedshiftServerless => "redshift-serverless",
+            Self::OpenSearch => "opensearch",
         }
     }
 
@@ -103,6 +111,9 @@ impl Database {
         match self {
             Self::DocDb => Some(
                 "clients need `directConnection=true`: the members that a replica set tells them of are not reached",
+            ),
+            Self::OpenSearch => Some(
+                "clients need `https`, and the domain's own name for its certificate: `curl --connect-to`, or a name for 127.0.0.1",
             ),
             _ => None,
         }
@@ -115,18 +126,26 @@ impl Database {
             }
             Self::RdsProxy => &[("readonly", Role::Reader)],
             Self::ElastiCache => &[("primary", Role::Writer), ("reader", Role::Reader)],
-            Self::RdsInstance | Self::Memcached | Self::Redshift => &[],
+            Self::RdsInstance
+            | Self::Memcached
+            | Self::Redshift
+            | Self::RedshiftServerless
+            | Self::OpenSearch => &[],
         }
     }
 
     /// Whether its description has its tags: what would take a call for each is not searched.
     fn tells_tags(self) -> bool {
-        !matches!(self, Self::RdsProxy | Self::ElastiCache | Self::Memcached)
+        use Database::{ElastiCache, Memcached, OpenSearch, RdsProxy, RedshiftServerless};
+        !matches!(
+            self,
+            RdsProxy | ElastiCache | Memcached | RedshiftServerless | OpenSearch
+        )
     }
 }
 
 /// What people may ask for all the same: the word, why not, and what to do instead.
-const REFUSED: [(&str, &str, &str); 6] = [
+const REFUSED: [(&str, &str, &str); 4] = [
     (
         "msk",
         "its brokers send clients on to names of their own, which one tunnel does not reach",
@@ -141,16 +160,6 @@ const REFUSED: [(&str, &str, &str); 6] = [
         "elasticache-serverless",
         "it speaks the cluster protocol, which sends clients on to where one tunnel does not lead",
         "run the client inside the VPC",
-    ),
-    (
-        "redshift-serverless",
-        "it cannot be looked up",
-        "write the host name of its workgroup's endpoint",
-    ),
-    (
-        "opensearch",
-        "it cannot be looked up",
-        "write the host name of its endpoint",
     ),
     ("dsql", "its endpoint is public", "connect to it directly"),
 ];

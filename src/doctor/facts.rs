@@ -148,9 +148,10 @@ impl Bastion {
 
 /// See [`Bastion::quota_code`].
 pub fn quota_code(config: &config::Bastion) -> &'static str {
-    match config.launch.capacity_provider.as_deref() {
-        Some("FARGATE_SPOT") => "L-36FBB829",
-        _ => "L-3032A538",
+    let mut providers = config.launch.capacity_providers.iter();
+    match providers.any(|provider| provider.name == "FARGATE_SPOT") {
+        true => "L-36FBB829",
+        false => "L-3032A538",
     }
 }
 

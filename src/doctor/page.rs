@@ -13,8 +13,8 @@ const HEAD: &str = "# What `bastiond doctor` looks at
 chooses checks, `--tunnel NAME` a tunnel with its bastion, `--json` prints what was found with `\"schema\": 1`. It ends
 with 0, with 1 after warnings, and with 2 after failures.
 
-A bastion is looked at if it is a task with the agent of ECS Exec. Of one with `instance`, `node` or `agent = \"hybrid\"`
-the account and the tunnels are looked at, and the errors of its start tell the rest.
+A bastion is looked at if it is a task that is run, with the agent of ECS Exec. Of one with `service`, `instance`, `node` or
+`agent = \"hybrid\"` the account and the tunnels are looked at, and the errors of its start tell the rest.
 
 Levels: *ok*; *info*, worth knowing; *skip*, not known, because an action is not allowed or something else has to be
 mended first; *warn*, works and could be better; *fail*, will not work.

@@ -46,7 +46,8 @@ pub(super) fn usual_port(kind: Database) -> u16 {
         Database::Memcached => 11211,
         Database::DocDb => 27017,
         Database::Neptune => 8182,
-        Database::Redshift => 5439,
+        Database::Redshift | Database::RedshiftServerless => 5439,
+        Database::OpenSearch => 443,
     }
 }
 

@@ -222,10 +222,7 @@ mod tests {
             (bastion.cluster.as_str(), bastion.task_definition.as_str()),
             ("c", "b")
         );
-        assert_eq!(
-            bastion.launch.capacity_provider.as_deref(),
-            Some("FARGATE_SPOT")
-        );
+        assert_eq!(bastion.launch.capacity_providers[0].name, "FARGATE_SPOT");
         let [app, cache] = &config.tunnels[..] else {
             panic!("two tunnels: {:?}", config.tunnels)
         };

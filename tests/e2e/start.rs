@@ -69,12 +69,22 @@ async fn a_team_s_own_document_leads_to_the_hosts_that_it_accepts() {
 
 #[tokio::test]
 async fn without_spot_capacity_the_task_is_run_on_demand() {
+    for provider in [
+        "capacity_provider = \"FARGATE_SPOT\"\ntags = { team = \"data\" }",
+        "capacity_provider_strategy = [\"capacityProvider=FARGATE_SPOT,weight=4\", \"capacityProvider=FARGATE\"]\n\
+         tags = { team = \"data\" }",
+    ] {
+        runs_on_demand_after(provider).await;
+    }
+}
+
+async fn runs_on_demand_after(provider: &'static str) {
     let house = House::new().await;
     let none = "Capacity is unavailable at this time. Please try again later or in a different availability zone";
     let refused = ApiFault::Error(400, "ClientException".into(), none.into());
     house.world().fail_next("RunTask", 1, refused);
     let spot = Terms {
-        bastion: "capacity_provider = \"FARGATE_SPOT\"\ntags = { team = \"data\" }",
+        bastion: provider,
         ..Terms::default()
     };
     let daemon = house.daemon(&spot).await;

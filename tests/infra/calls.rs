@@ -98,6 +98,8 @@ pub const CALLS: &[Call] = &[
     call("DescribeCacheSubnetGroups", "elasticache:DescribeCacheSubnetGroups",
         "arn:aws:elasticache:eu-west-1:123456789012:subnetgroup:private", &[]),
     call("DescribeClusters", "redshift:DescribeClusters", "arn:aws:redshift:eu-west-1:123456789012:cluster:dwh", &[]),
+    call("ListWorkgroups", "redshift-serverless:ListWorkgroups", "*", &[]),
+    call("DescribeDomains", "es:DescribeDomains", "arn:aws:es:eu-west-1:123456789012:domain/logs", &[]),
     call("DescribeSubnets", "ec2:DescribeSubnets", "*", &[]),
     call("DescribeRouteTables", "ec2:DescribeRouteTables", "*", &[]),
     call("DescribeSecurityGroups", "ec2:DescribeSecurityGroups", "*", &[]),

@@ -5,13 +5,16 @@
 //! readers of caches.
 
 mod infra;
+mod instances;
 mod models;
 mod network;
 #[path = "../support/operations.rs"]
 mod operations;
 #[path = "../support/programs.rs"]
 mod programs;
+mod roles;
 mod server;
+mod services;
 mod setup;
 mod stacks;
 

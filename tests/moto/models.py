@@ -15,7 +15,7 @@ loader = Loader()
 
 
 # Where botocore calls a service otherwise than signatures do; DocumentDB and Neptune are RDS in both.
-OTHER_NAMES = {"servicequotas": "service-quotas"}
+OTHER_NAMES = {"servicequotas": "service-quotas", "es": "opensearch"}
 
 
 def model_of(service):

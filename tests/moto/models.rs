@@ -14,7 +14,7 @@ use bastiond::{
     aws::{
         Aws, Desired, Filter, NewChangeSet, Nodes, Question, RunTask, SessionId, Source, Timeouts,
     },
-    config::{self, Config, ContainerOverride, Overrides, Remote},
+    config::{self, CapacityProvider, Config, ContainerOverride, Overrides, Remote},
     net::Net,
 };
 use bytes::Bytes;
@@ -198,6 +198,8 @@ async fn every_call(endpoint: &str) {
         "neptune:graph",
         "redshift:dwh",
         "redshift:tag:Env=dev",
+        "redshift-serverless:dev-1",
+        "opensearch:Logs-1",
     ] {
         let text = format!(
             "[[tunnel]]\nname = \"t\"\ntarget = \"i-0123456789abcdef0\"\nhost = \"{host}\"\n"
@@ -288,7 +290,11 @@ fn run() -> RunTask {
         subnets: vec!["subnet-0a1b2c3d".into(); 16],
         security_groups: vec!["sg-0a1b2c3d".into(); 5],
         assign_public_ip: true,
-        capacity_provider: Some("FARGATE_SPOT".into()),
+        capacity_providers: vec![CapacityProvider {
+            name: "FARGATE_SPOT".into(),
+            weight: 1000,
+            base: 100_000,
+        }],
         exec: true,
         platform_version: Some("1.4.0".into()),
         started_by: "bastiond/0123456789abcdef".into(),
@@ -348,6 +354,10 @@ async fn answer(
     let target = text("x-amz-target");
     let (operation, nothing) = match target.rsplit_once('.') {
         Some((_, operation)) => (operation.to_owned(), "{}".to_owned()),
+        // The one operation that is told by its path.
+        None if head.uri.path() == "/2021-01-01/opensearch/domain-info" => {
+            ("DescribeDomains".to_owned(), "{}".to_owned())
+        }
         None => {
             let mut pairs = form_urlencoded::parse(body.as_bytes());
             let action = pairs.find(|(key, _)| key == "Action");

@@ -74,10 +74,21 @@ impl Server {
 
     /// A call of the Query API, as anybody: moto looks at the scope of a signature only.
     pub fn call(&self, service: &str, form: &str) -> String {
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.post(service, kind, form)
+    }
+
+    /// A call of the JSON protocol; `target` is its operation with the versioned name of the service.
+    pub fn call_json(&self, service: &str, target: &str, body: &str) -> String {
+        let kind =
+            format!("Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {target}\r\n");
+        self.post(service, &kind, body)
+    }
+
+    fn post(&self, service: &str, kind: &str, form: &str) -> String {
         let scope = format!("AKIAELSEWHERE/20260101/eu-west-1/{service}/aws4_request");
         let request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\n\
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{kind}\
              Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00\r\n\r\n{form}",
             self.address,
             form.len()

@@ -89,7 +89,8 @@ fn check(path: &Path, stack: &str, switches: &[(&str, &str)], network: &Network)
         is("AssignPublicIp").is_some(),
         "{text}"
     );
-    let provider = bastion.launch.capacity_provider.as_deref();
+    let mut providers = bastion.launch.capacity_providers.iter();
+    let provider = providers.next().map(|provider| provider.name.as_str());
     assert_eq!(provider, is("CapacityProvider"), "{switches:?}");
     let document = config.tunnels[0].document.as_deref();
     let restricted = format!("{stack}-port-forward");

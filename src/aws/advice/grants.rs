@@ -201,6 +201,12 @@ pub(super) static GRANTS: &[Grant] = &[
         "Discover",
     ),
     Grant::new(
+        &["ListWorkgroups"],
+        "redshift-serverless:ListWorkgroups",
+        "DiscoverWorkgroups",
+    ),
+    Grant::new(&["DescribeDomains"], "es:DescribeDomains", "Discover"),
+    Grant::new(
         &["DescribeStacks"],
         "cloudformation:DescribeStacks",
         "ReadStack",

@@ -26,7 +26,7 @@ pub struct Home {
 }
 
 impl Home {
-    fn new(vpc: Option<&str>, zone: Option<&str>, security_groups: Vec<String>) -> Self {
+    pub(super) fn new(vpc: Option<&str>, zone: Option<&str>, security_groups: Vec<String>) -> Self {
         Self {
             vpc: vpc.unwrap_or_default().to_owned(),
             zone: zone.map(str::to_owned),
@@ -36,7 +36,7 @@ impl Home {
     }
 
     /// With the port that clients connect to.
-    fn at(self, place: Result<Place, Problem>) -> Self {
+    pub(super) fn at(self, place: Result<Place, Problem>) -> Self {
         let port = place.ok().and_then(|place| place.port);
         Self { port, ..self }
     }
@@ -65,6 +65,8 @@ impl Aws {
                 let home = Home::new(warehouse.vpc(), warehouse.zone(), warehouse.groups());
                 home.at(warehouse.place(&selector.role))
             }
+            Database::RedshiftServerless => self.workgroup(selector).await?.home(),
+            Database::OpenSearch => self.domain(selector).await?.home(),
         };
         if home.vpc.is_empty() {
             return Err(self.problem(selector, Problem::NoVpc));

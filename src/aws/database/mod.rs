@@ -9,6 +9,7 @@ mod home;
 mod list;
 mod problem;
 mod record;
+mod serverless;
 
 use std::fmt;
 
@@ -75,6 +76,14 @@ impl Aws {
             Database::ElastiCache => self.endpoint::<ReplicationGroup>(selector).await,
             Database::Memcached => self.endpoint::<CacheCluster>(selector).await,
             Database::Redshift => self.endpoint::<Warehouse>(selector).await,
+            Database::RedshiftServerless => {
+                let found = self.workgroup(selector).await?.place();
+                found.map_err(|problem| self.problem(selector, problem))
+            }
+            Database::OpenSearch => {
+                let found = self.domain(selector).await?.place();
+                found.map_err(|problem| self.problem(selector, problem))
+            }
         }
     }
 
@@ -119,6 +128,8 @@ fn action(kind: Database) -> &'static str {
         Database::ElastiCache => ReplicationGroup::LIST,
         Database::Memcached => CacheCluster::LIST,
         Database::Redshift => Warehouse::LIST,
+        Database::RedshiftServerless => return "ListWorkgroups",
+        Database::OpenSearch => return "DescribeDomains",
     };
     list.action
 }

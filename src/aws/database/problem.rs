@@ -14,6 +14,8 @@ use crate::{
 pub(super) enum Problem {
     /// None fits; these there are of the kind.
     Unknown(Vec<String>),
+    /// There is none of this name; which there are is not asked.
+    NotThere,
     /// These all fit.
     Several(Vec<String>),
     /// It is of another kind.
@@ -46,6 +48,14 @@ impl Problem {
         let word = selector.kind.word();
         let (kind, message, hint) = match self {
             Self::Unknown(known) => return unknown(selector, region, &known),
+            Self::NotThere => (
+                Kind::NotFound,
+                format!(
+                    "there is no `{word}` called `{}` in {region}",
+                    selector.which
+                ),
+                format!("check `host`, `region` ({region}) and `profile`"),
+            ),
             Self::Several(ids) => (
                 Kind::SeveralFit,
                 format!("{} databases fit `{selector}`: {}", ids.len(), listed(&ids)),

@@ -246,6 +246,7 @@ impl Aws {
             service,
             operation: call.action,
             endpoint: self.service_url(service),
+            path: "/",
             region: self.0.query.endpoints.signing_region(service),
             headers: vec![("content-type", FORM.to_owned())],
             body: form,

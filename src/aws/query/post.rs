@@ -31,6 +31,8 @@ pub(in crate::aws) struct Post {
     pub operation: &'static str,
     /// Where it is sent.
     pub endpoint: String,
+    /// Such as `/`.
+    pub path: &'static str,
     /// The region that its signature names.
     pub region: String,
     /// Its headers, all of which are signed.
@@ -94,7 +96,7 @@ fn request(post: Post) -> Result<HttpRequest, BoxError> {
     let length = post.body.len().to_string();
     let mut request = HttpRequest::new(SdkBody::from(post.body));
     request.set_method("POST")?;
-    request.set_uri("/")?;
+    request.set_uri(post.path)?;
     let headers = request.headers_mut();
     for (name, value) in post.headers {
         headers.try_insert(name, value)?;

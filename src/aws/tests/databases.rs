@@ -1,12 +1,13 @@
 //! Databases that are named by their ids: what AWS is asked, and which endpoint is taken from its answer.
 
 use super::{
-    super::fake::{Fake, answer},
+    super::fake::{Answer, Call, Fake, answer, ok},
     account::{account, cluster, clusters, field, page, refused},
     identity::{assumed, with_role},
     *,
 };
 use crate::config::{Config, Remote, Selector};
+use serde_json::json;
 
 /// The endpoint of each kind and role, from answers as AWS documents them.
 #[tokio::test]
@@ -72,6 +73,121 @@ async fn only_what_was_asked_for_is_described_and_the_call_is_signed_for_its_ser
             call.authorization
         );
     }
+}
+
+/// OpenSearch and Redshift Serverless speak JSON.
+fn by_json(call: &Call, pages: usize) -> Answer {
+    match call.operation.as_str() {
+        "ListWorkgroups" => match pages {
+            0 | 1 => ok(
+                json!({"workgroups": [{"workgroupName": format!("w-{pages}")}], "nextToken": "more"}),
+            ),
+            _ => ok(json!({"workgroups": [
+                {"workgroupName": "dev-1", "status": "AVAILABLE", "securityGroupIds": ["sg-1"],
+                 "endpoint": {"address": "dev-1.x", "port": 5440, "vpcEndpoints": [{"vpcId": "vpc-1"}]}},
+                {"workgroupName": "young", "status": "CREATING"},
+            ]})),
+        },
+        DOMAINS => match call.body["DomainNames"][0].as_str() {
+            Some("logs-1") => ok(
+                json!({"DomainStatusList": [{"DomainName": "logs-1", "Endpoint": null,
+                "Endpoints": {"vpc": "vpc-logs-1.x"}, "VPCOptions": {"VPCId": "vpc-1"}}]}),
+            ),
+            Some("open") => {
+                ok(json!({"DomainStatusList": [{"DomainName": "open", "Endpoint": "open.x"}]}))
+            }
+            Some("young") => ok(json!({"DomainStatusList": [{"DomainName": "young"}]})),
+            _ => ok(json!({"DomainStatusList": []})),
+        },
+        other => panic!("{other}"),
+    }
+}
+
+const DOMAINS: &str = "/2021-01-01/opensearch/domain-info";
+
+#[tokio::test]
+async fn workgroups_and_domains_are_found_by_their_names_over_all_pages() {
+    for (text, address, calls, service) in [
+        (
+            "redshift-serverless:Dev-1",
+            "dev-1.x:5440",
+            3,
+            "redshift-serverless",
+        ),
+        ("opensearch:LOGS-1", "vpc-logs-1.x:443", 1, "es"),
+        ("opensearch:open", "open.x:443", 1, "es"),
+    ] {
+        let fake = Fake::start(by_json).await;
+        let found = aws(&fake).await.locate(&selector(text), None).await;
+        assert_eq!(found.expect(text).to_string(), address);
+        let made = fake.calls();
+        assert_eq!(made.len(), calls, "{text}");
+        let scope = format!("/eu-west-1/{service}/aws4_request, SignedHeaders=content-type;host;");
+        assert!(
+            made[0].authorization.contains(&scope),
+            "{}",
+            made[0].authorization
+        );
+    }
+}
+
+#[tokio::test]
+async fn workgroups_and_domains_that_are_not_there_or_not_ready_are_told() {
+    for (text, kind, told, hint) in [
+        (
+            "redshift-serverless:dev-2",
+            Kind::NotFound,
+            "there are `w-0`, `w-1`, `dev-1`, `young`",
+            "did you mean `redshift-serverless:dev-1`?",
+        ),
+        (
+            "redshift-serverless:young",
+            Kind::NotReady,
+            "it is CREATING",
+            "connect again when it is available",
+        ),
+        (
+            "opensearch:none-such",
+            Kind::NotFound,
+            "there is no `opensearch` called `none-such` in eu-west-1",
+            "check `host`, `region` (eu-west-1) and `profile`",
+        ),
+        (
+            "opensearch:young",
+            Kind::NotReady,
+            "it is being made",
+            "connect again when it is available",
+        ),
+    ] {
+        let fake = Fake::start(by_json).await;
+        let failed = failed(&aws(&fake).await, text).await;
+        assert_eq!(failed.kind, kind, "{failed}");
+        assert!(failed.message.ends_with(told), "{failed}");
+        assert_eq!(failed.hint().as_deref(), Some(hint));
+    }
+}
+
+/// The code of a service whose operations have paths is in a header.
+#[tokio::test]
+async fn a_denied_look_at_domains_is_told_with_the_statement_that_grants_it() {
+    let denied = "User: arn:aws:iam::1:user/me is not authorized to perform: es:DescribeDomains on resource: \
+                  arn:aws:es:eu-west-1:1:domain/logs-1 because no identity-based policy allows the action";
+    let fake = Fake::start(move |_, _| {
+        let mut refused = answer(403, json!({"Message": denied}).to_string())?;
+        let code = "AccessDeniedException:http://internal.amazon.com/coral/"
+            .parse()
+            .ok()?;
+        refused.headers_mut().insert("x-amzn-errortype", code);
+        Some(refused)
+    })
+    .await;
+    let failed = failed(&aws(&fake).await, "opensearch:logs-1").await;
+    assert_eq!(
+        (failed.code_word(), failed.message.as_str()),
+        ("access_denied", denied)
+    );
+    let hint = failed.hint().unwrap();
+    assert!(hint.contains("\"Action\":\"es:DescribeDomains\""), "{hint}");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use super::{
     *,
 };
 
+use crate::config::CapacityProvider;
+
 const ARN: &str =
     "arn:aws:ecs:eu-west-1:123456789012:task/backend/0123456789abcdef0123456789abcdef";
 
@@ -45,7 +47,7 @@ async fn a_task_is_run_with_all_that_a_tunnel_needs() {
 async fn a_capacity_provider_takes_the_place_of_the_launch_type() {
     let fake = Fake::start(|_, _| ok(json!({"tasks": [{"taskArn": ARN}]}))).await;
     let spot = RunTask {
-        capacity_provider: Some("FARGATE_SPOT".into()),
+        capacity_providers: vec![CapacityProvider::only("FARGATE_SPOT")],
         platform_version: Some("1.4.0".into()),
         ..run()
     };
@@ -55,6 +57,28 @@ async fn a_capacity_provider_takes_the_place_of_the_launch_type() {
     let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]);
     assert_eq!(body["capacityProviderStrategy"], strategy);
     assert_eq!(body["platformVersion"], "1.4.0");
+}
+
+#[tokio::test]
+async fn a_strategy_goes_out_with_its_bases_and_weights() {
+    let fake = Fake::start(|_, _| ok(json!({"tasks": [{"taskArn": ARN}]}))).await;
+    let of = |name: &str, weight, base| CapacityProvider {
+        name: name.into(),
+        weight,
+        base,
+    };
+    let both = RunTask {
+        capacity_providers: vec![of("FARGATE", 0, 1), of("FARGATE_SPOT", 4, 0)],
+        ..run()
+    };
+    aws(&fake).await.run_task(&both).await.unwrap();
+    let body = fake.bodies("RunTask").remove(0);
+    assert!(body["launchType"].is_null());
+    let strategy = json!([
+        {"capacityProvider": "FARGATE", "weight": 0, "base": 1},
+        {"capacityProvider": "FARGATE_SPOT", "weight": 4, "base": 0},
+    ]);
+    assert_eq!(body["capacityProviderStrategy"], strategy);
 }
 
 #[tokio::test]
@@ -288,7 +312,7 @@ fn run() -> RunTask {
         subnets: vec!["subnet-1".into(), "subnet-2".into()],
         security_groups: vec!["sg-1".into()],
         assign_public_ip: false,
-        capacity_provider: None,
+        capacity_providers: Vec::new(),
         platform_version: None,
         started_by: "bastiond/ab".into(),
         tags: BTreeMap::from([("bastiond:mode".into(), "shared".into())]),

@@ -145,7 +145,7 @@ fn run() -> RunTask {
         subnets: vec!["subnet-1".into()],
         security_groups: Vec::new(),
         assign_public_ip: false,
-        capacity_provider: None,
+        capacity_providers: Vec::new(),
         exec: true,
         platform_version: None,
         started_by: "bastiond/shared".into(),
@@ -293,7 +293,7 @@ async fn every_call_ends_in_time_when_no_answer_comes() {
     }
     // Three attempts, the pauses between them, and a busy machine.
     assert!(
-        began.elapsed() < Duration::from_secs(10),
+        began.elapsed() < Duration::from_secs(30),
         "{:?}",
         began.elapsed()
     );

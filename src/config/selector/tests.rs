@@ -73,6 +73,13 @@ fn each_kind_is_read_with_its_roles_and_written_again() {
         ("docdb:docs:reader", DocDb, id("docs"), Role::Reader),
         ("neptune:graph", Neptune, id("graph"), Role::Writer),
         ("redshift:dwh", Redshift, id("dwh"), Role::Writer),
+        (
+            "redshift-serverless:dev-1",
+            RedshiftServerless,
+            id("dev-1"),
+            Role::Writer,
+        ),
+        ("opensearch:logs-1", OpenSearch, id("logs-1"), Role::Writer),
     ] {
         let read = parse(text).expect("a selector").expect(text);
         assert_eq!(read.to_string(), text);
@@ -119,7 +126,7 @@ fn each_mistake_has_its_remedy() {
         (
             "spanner:app",
             "no kind of database is called `spanner`",
-            "known: `rds-cluster`, `rds-instance`, `rds-proxy`, `elasticache`, `memcached`, `docdb`, `neptune`, `redshift`",
+            "known: `rds-cluster`, `rds-instance`, `rds-proxy`, `elasticache`, `memcached`, `docdb`, `neptune`, `redshift`, `redshift-serverless`, `opensearch`",
         ),
         ("rds-cluster:", "`` is not an id", "write `rds-cluster:ID`"),
         ("redshift:a b", "`a b` is not an id", "write `redshift:ID`"),

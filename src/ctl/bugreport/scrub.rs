@@ -6,10 +6,11 @@ use super::redact::Redactor;
 use crate::status::Setting;
 
 /// Settings whose text is ours, or says nothing of anybody.
-const HARMLESS: [&str; 23] = [
+const HARMLESS: [&str; 24] = [
     "agent",
     "bastion",
     "capacity_provider",
+    "capacity_provider_strategy",
     "container",
     "date",
     "exit_when_idle",

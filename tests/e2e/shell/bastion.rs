@@ -1,6 +1,6 @@
 //! In a bastion of the configuration: by the daemon's lease, or without a daemon.
 
-use bastiond::sim::{Script, Service};
+use bastiond::sim::{Instance, ManagedNode, Script, Service};
 use bastiond::status::BastionState;
 use rustix::process::{Signal, kill_process};
 use tokio::process::Command;
@@ -90,6 +90,46 @@ async fn the_task_of_a_service_is_entered_as_any_other() {
         .await;
         assert_eq!(house.world().count("RunTask"), 0);
         house.sweep_beside().await;
+    }
+}
+
+/// Bastions that are no tasks: an instance, which is started for it, and a hybrid node.
+#[tokio::test]
+async fn through_an_instance_or_a_node_it_is_a_shell_there() {
+    let (instance, node) = ("i-0123456789abcdef0", "mi-0123456789abcdef0");
+    let script = Script {
+        instances: vec![Instance::fast(instance, "jump").tag("bastiond:managed", "true")],
+        managed_nodes: vec![ManagedNode {
+            id: node.into(),
+            connected: true,
+            ..ManagedNode::default()
+        }],
+        ..Script::fast()
+    };
+    let lines = [
+        "instance = \"jump\"".to_owned(),
+        format!("node = \"{node}\""),
+    ];
+    for (line, target) in lines.iter().zip([instance, node]) {
+        let house = House::with(script.clone()).await;
+        for with_daemon in [true, false] {
+            let terms = through(line);
+            house.rewrite(&terms);
+            let daemon = match with_daemon {
+                true => Some(house.daemon(&terms).await),
+                false => None,
+            };
+            let ended = between_pipes(&house, &["jump", "--", "echo", "hello"], None).await;
+            let got = (ended.status, ended.stdout.as_slice());
+            assert_eq!(got, (Some(0), &b"hello\n"[..]), "{line}: {}", ended.stderr);
+            let session = house.world().sessions().pop().expect("a session");
+            assert_eq!(session.target, target);
+            assert_eq!(house.world().count("RunTask"), 0);
+            if let Some(daemon) = daemon {
+                daemon.stop().await;
+            }
+        }
+        house.sweep().await;
     }
 }
 

@@ -19,8 +19,9 @@ use crate::support::{House, Terms, until, within};
 
 /// The program, as a person with these variables would call it. A configuration is there.
 fn command(house: &House, words: &[&str]) -> Command {
-    let paths = house.paths();
-    std::fs::write(&paths.config, house.config(&Terms::default())).expect("written");
+    if !house.paths().config.exists() {
+        house.rewrite(&Terms::default());
+    }
     let mut command = Command::new(PROGRAM);
     command.arg("shell").args(words);
     surround(&mut command, house);

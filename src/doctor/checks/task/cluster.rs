@@ -96,19 +96,26 @@ pub fn log_group(bastion: &Bastion) -> Result<Verdict, Gap> {
 }
 
 pub fn provider(bastion: &Bastion) -> Result<Verdict, Gap> {
-    let Some(wanted) = &bastion.config.launch.capacity_provider else {
+    let wanted = &bastion.config.launch.capacity_providers;
+    let wanted: Vec<&str> = wanted
+        .iter()
+        .map(|provider| provider.name.as_str())
+        .collect();
+    if wanted.is_empty() {
         return Ok(Verdict::ok("Fargate on demand"));
-    };
+    }
     let cluster = cluster_of(bastion)?;
-    Ok(match cluster.capacity_providers.contains(wanted) {
-        true => Verdict::ok(wanted),
-        false => Verdict::fail(format!(
-            "cluster {} does not have {wanted}",
+    let is_there = |name: &str| cluster.capacity_providers.iter().any(|it| it == name);
+    let missing = wanted.iter().find(|name| !is_there(name));
+    Ok(match missing {
+        None => Verdict::ok(wanted.join(", ")),
+        Some(missing) => Verdict::fail(format!(
+            "cluster {} does not have {missing}",
             bastion.config.cluster
         ))
         .fill("region", &bastion.region)
         .fill("cluster", &bastion.config.cluster)
-        .fill("provider", wanted),
+        .fill("provider", *missing),
     })
 }
 
