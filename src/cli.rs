@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell as Completed;
 
 pub use ctl::{Ctl, Goal};
+pub use infra::{Deploy, Infra, InfraDelete, InfraStatus};
 
 use crate::exit;
 
 mod ctl;
+mod infra;
 
 /// Private databases on localhost, through an AWS task that runs only while it is needed.
 #[derive(Debug, Parser)]
@@ -45,6 +47,9 @@ pub enum Command {
         bastiond init --stack bastiond --database rds-cluster:app --listen 55432\n\n\
         A file that is there already is left as it is, unless you say otherwise")]
     Init(Init),
+    /// Make, show and delete what a bastion runs in: a CloudFormation stack
+    #[command(subcommand, after_help = "Example: bastiond infra deploy --dry-run")]
+    Infra(Infra),
     /// Show a whole tunnel on this machine, without an AWS account
     #[command(after_help = "Examples:\n  \
         bastiond demo, then: curl localhost:55432\n  \

@@ -36,6 +36,7 @@ mod overview;
 mod plan;
 mod reload;
 mod requests;
+mod spawn;
 mod watched;
 
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Source;
-use crate::config::{Config, Via};
+use crate::config::Config;
 use crate::control::socket::Claim;
 use crate::control::{self, Door, Shown};
 use crate::events::{Change, Events};
@@ -66,7 +67,7 @@ use crate::sources::Sources;
 use crate::state::{self, Contents, State, TaskRecord};
 use crate::{bastion, tunnel};
 
-use accounts::{Account, Accounts, Way};
+use accounts::{Accounts, Way};
 use doctor::Findings;
 pub use handover::Successor;
 use idle::Idle;
@@ -132,11 +133,7 @@ pub async fn run(
     ready: impl FnOnce(&str) -> anyhow::Result<()>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
-    let patience = match setup.sockets.has_unix(&setup.paths.socket) {
-        true => CLAIM_PATIENCE,
-        false => Duration::ZERO,
-    };
-    let claim = Claim::take_patiently(&setup.paths, patience)?;
+    let claim = claim(&setup)?;
     let listener = claim.listen(&setup.sockets)?;
     let net = Net::from_env().context("cannot prepare the network")?;
     let user = platform::local_user();
@@ -189,16 +186,30 @@ pub async fn run(
     let _ = clearing.await;
     hooked.cancel();
     let _ = timeout(HOOK_PATIENCE, hook).await;
-    if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
-        tracing::warn!(%error, "the state file could not be written");
-    }
-    written.cancel();
-    let _ = timeout(FLUSH_PATIENCE, writing).await;
+    write_down(&state, &written, writing).await;
     claim.close();
     closing.cancel();
     let _ = server.await;
     tracing::info!("stopped");
     announced
+}
+
+/// The claim to be the only daemon. A socket of the system's may have started us while another still ends.
+fn claim(setup: &Setup) -> anyhow::Result<Claim> {
+    let patience = match setup.sockets.has_unix(&setup.paths.socket) {
+        true => CLAIM_PATIENCE,
+        false => Duration::ZERO,
+    };
+    Ok(Claim::take_patiently(&setup.paths, patience)?)
+}
+
+/// The last state goes to the disk, and who writes it ends.
+async fn write_down(state: &State, written: &CancellationToken, writing: AbortOnDropHandle<()>) {
+    if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
+        tracing::warn!(%error, "the state file could not be written");
+    }
+    written.cancel();
+    let _ = timeout(FLUSH_PATIENCE, writing).await;
 }
 
 async fn connect(config: &Config, way: &Way) -> anyhow::Result<Arc<Accounts>> {
@@ -345,79 +356,6 @@ impl Daemon {
         daemon.start_tunnels(|_| true);
         daemon.show();
         daemon
-    }
-
-    /// Start the bastions of the configuration that are `wanted`.
-    fn start_bastions(&mut self, wanted: impl Fn(&str) -> bool) {
-        let recorded = self.state.contents().tasks;
-        let bastions = self.config.bastions.values();
-        for bastion in bastions.filter(|bastion| wanted(&bastion.name)) {
-            let mut fitting = recorded
-                .iter()
-                .filter(|task| bastion::is_wanted(task, bastion));
-            let adopt = fitting.next().map(|task| task.arn.clone());
-            let (tasks, end) = (&mut self.bastion_tasks, self.end_bastions.child_token());
-            let shared = bastion::Shared {
-                aws: self.accounts.of_bastion(&bastion.name).aws.clone(),
-                ..self.for_bastions.clone()
-            };
-            let handle = bastion::spawn(tasks, bastion.clone(), adopt, shared, end.clone());
-            let observer = observe::bastion(handle.clone(), self.events.clone());
-            self.observers.spawn(observer);
-            handle.keep(self.state.kept(&bastion.name));
-            self.ends.insert(bastion.name.clone(), end);
-            self.bastions.insert(bastion.name.clone(), handle);
-        }
-    }
-
-    /// Start the tunnels of the configuration that are `wanted`, and put all in its order.
-    fn start_tunnels(&mut self, wanted: impl Fn(&str) -> bool) {
-        let tunnels = self.config.tunnels.iter();
-        for tunnel in tunnels.filter(|tunnel| wanted(&tunnel.name)) {
-            let bastion = match &tunnel.via {
-                Via::Bastion(name) => self.bastions.get(name).cloned(),
-                Via::Target(_) => None,
-            };
-            let (tasks, end) = (&mut self.tunnel_tasks, self.end_tunnels.clone());
-            let Account { aws, starting } = self.accounts.of_tunnel(&tunnel.name).clone();
-            let shared = tunnel::Shared {
-                aws,
-                starting,
-                ..self.for_tunnels.clone()
-            };
-            let handle = tunnel::spawn(tasks, tunnel.clone(), bastion, shared, end);
-            let observer = observe::tunnel(handle.clone(), self.events.clone());
-            self.observers.spawn(observer);
-            self.tunnels.push(handle);
-        }
-        let names = self
-            .config
-            .tunnels
-            .iter()
-            .map(|tunnel| tunnel.name.as_str());
-        let names: Vec<&str> = names.collect();
-        let place = |handle: &tunnel::Handle| names.iter().position(|name| *name == handle.name());
-        self.tunnels.sort_by_key(place);
-    }
-
-    /// What looks after each account.
-    fn start_helpers(&mut self) {
-        self.start_doctors();
-        for account in self.accounts.all() {
-            let Account { aws, starting } = account;
-            let is_of_it = |tunnel: &&tunnel::Handle| {
-                Arc::ptr_eq(&self.accounts.of_tunnel(tunnel.name()).starting, starting)
-            };
-            let tunnels = self.tunnels.iter().filter(is_of_it).cloned().collect();
-            let end = self.end_tunnels.child_token();
-            let asking = identity::spawn(aws.clone(), starting.clone(), end.clone());
-            let renewing = credentials::spawn(aws.clone(), tunnels, end.clone());
-            let (owner, events) = (self.accounts.owner(account), self.events.clone());
-            let telling = observe::credentials(aws.clone(), owner, events, end);
-            self.helpers.spawn(async move {
-                let _ = tokio::join!(asking, renewing, telling);
-            });
-        }
     }
 
     /// What can be read of it at any time.

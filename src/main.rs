@@ -51,6 +51,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             let path = to_write(args.config.clone())?;
             set_up(setup::init(args, &path))
         }
+        Command::Infra(command) => run_infra(command),
         Command::Completion { shell } => {
             manual::completion(shell);
             Ok(ExitCode::SUCCESS)
@@ -185,8 +186,22 @@ fn to_write(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// No signal is caught: Ctrl-C ends it at once. At a question nothing has been changed, and what CloudFormation works on
-/// goes on without it.
+/// The calls go on while a question waits for its answer, so that Ctrl-C can take back what was prepared.
+fn run_infra(command: cli::Infra) -> anyhow::Result<ExitCode> {
+    let config = match &command {
+        cli::Infra::Deploy(args) => args.config.clone(),
+        _ => None,
+    };
+    let path = to_write(config)?;
+    logs::on_demand();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(setup::infra(command, &path))
+}
+
+/// No signal is caught: Ctrl-C ends it at once, and at a question nothing has been changed.
 fn set_up(done: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     logs::on_demand();
     let runtime = runtime::Builder::new_current_thread()

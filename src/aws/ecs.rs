@@ -7,9 +7,11 @@ use aws_sdk_ecs::types::{
     LaunchType, NetworkConfiguration, PropagateTags, Tag, TaskField,
 };
 
+use aws_types::request_id::RequestId as _;
+
 use super::{
     Aws, advice,
-    error::{Error, Kind},
+    error::{self, Error, Kind},
     overrides,
     task::Task,
 };
@@ -185,11 +187,12 @@ impl Aws {
             .enable_ecs_managed_tags(true)
             .client_token(&run.client_token);
         let reply = self.call("RunTask", || request.clone().send()).await?;
+        let request_id = reply.request_id().map(str::to_owned);
         let failure = reply.failures.unwrap_or_default().into_iter().next();
         let task = reply.tasks.unwrap_or_default().into_iter().next();
         match task.map(Task::from).filter(|task| !task.arn.is_empty()) {
             Some(task) => Ok(task),
-            None => Err(self.not_run(failure)),
+            None => Err(self.not_run(failure, request_id)),
         }
     }
 
@@ -214,7 +217,7 @@ impl Aws {
     }
 
     /// RunTask answers 200 without a task when there is no place for it.
-    fn not_run(&self, failure: Option<Failure>) -> Error {
+    fn not_run(&self, failure: Option<Failure>, request_id: Option<String>) -> Error {
         let reason = failure
             .as_ref()
             .and_then(Failure::reason)
@@ -229,7 +232,13 @@ impl Aws {
             format!("{reason}: {detail}")
         };
         let kind = advice::by_placement(reason).map_or(Kind::Other, |row| row.kind.clone());
-        self.failure("RunTask", Some(reason), message, kind)
+        let known = self.failure("RunTask", Some(reason), message, kind);
+        Error::from(error::Failure {
+            // The reason is the message, too.
+            code: None,
+            request_id,
+            ..error::Failure::clone(&known)
+        })
     }
 }
 

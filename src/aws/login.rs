@@ -10,12 +10,13 @@ use aws_smithy_runtime_api::{
     client::result::{ConnectorError, SdkError},
     http::Response,
 };
+use aws_types::request_id::RequestId;
 
 use super::{
     advice::{self, Caller},
     classify::{by_code, by_status, failure, status},
     denied,
-    error::{Error, Kind, Login},
+    error::{Error, Failure, Kind, Login},
 };
 
 /// Longest text taken from a chain of errors; a command's output can be of any length.
@@ -39,7 +40,11 @@ pub(super) fn from_credentials(
             Some(code) => by_code("AssumeRole", code, &message, status, None),
             None => by_status(status),
         };
-        return failure("AssumeRole", code, message, kind, caller).into();
+        let request_id = call.request_id().or_else(|| refused.meta().request_id());
+        return Error::from(Failure {
+            request_id: request_id.map(str::to_owned),
+            ..failure("AssumeRole", code, message, kind, caller)
+        });
     }
     let mut message = chain_text(error);
     let kind = credentials_kind(error, &message.to_ascii_lowercase());

@@ -6,6 +6,7 @@
 
 mod advice;
 mod call;
+mod change_set;
 mod classify;
 mod clients;
 mod clock;
@@ -60,7 +61,8 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
-pub use database::{Address, Listed, Listing};
+pub use change_set::{Change, ChangeSet, NewChangeSet, ResourceChange};
+pub use database::{Address, Home, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
 pub use ecs::{Desired, RunTask};
 pub use error::{Denied, Error, Failure, Kind, Login, Why};
@@ -68,13 +70,13 @@ pub use iam::{Decision, Question, Role, Simulated};
 pub use identity::Identity;
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
 pub use instance::{Instance, StateReason};
-pub use network::{Network, Way, missing_endpoints, way_out};
+pub use network::{Network, Way, lacking_endpoints, missing_endpoints, way_out};
 pub use node::{Node, Nodes};
 pub use service::{Service, ServiceEvent};
 pub use shell::DataKey;
 pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
-pub use stack::Stack;
+pub use stack::{Stack, StackEvent, StackResource};
 pub use task::{AgentStatus, Container, NoTarget, Task};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,

@@ -31,9 +31,17 @@ pub struct Prices {
 }
 
 impl Prices {
+    /// The region whose prices are taken for those of `region`.
+    pub fn source(region: &str) -> &'static str {
+        match region {
+            "ap-northeast-1" => "ap-northeast-1",
+            _ => "us-east-1",
+        }
+    }
+
     /// Those of `region` where they are built in, else those of us-east-1.
     pub fn of_region(region: &str) -> Self {
-        let (vcpu_hour, gb_hour, arm_vcpu_hour, arm_gb_hour) = match region {
+        let (vcpu_hour, gb_hour, arm_vcpu_hour, arm_gb_hour) = match Self::source(region) {
             "ap-northeast-1" => (0.05056, 0.00553, 0.04045, 0.00442),
             _ => (0.04048, 0.004_445, 0.03238, 0.00356),
         };

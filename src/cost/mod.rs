@@ -7,5 +7,5 @@ mod report;
 mod usage;
 
 pub use meter::{Meter, Metered, Usage};
-pub use report::report;
+pub use report::{hour, report};
 pub use usage::{UsageRecord, by_day};

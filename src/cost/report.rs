@@ -48,8 +48,8 @@ pub fn report(records: &[UsageRecord], prices: &Prices, now: &Zoned) -> Cost {
     }
 }
 
-/// What an hour of a task costs.
-fn hour(prices: &Prices, size: &Size) -> f64 {
+/// What an hour of a task of this size costs.
+pub fn hour(prices: &Prices, size: &Size) -> f64 {
     let (vcpu, gb) = match size.architecture {
         Architecture::X86_64 => (prices.vcpu_hour, prices.gb_hour),
         Architecture::Arm64 => (prices.arm_vcpu_hour, prices.arm_gb_hour),

@@ -13,6 +13,20 @@ use crate::{
 /// Prepares the calls, and asks AWS who we are. A region that is not known is asked for. `None` when there are no
 /// credentials that serve: it has been said why, and everything has to be answered by hand.
 pub(super) async fn connect(account: &mut Account, person: &Person) -> anyhow::Result<Option<Aws>> {
+    match reach(account, person).await? {
+        Ok(aws) => Ok(Some(aws)),
+        Err(error) => {
+            say("cannot ask AWS", &error);
+            Ok(None)
+        }
+    }
+}
+
+/// The same for who can do nothing without it.
+pub(super) async fn reach(
+    account: &mut Account,
+    person: &Person,
+) -> anyhow::Result<Result<Aws, Error>> {
     let net = Net::from_env().context("cannot prepare the network")?;
     let aws = match open(account, &net).await {
         Err(error) if error.kind == Kind::Configuration && account.region.is_none() => {
@@ -24,10 +38,7 @@ pub(super) async fn connect(account: &mut Account, person: &Person) -> anyhow::R
     };
     let aws = match aws {
         Ok(aws) => aws,
-        Err(error) => {
-            say("cannot ask AWS", &error);
-            return Ok(None);
-        }
+        Err(error) => return Ok(Err(error)),
     };
     account
         .region
@@ -40,12 +51,9 @@ pub(super) async fn connect(account: &mut Account, person: &Person) -> anyhow::R
                 aws.region(),
                 identity.arn
             );
-            Ok(Some(aws))
+            Ok(Ok(aws))
         }
-        Err(error) => {
-            say("cannot ask AWS", &error);
-            Ok(None)
-        }
+        Err(error) => Ok(Err(error)),
     }
 }
 

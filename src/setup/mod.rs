@@ -1,4 +1,4 @@
-//! Setting things up: `bastiond init` writes the configuration.
+//! Setting things up: `bastiond infra` makes what a bastion runs in, `bastiond init` writes the configuration.
 //!
 //! What an answer means, which port to suggest and what is written are decided by the pure modules; the flow in `init`
 //! puts questions and calls in order. Nothing is changed before all is known: whoever leaves
@@ -11,7 +11,9 @@ mod bastion;
 mod database;
 mod draft;
 mod file;
+mod infra;
 mod init;
 mod port;
 
+pub use infra::run as infra;
 pub use init::run as init;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::Instant,
@@ -98,6 +98,10 @@ async fn answer(world: &World, call: &ApiCall) -> Result<Result<Value, ApiError>
         ApiFault::ExpiredToken => Ok(Err(expired_token(call.service))),
         ApiFault::Error(status, code, message) => {
             Ok(Err(ApiError::new(&code, message).with_status(status)))
+        }
+        ApiFault::Conflict(task) => {
+            let conflict = ApiError::new("ConflictException", "The client token is in use.");
+            Ok(Err(conflict.with("resourceIds", json!([task]))))
         }
         ApiFault::Answer(value) => Ok(Ok(value)),
         ApiFault::Rewrite(alter) => Ok(perform(world, call).map(|mut value| {

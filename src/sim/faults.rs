@@ -178,6 +178,8 @@ pub enum ApiFault {
     ExpiredToken,
     /// Another error: status, code, message.
     Error(u16, String, String),
+    /// `ConflictException`, which names this task.
+    Conflict(String),
     /// This is the answer, with status 200, and nothing is done.
     Answer(Value),
     /// The call is done, and its answer altered.

@@ -48,10 +48,10 @@ fn root() -> PathBuf {
 }
 
 /// Every test there is.
-struct Sources(String);
+pub struct Sources(String);
 
 impl Sources {
-    fn gather() -> Self {
+    pub fn gather() -> Self {
         let mut all = String::new();
         gather(&root().join("src"), &mut all);
         gather(&root().join("tests"), &mut all);
@@ -68,7 +68,7 @@ impl Sources {
         names.len()
     }
 
-    fn assert_exists(&self, name: &str) {
+    pub fn assert_exists(&self, name: &str) {
         let parts: Vec<&str> = name.split("::").collect();
         match parts[..] {
             [function] => assert!(has(&self.0, function), "no test `{name}`"),

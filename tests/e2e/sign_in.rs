@@ -20,15 +20,15 @@ const PROFILE: &str = "profile = \"dev\"";
 const NOTICED: Duration = Duration::from_secs(4);
 
 /// The program, of a person who has a home.
-struct Person {
+pub struct Person {
     home: PathBuf,
-    client: Client,
+    pub client: Client,
     child: Child,
 }
 
 impl Person {
     /// `write` prepares the home.
-    async fn start(house: &House, terms: &Terms, write: impl FnOnce(&Path)) -> Self {
+    pub async fn start(house: &House, terms: &Terms, write: impl FnOnce(&Path)) -> Self {
         let paths = house.paths();
         let home = house.folder.path().join("home");
         std::fs::create_dir_all(home.join(".aws")).expect("a home");
@@ -61,7 +61,7 @@ impl Person {
         }
     }
 
-    async fn end(mut self, house: House) {
+    pub async fn end(mut self, house: House) {
         self.child.kill().await.expect("killed");
         house.sweep_beside().await;
     }
@@ -116,7 +116,7 @@ impl Person {
     }
 }
 
-fn write(home: &Path, path: &str, text: &str) {
+pub fn write(home: &Path, path: &str, text: &str) {
     let path = home.join(path);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     std::fs::write(path, text).expect("written");

@@ -14,9 +14,9 @@ pub const FREE: [&str; 2] = ["GetCallerIdentity", "AssumeRole"];
 
 const CLUSTER: &str = "arn:aws:ecs:eu-west-1:123456789012:cluster/c";
 const TASK: &str = "arn:aws:ecs:eu-west-1:123456789012:task/c/0123456789abcdef";
-const IN_CLUSTER: &[(&str, &str)] = &[("ecs:cluster", CLUSTER)];
+pub const IN_CLUSTER: &[(&str, &str)] = &[("ecs:cluster", CLUSTER)];
 const OURS: &[(&str, &str)] = &[("aws:ResourceTag/bastiond:stack", "b")];
-const TO_ECS: &[(&str, &str)] = &[("iam:PassedToService", "ecs-tasks.amazonaws.com")];
+pub const TO_ECS: &[(&str, &str)] = &[("iam:PassedToService", "ecs-tasks.amazonaws.com")];
 const SESSION: &str = "arn:aws:ssm:eu-west-1:123456789012:session/me-0123456789abcdef0";
 const MINE: &[(&str, &str)] = &[(
     "ssm:resourceTag/aws:ssmmessages:session-id",
@@ -26,7 +26,7 @@ const MINE: &[(&str, &str)] = &[(
 const STACK: &str =
     "arn:aws:cloudformation:eu-west-1:123456789012:stack/s/01234567-89ab-cdef-0123-456789abcdef";
 
-const fn call(
+pub const fn call(
     operation: &'static str,
     action: &'static str,
     resource: &'static str,

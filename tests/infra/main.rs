@@ -1,6 +1,7 @@
 //! What runs in AWS and not here: the templates, their scripts and their policies.
 
 mod calls;
+mod deploy_calls;
 mod hybrid;
 mod matcher;
 #[path = "../support/operations.rs"]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     calls::{CALLS, Call, DOCTOR_CALLS, FREE, NODE_CALLS},
+    deploy_calls::DEPLOY_CALLS,
     infra,
     matcher::{Request, allows, listed},
     operations, programs,
@@ -38,6 +39,7 @@ fn every_call_is_in_the_table_of_calls() {
         .iter()
         .chain(NODE_CALLS)
         .chain(DOCTOR_CALLS)
+        .chain(DEPLOY_CALLS)
         .map(|it| it.operation)
         .collect();
     known.extend(FREE);
@@ -65,6 +67,41 @@ fn the_policy_for_nodes_allows_what_they_need_and_nothing_can_be_left_out() {
 #[test]
 fn the_policy_for_the_doctor_allows_what_it_asks_and_nothing_can_be_left_out() {
     holds_tightly("doctor.json", DOCTOR_CALLS);
+}
+
+#[test]
+fn the_policy_for_deploying_allows_what_it_does_and_nothing_can_be_left_out() {
+    holds_tightly("deploy.json", DEPLOY_CALLS);
+}
+
+/// What deploys is not what people who only use a bastion are given.
+#[test]
+fn the_operator_policy_does_not_allow_to_change_the_stack() {
+    let statements = statements("operator.json");
+    let changes = DEPLOY_CALLS.iter().filter(|it| {
+        let verbs = ["Create", "Execute", "Delete", "Make", "Put"];
+        let (_, verb) = it.action.split_once(':').expect("a service");
+        verbs.iter().any(|begin| verb.starts_with(begin))
+    });
+    let allowed = changes.filter(|it| {
+        let request = Request {
+            action: it.action,
+            resource: it.resource,
+            context: it.context,
+        };
+        allows(&statements, request)
+    });
+    assert_eq!(
+        allowed.map(|it| it.action).collect::<Vec<_>>(),
+        Vec::<&str>::new()
+    );
+}
+
+/// Bound of a managed policy (IAM quotas), which blanks are not counted in.
+#[test]
+fn the_policy_for_deploying_fits_into_one_policy() {
+    let size = policy_of("deploy.json").to_string().len();
+    assert!(size <= 6144, "{size}");
 }
 
 /// A task of somebody else's, a role for something else, a document that opens a shell.
@@ -180,7 +217,7 @@ fn the_templates_have_these_policies() {
         .collect();
     assert_eq!(
         others,
-        ["doctor.json", "nodes.json"],
+        ["deploy.json", "doctor.json", "nodes.json"],
         "no template has these"
     );
 }

@@ -4,6 +4,7 @@
 //! moto is known not to do as AWS does is not asked: custom endpoints, endpoints of proxies, DocumentDB's clusters,
 //! readers of caches.
 
+mod infra;
 mod models;
 mod network;
 #[path = "../support/operations.rs"]

@@ -11,7 +11,9 @@ use std::{
 };
 
 use bastiond::{
-    aws::{Aws, Desired, Filter, Nodes, Question, RunTask, SessionId, Source, Timeouts},
+    aws::{
+        Aws, Desired, Filter, NewChangeSet, Nodes, Question, RunTask, SessionId, Source, Timeouts,
+    },
     config::{self, Config, ContainerOverride, Overrides, Remote},
     net::Net,
 };
@@ -183,6 +185,7 @@ async fn every_call(endpoint: &str) {
     inspect(&aws).await;
     let _ = aws.stacks().await;
     let _ = aws.stack("my-stack").await;
+    deploy(&aws).await;
     for host in [
         "rds-cluster:app",
         "rds-cluster:tag:Env=dev",
@@ -224,6 +227,34 @@ async fn every_call(endpoint: &str) {
     let _ = account(endpoint, role)
         .await
         .give_mfa_code("123456".into())
+        .await;
+}
+
+/// What makes, changes and deletes a stack.
+async fn deploy(aws: &Aws) {
+    let arn = "arn:aws:cloudformation:eu-west-1:123456789012:stack/my-stack/01234567-89ab-cdef-0123-456789abcdef";
+    let name = "bastiond-infra-0123456789abcdef0123456789abcdef";
+    let pairs = BTreeMap::from([("bastiond:infra".to_owned(), "d\u{f6}ner".to_owned())]);
+    for is_new in [true, false] {
+        let new = NewChangeSet {
+            stack: "my-stack",
+            name,
+            is_new,
+            template: include_str!("../../infra/bastion.yaml"),
+            parameters: &pairs,
+            tags: &pairs,
+        };
+        let _ = aws.create_change_set(new).await;
+    }
+    let _ = aws.change_set("my-stack", name).await;
+    let _ = aws.change_sets("my-stack").await;
+    let _ = aws.execute_change_set("my-stack", name).await;
+    let _ = aws.delete_change_set("my-stack", name).await;
+    let _ = aws.stack_events(arn).await;
+    let _ = aws.stack_resources(arn).await;
+    let _ = aws.stack_template(arn).await;
+    let _ = aws
+        .delete_stack(arn, "01234567-89ab-cdef-0123-456789abcdef")
         .await;
 }
 

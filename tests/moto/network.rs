@@ -11,15 +11,15 @@ const EC2: &str = "Version=2016-11-15";
 const ZONE_B: &str = "eu-west-1b";
 
 /// A VPC with a public and two private subnets, and what is in it, by their ids.
-struct Vpc {
-    public: String,
-    a: String,
-    b: String,
-    isolated: String,
-    group: String,
+pub struct Vpc {
+    pub public: String,
+    pub a: String,
+    pub b: String,
+    pub isolated: String,
+    pub group: String,
 }
 
-fn ec2(moto: &Server, form: &str) -> String {
+pub fn ec2(moto: &Server, form: &str) -> String {
     moto.call("ec2", &format!("{form}&{EC2}"))
 }
 
@@ -52,7 +52,7 @@ fn tag(moto: &Server, id: &str, key: &str, value: &str) {
     ec2(moto, &form);
 }
 
-fn build(moto: &Server) -> Vpc {
+pub fn build(moto: &Server) -> Vpc {
     let vpc = id(
         &ec2(moto, "Action=CreateVpc&CidrBlock=10.9.0.0%2F16"),
         "vpcId",

@@ -1,11 +1,19 @@
-"""moto's server, less one of its mistakes: CloudFormation takes AWS::NoValue out of lists, and moto leaves a None there."""
+"""moto's server, less some of its mistakes with CloudFormation.
+
+AWS::NoValue is taken out of lists; moto leaves a None there. Outputs and parameters are those of the change set that was
+carried out; moto keeps those of before. A parameter that is a list has commas; moto prints a list of Python. Each resource
+has its name."""
 
 import sys
 
 from moto.cloudformation import parsing
+from moto.cloudformation.models import CloudFormationBackend, Stack
 from moto.server import main
 
 keeps_none = parsing.clean_json
+keeps_before = CloudFormationBackend.execute_change_set
+prints_lists = Stack.parameter_list.fget
+lacks_names = Stack.stack_resources.fget
 
 
 def clean_json(node, resources):
@@ -15,5 +23,33 @@ def clean_json(node, resources):
     return cleaned
 
 
+def execute_change_set(self, change_set_name, stack_name=None):
+    keeps_before(self, change_set_name, stack_name)
+    change_set = self.describe_change_set(change_set_name)
+    stack = self.stacks[change_set.stack_id]
+    stack.parameters = change_set.parameters
+    stack._parse_template()
+    stack.output_map = stack._create_output_map()
+
+
+def parameter_list(self):
+    pairs = prints_lists(self)
+    for pair in pairs:
+        if isinstance(pair["ParameterValue"], list):
+            pair["ParameterValue"] = ",".join(pair["ParameterValue"])
+    return pairs
+
+
+def stack_resources(self):
+    for name in self.resource_map.resources:
+        resource = self.resource_map.get(name)
+        if resource is not None:
+            resource.logical_resource_id = name
+    return [it for it in lacks_names(self) if getattr(it, "logical_resource_id", None)]
+
+
 parsing.clean_json = clean_json
+CloudFormationBackend.execute_change_set = execute_change_set
+Stack.parameter_list = property(parameter_list)
+Stack.stack_resources = property(stack_resources)
 main(sys.argv[1:])

@@ -183,6 +183,10 @@ impl Person {
 
     pub fn answers(&mut self, question: &str, answer: &str) {
         self.expects(question);
+        self.types(answer);
+    }
+
+    pub fn types(&mut self, answer: &str) {
         self.0.send_line(answer).expect("typed");
     }
 

@@ -267,6 +267,61 @@ pub(super) static GRANTS: &[Grant] = &[
         "AskWhatIsAllowed",
     )
     .on(NAMED),
+    Grant::new(
+        &["CreateChangeSet"],
+        "cloudformation:CreateChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeChangeSet"],
+        "cloudformation:DescribeChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["ListChangeSets"],
+        "cloudformation:ListChangeSets",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["ExecuteChangeSet"],
+        "cloudformation:ExecuteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteChangeSet"],
+        "cloudformation:DeleteChangeSet",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeStackEvents"],
+        "cloudformation:DescribeStackEvents",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DescribeStackResources"],
+        "cloudformation:DescribeStackResources",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["GetTemplate"],
+        "cloudformation:GetTemplate",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(
+        &["DeleteStack"],
+        "cloudformation:DeleteStack",
+        "DeployStack",
+    )
+    .on(STACKS),
+    Grant::new(&[], "cloudformation:TagResource", "DeployStack").on(STACKS),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
@@ -479,11 +534,13 @@ mod tests {
         let template = include_str!("../../../infra/bastion.yaml");
         let of_nodes = include_str!("../../../infra/iam/nodes.json");
         let doctor = include_str!("../../../infra/iam/doctor.json");
+        let deploy = include_str!("../../../infra/iam/deploy.json");
         for grant in GRANTS {
             let quoted = format!("\"Sid\": \"{}\"", grant.sid);
             let is_there = template.contains(&format!("Sid: {}\n", grant.sid))
                 || of_nodes.contains(&quoted)
-                || doctor.contains(&quoted);
+                || doctor.contains(&quoted)
+                || deploy.contains(&quoted);
             let is_elsewhere = grant.sid == "AssumeRole";
             assert!(is_there != is_elsewhere, "{}", grant.sid);
         }

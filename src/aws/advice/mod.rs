@@ -8,6 +8,7 @@ mod others;
 #[cfg(test)]
 pub(crate) mod page;
 mod row;
+mod stacks;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub(super) fn by_code(operation: &str, code: &str, message: &str) -> Option<&'st
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
     ];
     let mut rows = tables.into_iter().flatten();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Row, calls, grants, others};
+use super::{Row, calls, grants, others, stacks};
 use crate::aws::{
     decode::{self, Exit, Retry},
     error::{Kind, Login},
@@ -28,6 +28,7 @@ pub(crate) fn page() -> String {
         ("Calls of ECS", calls::ECS),
         ("Calls of SSM", calls::SSM),
         ("Calls of EC2", calls::EC2),
+        ("Calls of CloudFormation", stacks::CLOUD_FORMATION),
         ("Other calls", calls::OTHERS),
     ] {
         section(&mut page, title, "AWS's code", rows);

@@ -54,6 +54,7 @@ fn each_row_is_reached_by_what_it_waits_for() {
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
     ];
     for row in coded.into_iter().flatten() {
@@ -91,6 +92,7 @@ fn whatever_somebody_has_to_mend_has_its_advice() {
         calls::ECS,
         calls::SSM,
         calls::EC2,
+        stacks::CLOUD_FORMATION,
         calls::OTHERS,
         others::PLACEMENT,
         others::CREDENTIALS,

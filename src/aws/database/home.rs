@@ -14,12 +14,15 @@ use crate::{
 
 /// Where a database lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::aws) struct Home {
-    pub(in crate::aws) vpc: String,
+pub struct Home {
+    /// `vpc-…`.
+    pub vpc: String,
     /// That of the writer; none where it is not told, or where readers of several zones serve.
-    pub(in crate::aws) zone: Option<String>,
-    pub(in crate::aws) security_groups: Vec<String>,
-    pub(in crate::aws) port: Option<u16>,
+    pub zone: Option<String>,
+    /// What admits clients to it.
+    pub security_groups: Vec<String>,
+    /// The port that clients connect to.
+    pub port: Option<u16>,
 }
 
 impl Home {
@@ -41,7 +44,7 @@ impl Home {
 
 impl Aws {
     /// The network around the database; one that AWS does not tell is an error.
-    pub(in crate::aws) async fn home(&self, selector: &Selector) -> Result<Home, Error> {
+    pub async fn home(&self, selector: &Selector) -> Result<Home, Error> {
         let mut home = match selector.kind {
             Database::RdsCluster | Database::DocDb | Database::Neptune => {
                 self.home_of_cluster(selector).await?

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::config::{Database, Role, Selector, Which};
 use choose::{Place, choose, read_only};
-pub(super) use home::Home;
+pub use home::Home;
 pub use list::{Listed, Listing};
 use problem::Problem;
 use record::{

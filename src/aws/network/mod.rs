@@ -24,7 +24,7 @@ use crate::{
 };
 use problem::Problem;
 use subnets::{Candidate, Picked, Surroundings};
-pub use ways::{Way, missing_endpoints, way_out};
+pub use ways::{Way, lacking_endpoints, missing_endpoints, way_out};
 
 /// The tag of subnets that are for bastions.
 const SUBNET_TAG: (&str, &str) = ("bastiond:subnet", "true");

@@ -56,6 +56,17 @@ pub fn missing_endpoints(
     endpoints: &[VpcEndpoint],
     region: &str,
 ) -> Vec<&'static str> {
+    lacking_endpoints(&NEEDED, subnet, table, endpoints, region)
+}
+
+/// Those of `services` that nothing in the isolated `subnet` with this route table reaches.
+pub fn lacking_endpoints(
+    services: &[&'static str],
+    subnet: &Subnet,
+    table: &str,
+    endpoints: &[VpcEndpoint],
+    region: &str,
+) -> Vec<&'static str> {
     let serves = |endpoint: &VpcEndpoint, name: &str| {
         let service = endpoint.service.split_once(&format!(".{region}."));
         let is_it = service.is_some_and(|(_, service)| service == name);
@@ -66,7 +77,7 @@ pub fn missing_endpoints(
         is_it && is_reached && endpoint.vpc == subnet.vpc && endpoint.state == "available"
     };
     let lacks = |name: &&str| !endpoints.iter().any(|endpoint| serves(endpoint, name));
-    NEEDED.into_iter().filter(lacks).collect()
+    services.iter().copied().filter(lacks).collect()
 }
 
 fn is_default(route: &Route) -> bool {

@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 33] = [
+const OPERATIONS: [&str; 43] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -51,6 +51,16 @@ const OPERATIONS: [&str; 33] = [
     "GetServiceQuota",
     "SimulatePrincipalPolicy",
     "GetRole",
+    "DescribeStacks",
+    "CreateChangeSet",
+    "DescribeChangeSet",
+    "ListChangeSets",
+    "ExecuteChangeSet",
+    "DeleteChangeSet",
+    "DescribeStackEvents",
+    "DescribeStackResources",
+    "GetTemplate",
+    "DeleteStack",
 ];
 
 /// Makes the call; what it gives is not of interest here.
@@ -98,9 +108,34 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
             asked.map_ok(drop).boxed()
         }
         "GetRole" => aws.role("r").map_ok(drop).boxed(),
+        "DescribeStacks" => aws.stacks().map_ok(drop).boxed(),
+        "CreateChangeSet" => {
+            let nothing = BTreeMap::new();
+            let made = async move { aws.create_change_set(change_set(&nothing)).await };
+            made.map_ok(drop).boxed()
+        }
+        "DescribeChangeSet" => aws.change_set("s", "c").map_ok(drop).boxed(),
+        "ListChangeSets" => aws.change_sets("s").map_ok(drop).boxed(),
+        "ExecuteChangeSet" => aws.execute_change_set("s", "c").boxed(),
+        "DeleteChangeSet" => aws.delete_change_set("s", "c").boxed(),
+        "DescribeStackEvents" => aws.stack_events("s").map_ok(drop).boxed(),
+        "DescribeStackResources" => aws.stack_resources("s").map_ok(drop).boxed(),
+        "GetTemplate" => aws.stack_template("s").map_ok(drop).boxed(),
+        "DeleteStack" => aws.delete_stack("s", "t").boxed(),
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
+}
+
+fn change_set(nothing: &BTreeMap<String, String>) -> NewChangeSet<'_> {
+    NewChangeSet {
+        stack: "s",
+        name: "c",
+        is_new: true,
+        template: "t",
+        parameters: nothing,
+        tags: nothing,
+    }
 }
 
 fn run() -> RunTask {
@@ -124,13 +159,14 @@ fn run() -> RunTask {
 
 /// How each operation fails against `fake`, and how often it was sent.
 async fn failures(fake: &Fake, limits: Timeouts) -> Vec<(&'static str, Error, usize)> {
+    let net = &net(&[]);
     let all = OPERATIONS.map(|operation| {
         async move {
             let mut config = config(fake.url());
             if operation == "AssumeRole" {
                 config.role_arn = Some("arn:aws:iam::123456789012:role/start".into());
             }
-            let aws = with(&config, &net(&[]), limits).await;
+            let aws = with(&config, net, limits).await;
             let failed = make(&aws, operation).await;
             (operation, failed.expect_err(operation))
         }
@@ -153,7 +189,7 @@ fn refused(
     message: &str,
 ) -> Option<Response<Full<Bytes>>> {
     match operation {
-        "GetCallerIdentity" | "AssumeRole" | "GetRole" | "SimulatePrincipalPolicy" => answer(
+        _ if is_of_query(operation) => answer(
             status,
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
@@ -169,6 +205,21 @@ fn refused(
         ),
         _ => error(status, code, message),
     }
+}
+
+/// Those that speak XML, but for EC2.
+fn is_of_query(operation: &str) -> bool {
+    let of_iam = [
+        "GetCallerIdentity",
+        "AssumeRole",
+        "GetRole",
+        "SimulatePrincipalPolicy",
+    ];
+    of_iam.contains(&operation) || is_of_stacks(operation)
+}
+
+fn is_of_stacks(operation: &str) -> bool {
+    operation.contains("Stack") || operation.contains("ChangeSet") || operation == "GetTemplate"
 }
 
 fn is_of_ec2(operation: &str) -> bool {
@@ -212,6 +263,7 @@ async fn every_call_that_aws_turns_away_says_why_and_is_not_sent_more_than_three
         ),
         (403, "RequestExpired", "too late", Kind::ClockSkew(None), 3),
     ];
+    // One after the other: so many at once would make a busy machine look like a silent one.
     for (status, code, message, kind, at_most) in rows {
         let script = move |call: &super::super::fake::Call, _| {
             refused(&call.operation, status, code, message)
@@ -272,7 +324,9 @@ async fn every_call_to_a_closed_port_says_so() {
 async fn an_answer_that_lacks_everything_breaks_nothing() {
     let fake = Fake::start(|call, _| match call.operation.as_str() {
         "GetCallerIdentity" | "AssumeRole" => answer(200, "<nothing/>".into()),
-        operation if is_of_ec2(operation) => answer(200, "<nothing/>".into()),
+        operation if is_of_ec2(operation) || is_of_stacks(operation) => {
+            answer(200, "<nothing/>".into())
+        }
         _ => ok(json!({})),
     })
     .await;
@@ -292,7 +346,8 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "GetRole",
         ]
         .contains(operation);
-        let fails = needs || *operation == "GetCallerIdentity" || is_of_ec2(operation);
+        let is_xml = is_of_ec2(operation) || is_of_stacks(operation);
+        let fails = needs || *operation == "GetCallerIdentity" || is_xml;
         assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
         if *operation == "RunTask" {
             assert!(outcome.unwrap_err().is_ambiguous(), "it may have been done");

@@ -100,6 +100,20 @@ async fn the_api_is_reached_by_proxy_and_ca_bundle() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_lets_no_call_through_is_told_with_what_mends_it() {
+    let proxy = Proxy::start(1, "403").await;
+    let via = format!("http://user:pw@{}", proxy.address);
+    let config = config("https://bastiond-test.invalid".into());
+    let net = net(&[("HTTPS_PROXY", via.as_str())]);
+    let aws = with(&config, &net, Timeouts::default()).await;
+    let failed = aws.connection_status("t").await.unwrap_err();
+    assert_eq!(failed.kind, Kind::Unreachable, "{failed}");
+    let hint = failed.hint().unwrap();
+    assert!(hint.contains("check HTTPS_PROXY"), "{failed}: {hint}");
+    assert!(!failed.to_string().contains("user:pw"), "{failed}");
+}
+
+#[tokio::test]
 async fn a_local_endpoint_is_reached_without_the_proxy() {
     let fake = Fake::start(|_, _| ok(json!({"Status": "connected"}))).await;
     let proxy = Proxy::start(fake.port, "200").await;

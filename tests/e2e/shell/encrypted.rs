@@ -9,7 +9,7 @@ use super::{between_pipes, house_with_task};
 const KEY: &str =
     "arn:aws:kms:ap-northeast-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000001";
 
-fn encrypting(agent_version: &str, challenges: bool) -> Script {
+pub fn encrypting(agent_version: &str, challenges: bool) -> Script {
     let fast = Script::fast();
     Script {
         shells: Shells {

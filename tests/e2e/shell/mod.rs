@@ -1,7 +1,7 @@
 //! `bastiond shell`, the built program, on a terminal and between pipes.
 
 mod bastion;
-mod encrypted;
+pub mod encrypted;
 mod nodes;
 mod pipes;
 mod refused;
@@ -43,7 +43,7 @@ fn surround(command: &mut Command, house: &House) {
 }
 
 /// An account with a task that somebody else runs; gives its id.
-async fn house_with_task(script: Script) -> (House, String) {
+pub async fn house_with_task(script: Script) -> (House, String) {
     let house = House::with(script).await;
     let task = house.world().run_task("bastion");
     let connected = |world: &World| world.is_connected(&task);
@@ -59,14 +59,14 @@ fn start(house: &House, words: &[&str]) -> Child {
 }
 
 /// How a program ended, and all that it wrote.
-struct Finished {
-    status: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+pub struct Finished {
+    pub status: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
 /// Runs it between pipes: `stdin` goes in, to its end; `None` is `/dev/null`.
-async fn between_pipes(house: &House, words: &[&str], stdin: Option<&[u8]>) -> Finished {
+pub async fn between_pipes(house: &House, words: &[&str], stdin: Option<&[u8]>) -> Finished {
     let mut command = tokio::process::Command::from(command(house, words));
     command
         .stdin(stdin.map_or_else(Stdio::null, |_| Stdio::piped()))
