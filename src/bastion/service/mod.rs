@@ -1,5 +1,5 @@
 //! A service in the place of a task: its count is raised to one when a task is needed, the task that ECS then starts is
-//! used, and the count is lowered again by the rule in [`count`].
+//! used, and the count is lowered again by the rule in `count`.
 //!
 //! Tasks are ECS's to start, to replace and to stop: none is run and none is stopped here. A bastion that waits for a task
 //! is on the service itself, by its ARN, until there is one. That this daemon has raised a count is on record before it
