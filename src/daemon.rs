@@ -164,7 +164,7 @@ pub async fn run(
     let hooked = CancellationToken::new();
     let command = daemon.on_event.subscribe();
     let hook = hook::spawn(&events, command, hooked.clone());
-    let left = leftovers(&setup.config, loaded.contents);
+    let left = leftovers(&setup.config, loaded.contents, &daemon.who);
     let clearing = leftovers::spawn(accounts, state.clone(), left, ending.clone());
 
     let announced = ready(&line);
@@ -222,7 +222,7 @@ async fn connect(config: &Config, way: &Way) -> anyhow::Result<Arc<Accounts>> {
 }
 
 /// What no bastion adopts.
-fn leftovers(config: &Config, earlier: Contents) -> Leftovers {
+fn leftovers(config: &Config, earlier: Contents, who: &str) -> Leftovers {
     let is_wanted = |task: &TaskRecord| {
         let mut bastions = config.bastions.values();
         bastions.any(|bastion| bastion::is_wanted(task, bastion))
@@ -230,6 +230,7 @@ fn leftovers(config: &Config, earlier: Contents) -> Leftovers {
     let mut tasks = earlier.tasks;
     tasks.retain(|task| !is_wanted(task));
     Leftovers {
+        who: who.to_owned(),
         sessions: earlier.sessions,
         tasks,
     }

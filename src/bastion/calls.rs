@@ -15,6 +15,8 @@ use crate::cost::Metered;
 use crate::state::TaskRecord;
 use crate::status::{Chosen, ChosenKind, Reason};
 
+/// A role that was just made is not everywhere at once.
+const ROLE_PAUSE: Duration = Duration::from_secs(5);
 /// How often a token that names a stopped task is replaced before giving up.
 const STALE_TOKENS: usize = 3;
 /// How long what was found of the network is used again: it seldom changes.
@@ -384,10 +386,14 @@ fn before_or_after(task: &Task) -> Option<Phase> {
         let diagnosis = aws::diagnose(task);
         let mut reason = Reason::new("task_stopped", diagnosis.summary);
         reason.hint = diagnosis.hint;
-        let retry = matches!(diagnosis.retry, Retry::Times(_) | Retry::OnDemand);
+        let retries = match diagnosis.retry {
+            Retry::Times(times) => times,
+            Retry::OnDemand => 1,
+            Retry::No | Retry::After(_) => 0,
+        };
         return Some(Phase::Going {
             reason,
-            retry,
+            retries,
             stopped: !serves,
         });
     }
@@ -412,6 +418,7 @@ fn agent(task: &Task, container: Option<&str>) -> Agent {
 /// A call that failed, in the terms of the lifecycle.
 pub fn trouble(error: aws::Error) -> Trouble {
     Trouble {
+        ripens_in: (error.kind == Kind::RoleNotReady).then_some(ROLE_PAUSE),
         retry: error.is_retryable(),
         ambiguous: error.is_ambiguous(),
         reason: error.into(),

@@ -74,8 +74,11 @@ pub struct Lifecycle {
     since: Instant,
     /// Requests wait for `Ready` or `Failed`.
     wanted: bool,
-    /// A task was already given up for another in this start.
-    replaced: bool,
+    /// So many tasks were already given up for another in this start.
+    replaced: u8,
+    /// So many launches of this start came too early, and when the next is tried.
+    early: u8,
+    relaunch_at: Option<Instant>,
     /// When this start began.
     begun: Instant,
     /// When a person said that it is not needed any more.
@@ -120,7 +123,9 @@ impl Lifecycle {
             state,
             since: now,
             wanted: false,
-            replaced: false,
+            replaced: 0,
+            early: 0,
+            relaunch_at: None,
             begun: now,
             dismissed: None,
             failures: 0,
@@ -267,6 +272,7 @@ impl Lifecycle {
         self.hurry_search(now);
         self.hurry_settling(now);
         match self.state.clone() {
+            State::Launching if self.relaunch_at.take().is_some() => self.set(State::Stopped, now),
             State::Stopped | State::Finding | State::Launching | State::Leaving(..) => {}
             State::Cooling(..) => self.set(State::Stopped, now),
             State::Coming(coming) => self.leave_unready(coming, now),
@@ -289,6 +295,7 @@ impl Lifecycle {
             return self.act(look);
         }
         match self.state.clone() {
+            State::Launching if self.relaunch_at.take().is_some() => self.act(Action::Launch),
             State::Coming(coming) => self.look_again(coming, now),
             State::Probing(probing) => self.probe_again(probing, now),
             State::Resting(held, until) if until <= now => self.leave(held, now),
@@ -328,11 +335,8 @@ impl Lifecycle {
             State::Probing(probing) => Some(probing.probe_at.min(probing.held.look_at)),
             State::Ready(held) => Some(held.look_at),
             State::Resting(held, until) => Some(held.look_at.min(*until)),
-            State::Stopped
-            | State::Finding
-            | State::Launching
-            | State::Leaving(..)
-            | State::Cooling(..) => None,
+            State::Launching => self.relaunch_at,
+            State::Stopped | State::Finding | State::Leaving(..) | State::Cooling(..) => None,
         };
         let stray = self.strays.iter().map(|stray| stray.stop_at).min();
         let departing = self.departing.iter().map(|departing| departing.look_at);

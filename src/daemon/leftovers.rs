@@ -22,6 +22,8 @@ const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
 
 /// What an earlier run left, and nobody has taken over.
 pub struct Leftovers {
+    /// Who ends them.
+    pub who: String,
     /// Sessions that may be open.
     pub sessions: Vec<SessionRecord>,
     /// Tasks that may run.
@@ -65,7 +67,7 @@ impl Leftovers {
         }
         for task in std::mem::take(&mut self.tasks) {
             let aws = &accounts.of_bastion(&task.bastion).aws;
-            match stop_task(aws, &task).await {
+            match stop_task(aws, &task, &self.who).await {
                 Ok(true) => {
                     forget_node(aws, &task).await;
                     state.forget_task(&task.arn);
@@ -100,7 +102,7 @@ async fn end_session(aws: &Aws, state: &State, session: &SessionRecord) -> bool 
 }
 
 /// Stop a task that nobody uses; `false` when somebody does.
-async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
+async fn stop_task(aws: &Aws, record: &TaskRecord, who: &str) -> Result<bool, aws::Error> {
     if record.cluster.is_empty() {
         return stop_machine(aws, &record.arn).await;
     }
@@ -118,8 +120,8 @@ async fn stop_task(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
             return Ok(false);
         }
     }
-    let reason = "bastiond: no longer wanted by the configuration";
-    aws.stop_task(&record.cluster, &record.arn, reason).await?;
+    let reason = format!("bastiond: no longer wanted by the configuration, by {who}");
+    aws.stop_task(&record.cluster, &record.arn, &reason).await?;
     tracing::info!(task = %record.arn, "stopped a task that the configuration no longer wants");
     Ok(true)
 }

@@ -107,6 +107,18 @@ async fn runs_on_demand_after(provider: &'static str) {
 }
 
 #[tokio::test]
+async fn a_role_that_was_just_made_is_waited_for() {
+    let house = House::new().await;
+    let words = "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/bastion'";
+    let early = ApiFault::Error(400, "ClientException".into(), words.into());
+    house.world().fail_next("RunTask", 2, early);
+    let daemon = house.daemon(&Terms::default()).await;
+    drop(daemon.served().await);
+    assert_eq!(house.world().count("RunTask"), 3);
+    house.close(daemon).await;
+}
+
+#[tokio::test]
 async fn a_port_is_listened_on_at_both_loopback_addresses() {
     let house = House::new().await;
     let terms = Terms {
@@ -385,6 +397,13 @@ async fn a_task_of_ours_with_other_parameters_is_not_used_but_stopped() {
     assert_eq!(
         house.world().calls("StopTask")[0].body["task"],
         tasks[0].arn
+    );
+    let reason = &house.world().calls("StopTask")[0].body["reason"];
+    let reason = reason.as_str().expect("a reason");
+    let why = "bastiond: no longer wanted by the configuration, by ";
+    assert!(
+        reason.starts_with(why) && reason.contains(" on "),
+        "{reason}"
     );
     house.close(daemon).await;
 }

@@ -271,6 +271,24 @@ pub(super) static GRANTS: &[Grant] = &[
         "servicequotas:GetServiceQuota",
         "LookAtQuota",
     ),
+    Grant::new(
+        &["GetMetricStatistics"],
+        "cloudwatch:GetMetricStatistics",
+        "LookAtUsage",
+    ),
+    Grant::new(&["BatchGetImage"], "ecr:BatchGetImage", "LookAtImage")
+        .on(&["arn:{p}:ecr:{r}:{a}:repository/*"]),
+    Grant::new(
+        &["DescribeNetworkAcls"],
+        "ec2:DescribeNetworkAcls",
+        "LookAtNetwork",
+    ),
+    Grant::new(
+        &["DescribeVpcAttribute"],
+        "ec2:DescribeVpcAttribute",
+        "LookAtVpc",
+    )
+    .on(&["arn:{p}:ec2:{r}:{a}:vpc/*"]),
     Grant::new(&["GetRole"], "iam:GetRole", "LookAtRoles").on(NAMED),
     Grant::new(
         &["SimulatePrincipalPolicy"],

@@ -13,6 +13,8 @@ const RECONCILE_AFTER: Duration = Duration::from_secs(4);
 const SHUTDOWN_RECOUNT: Duration = Duration::from_millis(500);
 /// How long that may take.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// So often a launch that came too early is tried again.
+const MOST_EARLY: u8 = 3;
 /// So many rounds of StartSession in vain are proof enough, whatever else the service says.
 const MAX_REFUSALS: u8 = 3;
 
@@ -80,6 +82,13 @@ impl Lifecycle {
                 let reconcile = (self.settings.shared && self.settings.kind.is_replaceable())
                     .then(|| now + self.paced(RECONCILE_AFTER));
                 self.sighted(sighting, now, true, reconcile, now);
+            }
+            Err(Trouble {
+                ripens_in: Some(pause),
+                ..
+            }) if self.early < MOST_EARLY && !self.is_ending() => {
+                self.early += 1;
+                self.relaunch_at = Some(now + self.paced(pause));
             }
             Err(trouble) => {
                 if trouble.ambiguous {
@@ -247,7 +256,11 @@ impl Lifecycle {
             Err(_) if self.is_ending() => self.set(State::Stopped, now),
             Err(_) if self.wanted => {
                 self.avoid(held.arn, now);
-                self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
+                self.lost(
+                    self.hopeless(),
+                    self.settings.kind.is_replaceable().into(),
+                    now,
+                );
             }
             Err(trouble) if trouble.retry || trouble.reason.is_login() => {
                 self.rest(held, self.recount_at(now), now);
@@ -278,7 +291,11 @@ impl Lifecycle {
             return self.rest(held, self.recount_at(now), now);
         }
         if farewell == Farewell::StoppingHopeless {
-            return self.lost(self.hopeless(), self.settings.kind.is_replaceable(), now);
+            return self.lost(
+                self.hopeless(),
+                self.settings.kind.is_replaceable().into(),
+                now,
+            );
         }
         self.set(State::Stopped, now);
         if result.is_ok() {

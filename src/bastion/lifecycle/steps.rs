@@ -21,7 +21,7 @@ impl Lifecycle {
         if self.is_ending() {
             return self.refuse(shutting_down());
         }
-        self.replaced = false;
+        (self.replaced, self.early) = (0, 0);
         self.begun = now;
         self.find(now);
     }
@@ -80,9 +80,11 @@ impl Lifecycle {
                 }
             }
             Phase::Unusable(reason) => self.give_up(arn, ours, reason, false, now),
-            Phase::Going { reason, retry, .. } => {
+            Phase::Going {
+                reason, retries, ..
+            } => {
                 self.events.push_back(Event::LetGo(arn));
-                self.lost(reason, retry, now);
+                self.lost(reason, retries, now);
             }
         }
     }
@@ -118,14 +120,14 @@ impl Lifecycle {
         match sighting.phase {
             Phase::Going {
                 reason,
-                retry,
+                retries,
                 stopped,
             } => {
                 self.events.push_back(Event::LetGo(sighting.arn.clone()));
                 if probing.held.granted {
                     self.left_by_its_users(sighting.arn, reason.clone(), stopped, now);
                 }
-                return self.lost(reason, retry, now);
+                return self.lost(reason, retries, now);
             }
             Phase::Up { agent, .. } => {
                 if agent != probing.agent {
@@ -142,7 +144,7 @@ impl Lifecycle {
     pub(super) fn unseen(&mut self, coming: Coming, now: Instant) {
         if now.duration_since(coming.seen_since) >= Duration::from_secs(10) || !coming.ours {
             self.events.push_back(Event::LetGo(coming.arn));
-            return self.lost(unknown_task(self.settings.kind), true, now);
+            return self.lost(unknown_task(self.settings.kind), 1, now);
         }
         let look_at = self.next_look(coming.seen_since, now);
         self.update(State::Coming(Coming { look_at, ..coming }));
@@ -165,36 +167,36 @@ impl Lifecycle {
     }
 
     /// A task ended before it could be used.
-    pub(super) fn lost(&mut self, reason: Reason, retry: bool, now: Instant) {
+    pub(super) fn lost(&mut self, reason: Reason, retries: u8, now: Instant) {
         if !self.wanted {
             return self.set(State::Stopped, now);
         }
-        if retry && self.may_try_again(now) {
-            self.replaced = true;
+        if self.may_try_again(retries, now) {
+            self.replaced += 1;
             return self.find(now);
         }
         self.fail(reason, now);
     }
 
-    /// A task is replaced once. An instance has no other: what keeps it from being started passes. A service starts the next
-    /// by itself.
-    fn may_try_again(&self, now: Instant) -> bool {
+    /// A task is replaced so many times. An instance has no other: what keeps it from being started passes. A service starts
+    /// the next by itself.
+    fn may_try_again(&self, retries: u8, now: Instant) -> bool {
         match self.settings.kind.is_replaceable() {
-            true => !self.replaced,
-            false => now.duration_since(self.begun) < self.start_deadline(),
+            true => self.replaced < retries,
+            false => retries > 0 && now.duration_since(self.begun) < self.start_deadline(),
         }
     }
 
     /// A task that will not become usable is stopped if we ran it, passed over if not, and replaced once.
     fn give_up(&mut self, arn: String, ours: bool, reason: Reason, retry: bool, now: Instant) {
         let kind = self.settings.kind;
-        let retry = retry && kind.is_replaceable();
+        let retries = u8::from(retry && kind.is_replaceable());
         // A service's own are ECS's to stop.
         match ours && kind != Kind::Service {
             true => self.discard(arn, format!("bastiond: {}", reason.message), now),
             false => self.avoid(arn, now),
         }
-        self.lost(reason, retry, now);
+        self.lost(reason, retries, now);
     }
 
     /// Whoever may stop it does so; we look for another meanwhile, if there can be one.
@@ -238,7 +240,7 @@ impl Lifecycle {
         let Held { granted, ours, .. } = probing.held;
         if self.settings.kind == Kind::Node {
             self.events.push_back(Event::LetGo(probing.held.arn));
-            return self.lost(reason, false, now);
+            return self.lost(reason, 0, now);
         }
         // The count of a service is lowered by whoever may, so that the next start gets another task.
         match granted || !ours || self.settings.kind == Kind::Service {

@@ -33,8 +33,8 @@ pub enum Phase {
     Going {
         /// Why, as far as AWS says.
         reason: Reason,
-        /// Whether another attempt may fare better.
-        retry: bool,
+        /// How many other attempts may fare better.
+        retries: u8,
         /// It has stopped, or is beyond serving anybody.
         stopped: bool,
     },
@@ -84,6 +84,8 @@ pub struct Trouble {
     pub retry: bool,
     /// AWS may have done what it was asked for all the same: only its answer was lost.
     pub ambiguous: bool,
+    /// What was asked for may work so much later: something of it is still being made.
+    pub ripens_in: Option<Duration>,
 }
 
 /// What came of an [`Action`].

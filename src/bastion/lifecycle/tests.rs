@@ -33,6 +33,7 @@ fn trouble(retry: bool) -> Trouble {
         reason: reason("test"),
         retry,
         ambiguous: false,
+        ripens_in: None,
     }
 }
 
@@ -54,10 +55,10 @@ fn up(arn: &str, agent: Agent) -> Sighting {
     }
 }
 
-fn going(arn: &str, retry: bool) -> Sighting {
+fn going(arn: &str, retries: u8) -> Sighting {
     let phase = Phase::Going {
         reason: reason("task_stopped"),
-        retry,
+        retries,
         stopped: true,
     };
     Sighting {
@@ -381,8 +382,8 @@ fn one_that_may_not_be_stopped_is_passed_over() {
 }
 
 #[test]
-fn a_task_that_stops_while_starting_is_tried_once_more_if_that_may_help() {
-    for (retry, launches) in [(true, 2), (false, 1)] {
+fn a_task_that_stops_while_starting_is_replaced_as_often_as_that_may_help() {
+    for (retries, launches) in [(2, 3), (1, 2), (0, 1)] {
         let mut world = World::new(Settings {
             shared: false,
             ..settings()
@@ -396,11 +397,42 @@ fn a_task_that_stops_while_starting_is_tried_once_more_if_that_may_help() {
                     launched += 1;
                     world.answer(Outcome::Launched(Ok(coming("a"))));
                 }
-                _ => world.answer(Outcome::Described(Ok(Some(going("a", retry))))),
+                _ => world.answer(Outcome::Described(Ok(Some(going("a", retries))))),
             }
         }
         assert_eq!(launched, launches);
     }
+}
+
+#[test]
+fn a_launch_that_comes_too_early_is_tried_three_times_again_while_those_who_wait_are_held() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    let early = Trouble {
+        ripens_in: Some(Duration::from_secs(5)),
+        ..trouble(true)
+    };
+    let began = world.now;
+    for _ in 0..4 {
+        world.expect(&Action::Launch, Outcome::Launched(Err(early.clone())));
+    }
+    assert_eq!(world.now - began, Duration::from_secs(15));
+    assert!(matches!(world.state(), State::Cooling(..)));
+}
+
+#[test]
+fn a_launch_that_waits_to_be_tried_again_does_not_keep_the_daemon() {
+    let mut world = World::new(settings());
+    world.request();
+    world.expect(&Action::Find, Outcome::Found(Ok(None)));
+    let early = Trouble {
+        ripens_in: Some(Duration::from_secs(5)),
+        ..trouble(true)
+    };
+    world.expect(&Action::Launch, Outcome::Launched(Err(early)));
+    world.lifecycle.handle_shutdown(world.now);
+    assert!(world.lifecycle.is_finished());
 }
 
 #[test]
@@ -432,6 +464,7 @@ fn signing_in_is_noticed_within_seconds_however_often_it_failed() {
             reason: reason("credentials_expired").for_login(true),
             retry: false,
             ambiguous: false,
+            ripens_in: None,
         };
         world.expect(&Action::Find, Outcome::Found(Err(login)));
         let State::Cooling(until, _) = *world.state() else {
@@ -508,10 +541,7 @@ fn a_request_while_sessions_are_counted_keeps_the_task() {
 fn a_task_that_goes_away_under_its_users_is_reported_and_the_next_request_starts_another() {
     let mut world = World::new(settings());
     world.start("a");
-    world.expect(
-        &describe("a"),
-        Outcome::Described(Ok(Some(going("a", true)))),
-    );
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", 1)))));
     let gone = Event::Going {
         arn: "a".to_owned(),
         reason: reason("task_stopped"),
@@ -530,10 +560,7 @@ fn a_doubted_task_is_looked_at_before_it_is_given_to_anybody_else() {
     world.events.clear();
     world.request();
     assert!(world.events.is_empty());
-    world.expect(
-        &describe("a"),
-        Outcome::Described(Ok(Some(going("a", true)))),
-    );
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", 1)))));
     assert_eq!(world.action(), Action::Find);
 }
 
@@ -577,7 +604,7 @@ fn a_task_of_an_earlier_run_that_has_ended_is_forgotten() {
     let mut world = World::adopting(settings(), Some("old"));
     world.expect(
         &describe("old"),
-        Outcome::Described(Ok(Some(going("old", true)))),
+        Outcome::Described(Ok(Some(going("old", 1)))),
     );
     assert_eq!(world.events, [Event::LetGo("old".to_owned())]);
     assert_eq!(*world.state(), State::Stopped);

@@ -47,7 +47,7 @@ impl Lifecycle {
 
     /// Somebody wants the bastion, and this task is too old.
     pub(super) fn replace(&mut self, held: Held, now: Instant) {
-        self.replaced = false;
+        self.replaced = 0;
         self.count(held, Farewell::CountingWorn, now);
     }
 
@@ -72,6 +72,6 @@ impl Lifecycle {
             "task_too_old",
             "the bastion task has reached its max_lifetime",
         );
-        self.lost(reason, true, now);
+        self.lost(reason, 1, now);
     }
 }

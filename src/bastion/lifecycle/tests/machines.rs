@@ -7,7 +7,7 @@ fn stopped(retry: bool) -> Sighting {
         arn: "i".to_owned(),
         phase: Phase::Going {
             reason: Reason::new("instance_stopped", "it is stopped"),
-            retry,
+            retries: retry.into(),
             stopped: true,
         },
     }

@@ -98,7 +98,7 @@ fn random_outcome(action: &Action, rng: &mut fastrand::Rng) -> Outcome {
     let retry = rng.bool();
     let failed = rng.u8(0..4) == 0;
     let sighting = match rng.u8(0..4) {
-        0 => going("a", retry),
+        0 => going("a", retry.into()),
         1 => coming("a"),
         2 => up("a", Agent::Pending),
         _ => up("a", Agent::Running),

@@ -73,10 +73,7 @@ fn a_task_that_is_replaced_under_nobody_leaves_a_count_that_is_settled_later() {
     let mut world = started();
     world.lifecycle.handle_unleased(world.now);
     let begun = world.now;
-    world.expect(
-        &describe("a"),
-        Outcome::Described(Ok(Some(going("a", true)))),
-    );
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", 1)))));
     assert!(matches!(world.state(), State::Stopped));
     assert_eq!(world.action(), Action::Settle);
     assert!(world.now - begun >= 900 * SECOND, "after the idle time");
@@ -92,10 +89,7 @@ fn a_task_that_is_replaced_under_nobody_leaves_a_count_that_is_settled_later() {
 fn whoever_connects_meanwhile_puts_an_end_to_settling() {
     let mut world = started();
     world.lifecycle.handle_unleased(world.now);
-    world.expect(
-        &describe("a"),
-        Outcome::Described(Ok(Some(going("a", true)))),
-    );
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", 1)))));
     world.request();
     world.expect(&Action::Find, Outcome::Found(Ok(Some(coming("b")))));
     world.expect(
@@ -114,7 +108,7 @@ fn a_start_that_failed_stops_no_task_and_settles_the_count() {
     world.expect(&Action::Launch, Outcome::Launched(Ok(waiting())));
     world.expect(
         &describe(SERVICE),
-        Outcome::Described(Ok(Some(going(SERVICE, false)))),
+        Outcome::Described(Ok(Some(going(SERVICE, 0)))),
     );
     assert!(matches!(world.state(), State::Cooling(..)));
     assert_eq!(world.action(), Action::Settle);
@@ -148,10 +142,7 @@ fn a_task_whose_agent_never_comes_has_the_count_lowered_and_the_person_told() {
 fn a_daemon_that_ends_settles_what_is_not_settled_once() {
     let mut world = started();
     world.lifecycle.handle_unleased(world.now);
-    world.expect(
-        &describe("a"),
-        Outcome::Described(Ok(Some(going("a", true)))),
-    );
+    world.expect(&describe("a"), Outcome::Described(Ok(Some(going("a", 1)))));
     world.lifecycle.handle_shutdown(world.now);
     assert!(!world.lifecycle.is_finished());
     world.expect(&Action::Settle, Outcome::Settled(false));
