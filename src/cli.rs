@@ -319,6 +319,9 @@ pub struct Doctor {
     /// Look at this tunnel and its bastion only
     #[arg(long, value_name = "NAME")]
     pub tunnel: Option<String>,
+    /// Start the bastions, time every phase, and end them again unless they ran before
+    #[arg(long)]
+    pub start: bool,
     /// Which configuration.
     #[command(flatten)]
     pub chosen: Chosen,

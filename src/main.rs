@@ -240,7 +240,15 @@ fn run_doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
         .worker_threads(WORKERS)
         .enable_all()
         .build()?;
-    runtime.block_on(doctor::run(args, paths, config))
+    runtime.block_on(async {
+        let end = CancellationToken::new();
+        let signal = signals::cancel_on_signal(end.clone(), Hangup::Ends)?;
+        let ended = doctor::run(args, paths, config, end).await;
+        match signal.exit_code() {
+            Some(code) if ended.is_err() => Ok(ExitCode::from(code)),
+            _ => ended,
+        }
+    })
 }
 
 /// The configuration, with a warning for each variable that looks like a setting and is none.

@@ -3,7 +3,10 @@
 //! SIGHUP means that the terminal is gone. That ends what runs in it. In the background and under a service manager there
 //! is none: there it asks a daemon to read its configuration again.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use rustix::process::Pid;
 use tokio::{
@@ -40,14 +43,27 @@ impl Hangup {
     }
 }
 
+/// Which signal came first, if one has.
+#[derive(Clone, Debug, Default)]
+pub struct First(Arc<OnceLock<i32>>);
+
+impl First {
+    /// What a process that it has ended exits with.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.0.get().and_then(|code| u8::try_from(*code).ok())
+    }
+}
+
 /// Cancel `cancel` at the first signal. Listens for as long as the runtime lives.
 ///
 /// # Errors
 /// When the system does not let signals be caught.
-pub fn cancel_on_signal(cancel: CancellationToken, on_hangup: Hangup) -> io::Result<()> {
+pub fn cancel_on_signal(cancel: CancellationToken, on_hangup: Hangup) -> io::Result<First> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let first = First::default();
+    let came = first.clone();
     tokio::spawn(async move {
         let mut signals = 0;
         loop {
@@ -64,9 +80,10 @@ pub fn cancel_on_signal(cancel: CancellationToken, on_hangup: Hangup) -> io::Res
             if signals > 1 {
                 std::process::exit(code);
             }
+            let _ = came.0.set(code);
             tracing::info!("stopping; a second signal ends at once");
             cancel.cancel();
         }
     });
-    Ok(())
+    Ok(first)
 }

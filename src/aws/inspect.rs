@@ -45,6 +45,8 @@ pub struct Definition {
     pub pid_mode: Option<String>,
     /// Its share of a CPU, in 1/1024.
     pub cpu: Option<String>,
+    /// `ARM64`, or `X86_64`, which is what is meant where nothing is said.
+    pub architecture: String,
     /// Its containers.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -207,6 +209,12 @@ impl From<types::TaskDefinition> for Definition {
                 .as_ref()
                 .map(|it| it.as_str().to_owned()),
             cpu: definition.cpu.clone(),
+            architecture: definition
+                .runtime_platform
+                .as_ref()
+                .and_then(|it| it.cpu_architecture.as_ref())
+                .map_or("X86_64", |it| it.as_str())
+                .to_owned(),
             containers: containers.map(ContainerDefinition::from).collect(),
         }
     }

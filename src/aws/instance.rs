@@ -49,6 +49,17 @@ pub struct Instance {
     /// Its tags.
     #[serde(rename = "tagSet", deserialize_with = "tags")]
     pub tags: Tags,
+    /// The role that its programs have.
+    #[serde(rename = "iamInstanceProfile")]
+    pub profile: Option<Profile>,
+}
+
+/// What gives an instance its role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// Its ARN.
+    pub arn: String,
 }
 
 /// Why an instance is in its state.

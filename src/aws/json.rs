@@ -10,6 +10,7 @@ use super::{
     Aws,
     error::Error,
     query::{Post, Refused, unread},
+    usage::{Quota, UsageMetric},
 };
 
 /// A service, as signatures call it.
@@ -42,10 +43,17 @@ impl Service {
 
 const LOGS: Service = Service::new("logs", "Logs_20140328");
 const QUOTAS: Service = Service::new("servicequotas", "ServiceQuotasV20190624");
+const ECR: Service = Service::new("ecr", "AmazonEC2ContainerRegistry_V20150921");
+
+/// The lists in which an image names its variants, each for an architecture; an image with one variant has none.
+const IMAGE_LISTS: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Quota {
+struct ToldQuota {
     quota: QuotaValue,
 }
 
@@ -53,6 +61,84 @@ struct Quota {
 #[serde(default, rename_all = "PascalCase")]
 struct QuotaValue {
     value: Option<f64>,
+    usage_metric: Option<UsageMetric>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Images {
+    images: Vec<ImageRecord>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ImageRecord {
+    image_manifest: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Manifest {
+    manifests: Vec<Variant>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Variant {
+    platform: Platform,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Platform {
+    architecture: String,
+}
+
+/// An image in ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The account that it is in.
+    pub registry: String,
+    /// The region that it is in.
+    pub region: String,
+    /// Its repository.
+    pub repository: String,
+    /// Its tag, or its digest.
+    pub version: String,
+}
+
+impl Image {
+    /// Takes `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG` apart; `None` for what is elsewhere.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, rest) = text.split_once('/')?;
+        let (registry, of_region) = host
+            .split_once(".dkr.ecr.")
+            .or(host.split_once(".dkr-ecr."))?;
+        let region = of_region.split('.').next()?.to_owned();
+        let (repository, version) = match rest.split_once('@') {
+            Some((name, digest)) => (name.split(':').next()?, digest),
+            None => rest.split_once(':').unwrap_or((rest, "latest")),
+        };
+        Some(Self {
+            registry: registry.to_owned(),
+            region,
+            repository: repository.to_owned(),
+            version: version.to_owned(),
+        })
+    }
+
+    fn asked(&self) -> Value {
+        let by = match self.version.starts_with("sha256:") {
+            true => "imageDigest",
+            false => "imageTag",
+        };
+        json!({
+            "registryId": self.registry,
+            "repositoryName": self.repository,
+            "imageIds": [{by: self.version}],
+            "acceptedMediaTypes": IMAGE_LISTS,
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,15 +166,42 @@ impl Aws {
         Ok(found.log_groups.iter().any(|it| it.log_group_name == name))
     }
 
-    /// The value of a quota of Fargate, by its code.
-    pub async fn fargate_quota(&self, code: &'static str) -> Result<Option<f64>, Error> {
+    /// The architectures that an image of ECR has variants for, such as `arm64`; none where it does not tell, because it
+    /// has one only.
+    pub async fn image_architectures(&self, image: &Image) -> Result<Vec<String>, Error> {
+        let found: Images = self
+            .call("BatchGetImage", || {
+                self.ask_json(ECR, "BatchGetImage", image.asked())
+            })
+            .await?;
+        let mut architectures = Vec::new();
+        for image in found.images {
+            // A text that is no manifest tells no architecture.
+            let manifest: Manifest =
+                serde_json::from_str(&image.image_manifest).unwrap_or_default();
+            let told = manifest
+                .manifests
+                .into_iter()
+                .map(|it| it.platform.architecture);
+            // Attestations stand beside the variants.
+            architectures.extend(told.filter(|it| !it.is_empty() && it != "unknown"));
+        }
+        Ok(architectures)
+    }
+
+    /// A quota of Fargate, by its code; `None` where AWS does not tell its value.
+    pub async fn fargate_quota(&self, code: &'static str) -> Result<Option<Quota>, Error> {
         let ask = || json!({"ServiceCode": "fargate", "QuotaCode": code});
-        let found: Quota = self
+        let found: ToldQuota = self
             .call("GetServiceQuota", || {
                 self.ask_json(QUOTAS, "GetServiceQuota", ask())
             })
             .await?;
-        Ok(found.quota.value)
+        let QuotaValue {
+            value,
+            usage_metric: metric,
+        } = found.quota;
+        Ok(value.map(|value| Quota { value, metric }))
     }
 
     pub(super) async fn ask_json<T>(
@@ -152,4 +265,32 @@ fn answer<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Orchestrato
     let code = code.map(|code| plain(&code).to_owned());
     let refused = Refused::new(response.status().as_u16(), code, told.message);
     Err(OrchestratorError::operation(refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_ecr_is_taken_apart_and_others_are_not() {
+        let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+        for (rest, repository, version) in [
+            ("busybox", "busybox", "latest"),
+            ("a/busybox:1.37", "a/busybox", "1.37"),
+            ("busybox:1@sha256:00ff", "busybox", "sha256:00ff"),
+        ] {
+            let image = Image::parse(&format!("{host}/{rest}")).unwrap();
+            assert_eq!(
+                (image.registry.as_str(), image.region.as_str()),
+                ("123456789012", "eu-west-1")
+            );
+            assert_eq!(
+                (image.repository.as_str(), image.version.as_str()),
+                (repository, version)
+            );
+        }
+        for other in ["busybox", "public.ecr.aws/docker/library/busybox:1"] {
+            assert_eq!(Image::parse(other), None);
+        }
+    }
 }

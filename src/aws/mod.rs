@@ -4,6 +4,7 @@
 //! Deciding when to call is left to `bastion` and `tunnel`; the way there to `net`. Every call ends within
 //! `Timeouts::operation` of its credentials being there. No secret shows in any `Debug`.
 
+mod acl;
 mod advice;
 mod call;
 mod change_set;
@@ -40,6 +41,7 @@ mod ssm;
 mod stack;
 mod task;
 mod told;
+mod usage;
 mod vpc;
 
 use std::{
@@ -61,6 +63,7 @@ use crate::{
 };
 
 pub use crate::net::{StreamUrl, Token};
+pub use acl::{AclAssociation, AclPorts, AclRule, Dns, NetworkAcl};
 pub use change_set::{Change, ChangeSet, NewChangeSet, ResourceChange};
 pub use database::{Address, Home, Listed, Listing};
 pub use decode::{Diagnosis, Retry, diagnose};
@@ -69,8 +72,9 @@ pub use error::{Denied, Error, Failure, Kind, Login, Why};
 pub use iam::{Decision, Question, Role, Simulated};
 pub use identity::Identity;
 pub use inspect::{Cluster, ContainerDefinition, Definition, Origin};
-pub use instance::{Instance, StateReason};
-pub use network::{Network, Way, lacking_endpoints, missing_endpoints, way_out};
+pub use instance::{Instance, Profile, StateReason};
+pub use json::Image;
+pub use network::{Network, Way, contains, lacking_endpoints, missing_endpoints, way_out};
 pub use node::{Node, Nodes};
 pub use service::{Service, ServiceEvent};
 pub use shell::DataKey;
@@ -78,6 +82,7 @@ pub use source::Source;
 pub use ssm::{OpenSession, Opened, SessionId};
 pub use stack::{Stack, StackEvent, StackResource};
 pub use task::{AgentStatus, Container, NoTarget, Task};
+pub use usage::{Quota, UsageMetric};
 pub use vpc::{
     Association, Filter, Route, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Tags,
     VpcEndpoint,

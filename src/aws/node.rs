@@ -33,6 +33,8 @@ pub struct Node {
     pub pinged_at: Option<SystemTime>,
     /// When it was registered.
     pub registered_at: Option<SystemTime>,
+    /// The version of its agent.
+    pub agent: Option<String>,
 }
 
 /// Which nodes. AWS combines a filter by tag with no other.
@@ -125,5 +127,6 @@ fn node(told: InstanceInformation) -> Option<Node> {
             .to_owned(),
         pinged_at: told.last_ping_date_time.and_then(time),
         registered_at: told.registration_date.and_then(time),
+        agent: told.agent_version.filter(|version| !version.is_empty()),
     })
 }

@@ -51,6 +51,8 @@ pub struct Task {
     pub started_by: Option<String>,
     /// Its address in its network.
     pub address: Option<String>,
+    /// Its network interface, `eni-…`.
+    pub interface: Option<String>,
     /// The revision it runs.
     pub task_definition: Option<String>,
     /// What it costs by, where AWS tells.
@@ -251,7 +253,9 @@ impl From<types::Task> for Task {
         let arn = task.task_arn.take().unwrap_or_default();
         let cluster = task.cluster_arn.take().unwrap_or_default();
         let tags = task.tags.take().unwrap_or_default();
-        let (size, address) = (size(&task), address(&task));
+        let size = size(&task);
+        let address = attached(&task, "privateIPv4Address");
+        let interface = attached(&task, "networkInterfaceId");
         Self {
             id: last_part(&arn),
             arn,
@@ -285,6 +289,7 @@ impl From<types::Task> for Task {
             task_definition: task.task_definition_arn,
             size,
             address,
+            interface,
         }
     }
 }
@@ -309,9 +314,10 @@ impl From<types::Container> for Container {
     }
 }
 
-fn address(task: &types::Task) -> Option<String> {
+/// What the attachment of its network tells.
+fn attached(task: &types::Task, name: &str) -> Option<String> {
     let mut details = task.attachments().iter().flat_map(|it| it.details());
-    let detail = details.find(|it| it.name() == Some("privateIPv4Address"))?;
+    let detail = details.find(|it| it.name() == Some(name))?;
     detail.value().map(str::to_owned)
 }
 

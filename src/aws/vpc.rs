@@ -191,6 +191,9 @@ pub struct VpcEndpoint {
     /// The security groups of an interface.
     #[serde(rename = "groupSet", deserialize_with = "group_ids")]
     pub groups: Vec<String>,
+    /// Who may do what through it, as the text of a policy.
+    #[serde(rename = "policyDocument")]
+    pub policy: Option<String>,
 }
 
 const DESCRIBE_SUBNETS: List = List {

@@ -44,6 +44,19 @@ enum Problem {
     Several(Vec<Instance>),
 }
 
+/// The instances that `pick` names, of which there should be one.
+pub async fn fitting(aws: &Aws, pick: &Pick) -> Result<Vec<Instance>, aws::Error> {
+    let filter = match pick {
+        Pick::Id(id) => Filter::new("instance-id", [id]),
+        Pick::Tag { key, value } => Filter::tag(key, value),
+        Pick::Name(name) => Filter::tag("Name", name),
+    };
+    match aws.instances(&[filter]).await {
+        Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+        found => found,
+    }
+}
+
 impl InstanceCalls {
     /// Calls for the instance that `pick` names.
     pub fn new(pick: Pick, aws: Aws, who: String) -> Self {
@@ -92,15 +105,7 @@ impl InstanceCalls {
 
     async fn find(&self) -> Result<Instance, Trouble> {
         let all = [];
-        let filters = match &self.pick {
-            Pick::Id(id) => &[Filter::new("instance-id", [id])][..],
-            Pick::Tag { key, value } => &[Filter::tag(key, value)],
-            Pick::Name(name) => &[Filter::tag("Name", name)],
-        };
-        let found = match self.aws.instances(filters).await {
-            Err(error) if error.kind == Kind::NotFound => Vec::new(),
-            found => found.map_err(trouble)?,
-        };
+        let found = fitting(&self.aws, &self.pick).await.map_err(trouble)?;
         let problem = match choose(found) {
             Ok(instance) => return Ok(instance),
             // Who may not see the list is told without it.

@@ -13,7 +13,8 @@ mod keeper;
 mod launch;
 mod lease;
 pub mod lifecycle;
-mod node;
+pub(crate) mod node;
+mod own;
 mod phases;
 mod run;
 pub mod service;
@@ -36,6 +37,7 @@ use crate::state::{State as Records, TaskRecord};
 use crate::status::{self, Chosen, Reason};
 
 pub use lease::{Going, Lease};
+pub use own::Own;
 
 use calls::Seen;
 use carrier::Carrier;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::calls::{Answer, Seen, trouble};
 use super::lifecycle::{Action, Agent, Outcome, Phase, Sighting, Trouble};
-use crate::aws::{Aws, Node, Nodes};
+use crate::aws::{Aws, Error, Node, Nodes};
 use crate::config::{Pick, suggest};
 use crate::cost::Metered;
 use crate::status::{self, Reason};
@@ -27,6 +27,20 @@ enum Problem {
     Several(Vec<Node>),
     /// The one that fits is not connected.
     Offline(Box<Node>),
+}
+
+/// The nodes that `pick` names, connected or not; one of them should be.
+pub async fn all_fitting(aws: &Aws, pick: &Pick) -> Result<Vec<Node>, Error> {
+    let nodes = aws.nodes(which(pick)).await?;
+    Ok(fitting(pick, &nodes))
+}
+
+fn which(pick: &Pick) -> Nodes<'_> {
+    match pick {
+        Pick::Id(id) => Nodes::Id(id),
+        Pick::Tag { key, value } => Nodes::Tag(key, value),
+        Pick::Name(_) => Nodes::Hybrid,
+    }
 }
 
 impl NodeCalls {
@@ -60,12 +74,7 @@ impl NodeCalls {
     }
 
     async fn find(&self) -> Answer {
-        let which = match &self.pick {
-            Pick::Id(id) => Nodes::Id(id),
-            Pick::Tag { key, value } => Nodes::Tag(key, value),
-            Pick::Name(_) => Nodes::Hybrid,
-        };
-        let nodes = match self.aws.nodes(which).await {
+        let nodes = match self.aws.nodes(which(&self.pick)).await {
             Ok(nodes) => nodes,
             Err(error) => return Outcome::Found(Err(trouble(error))).into(),
         };

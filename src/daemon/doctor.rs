@@ -19,14 +19,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// What may be behind a task that does not start: it cannot pull its image, or has no place.
 const NO_TASK: &[&str] = &[
-    "T02", "T03", "T09", "T11", "N01", "N02", "N03", "N04", "N05", "N09", "I03",
+    "T02", "T03", "T09", "T10", "T11", "N01", "N02", "N03", "N04", "N05", "N07", "N08", "N09",
+    "I03", "Q01",
 ];
 /// What may be behind an agent that does not connect.
 const NO_AGENT: &[&str] = &[
-    "T03", "T05", "T07", "T08", "N02", "N03", "N05", "N09", "I02", "I06",
+    "T03", "T05", "T07", "T08", "N02", "N03", "N05", "N07", "N08", "N09", "I02", "I06",
 ];
 /// What may be behind a database that is not reached.
-const NO_DATABASE: &[&str] = &["N02", "N05", "D01"];
+const NO_DATABASE: &[&str] = &["N02", "N05", "N06", "N07", "D01", "D02"];
 
 /// The checks for a failure, by its word.
 fn checks(code: &str) -> &'static [&'static str] {
@@ -111,6 +112,10 @@ impl Daemon {
             known: self.accounts.known(),
             only: Vec::new(),
             tunnel: Some(tunnel.to_owned()),
+            silence: doctor::SILENCE,
+            start: false,
+            pace: 1.0,
+            end: self.end_tunnels.child_token(),
         }
     }
 }

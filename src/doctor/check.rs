@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Account, Bastion, Machine, Tunnel};
+use super::facts::{Account, Bastion, Machine, Node, Tunnel};
 
 /// A row of the table.
 pub struct Check {
@@ -36,6 +36,8 @@ pub enum Judge {
     Bastion(fn(&Bastion) -> Result<Verdict, Gap>),
     /// A tunnel.
     Tunnel(fn(&Tunnel) -> Result<Verdict, Gap>),
+    /// A machine in the place of a task.
+    Node(fn(&Node) -> Result<Verdict, Gap>),
 }
 
 /// How bad it is.

@@ -1,14 +1,22 @@
 //! What is known before anything is judged: plain values, gathered by `gather`.
 
+mod node;
+mod start;
+mod trial;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::check::{Gap, Known};
 use crate::aws::{
-    self, Cluster, Definition, Identity, Role, RouteTable, SecurityGroupRule, Simulated, Subnet,
-    Task, VpcEndpoint,
+    self, Cluster, Definition, Dns, Home, Identity, NetworkAcl, Quota, Role, RouteTable,
+    SecurityGroupRule, Simulated, Subnet, Task, VpcEndpoint, Why,
 };
 use crate::config;
+
+pub use node::Node;
+pub use start::Start;
+pub use trial::{Step, Stuck, Trial};
 
 /// This machine.
 #[derive(Clone, Debug)]
@@ -73,6 +81,8 @@ pub struct Account {
     pub skew: Option<i64>,
     /// The ARNs of the configuration.
     pub arns: Vec<String>,
+    /// Who sits at this machine.
+    pub user: String,
     /// The account's preferences for sessions; none: AWS's own.
     pub preferences: Known<Option<serde_json::Value>>,
 }
@@ -95,8 +105,8 @@ pub struct Endpoint {
     pub host: String,
     /// Its addresses. Behind a proxy nobody needs them.
     pub addresses: Option<Result<Vec<IpAddr>, String>>,
-    /// Whether TCP and TLS come to stand.
-    pub reached: Result<(), String>,
+    /// Whether TCP and TLS come to stand; with the organisation that has issued the certificate, if that names one.
+    pub reached: Result<Option<String>, String>,
 }
 
 /// What came of a WebSocket that is not meant to open.
@@ -136,7 +146,28 @@ pub struct Bastion {
     /// What policies allow.
     pub policies: Policies,
     /// The virtual CPUs that Fargate gives.
-    pub quota: Known<Option<f64>>,
+    pub quota: Known<Option<Quota>>,
+    /// How many of them everybody uses.
+    pub usage: Known<f64>,
+    /// Images of ECR, each with the architectures that it tells of.
+    pub architectures: Known<Vec<(String, Vec<String>)>>,
+    /// Where its tunnels lead.
+    pub far: Vec<Far>,
+    /// What was denied by what no policy of ours can mend: the action, and what denies it.
+    pub fences: Vec<(String, Why)>,
+    /// How its start went, if it was started to see that.
+    pub start: Option<Start>,
+}
+
+/// Where a tunnel leads.
+#[derive(Clone, Debug)]
+pub struct Far {
+    /// The tunnel.
+    pub tunnel: String,
+    /// The port there, as far as it is known.
+    pub port: Option<u16>,
+    /// The network around the database.
+    pub home: Known<Home>,
 }
 
 impl Bastion {
@@ -168,6 +199,14 @@ pub struct Network {
     pub endpoints: Known<Vec<VpcEndpoint>>,
     /// The rules of the bastion's groups, and of the endpoints'.
     pub rules: Known<Vec<SecurityGroupRule>>,
+    /// The subnets that endpoints are in.
+    pub beside: Known<Vec<Subnet>>,
+    /// The access lists of the VPC.
+    pub acls: Known<Vec<NetworkAcl>>,
+    /// Whether the VPC resolves names.
+    pub dns: Known<Dns>,
+    /// The rules of the databases' groups.
+    pub far_rules: Known<Vec<SecurityGroupRule>>,
 }
 
 /// What policies allow, as IAM simulates it.
@@ -192,6 +231,10 @@ impl Network {
             route_tables: Err(gap.clone()),
             endpoints: Err(gap.clone()),
             rules: Err(gap.clone()),
+            beside: Err(gap.clone()),
+            acls: Err(gap.clone()),
+            dns: Err(gap.clone()),
+            far_rules: Err(gap.clone()),
         }
     }
 }
@@ -219,6 +262,12 @@ pub struct Tunnel {
     pub document: Known<Option<Document>>,
     /// Where its database is, if it is named by its id.
     pub address: Option<Result<aws::Address, aws::Error>>,
+    /// The network around its database.
+    pub home: Known<Home>,
+    /// The region of its calls.
+    pub region: String,
+    /// How far a session of its own came; none was opened where nothing runs that could serve one.
+    pub trial: Known<Option<Trial>>,
 }
 
 /// A document of SSM.

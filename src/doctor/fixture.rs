@@ -1,7 +1,8 @@
 //! Facts that are all well, for the tests of judges to spoil.
 
 use crate::aws::{
-    self, AgentStatus, Cluster, Container, ContainerDefinition, Definition, Identity, Task,
+    self, AgentStatus, Cluster, Container, ContainerDefinition, Definition, Dns, Home, Identity,
+    Quota, Task,
 };
 use crate::config::Config;
 use crate::doctor::check::Gap;
@@ -44,7 +45,7 @@ pub fn account() -> Account {
         service: service.into(),
         host: format!("{service}.eu-west-1.amazonaws.com"),
         addresses: Some(Ok(vec!["52.1.2.3".parse().unwrap()])),
-        reached: Ok(()),
+        reached: Ok(Some("Amazon".into())),
     };
     Account {
         region: "eu-west-1".into(),
@@ -62,11 +63,12 @@ pub fn account() -> Account {
         }),
         skew: Some(0),
         arns: Vec::new(),
+        user: "me".into(),
         preferences: Ok(None),
     }
 }
 
-pub fn bastion() -> Bastion {
+fn definition() -> Definition {
     let container = ContainerDefinition {
         name: "bastion".into(),
         essential: true,
@@ -75,16 +77,21 @@ pub fn bastion() -> Bastion {
         ..ContainerDefinition::default()
     };
     let role = |name: &str| Some(format!("arn:aws:iam::123456789012:role/{name}"));
-    let definition = Definition {
+    Definition {
         arn: "arn:aws:ecs:eu-west-1:123456789012:task-definition/bastion:3".into(),
         status: "ACTIVE".into(),
         network_mode: Some("awsvpc".into()),
         compatibilities: vec!["EC2".into(), "FARGATE".into()],
         task_role: role("task"),
         execution_role: role("execution"),
+        architecture: "ARM64".into(),
+        cpu: Some("256".into()),
         containers: vec![container],
         ..Definition::default()
-    };
+    }
+}
+
+pub fn bastion() -> Bastion {
     let cluster = Cluster {
         status: "ACTIVE".into(),
         ..Cluster::default()
@@ -95,7 +102,7 @@ pub fn bastion() -> Bastion {
         region: "eu-west-1".into(),
         ports: vec![5432],
         cluster: Ok(Some(cluster)),
-        definition: Ok(Some(definition)),
+        definition: Ok(Some(definition())),
         log_groups: Ok(Vec::new()),
         tasks: Ok(Vec::new()),
         stopped: Ok(Vec::new()),
@@ -107,6 +114,13 @@ pub fn bastion() -> Bastion {
             route_tables: Ok(Vec::new()),
             endpoints: Ok(Vec::new()),
             rules: Ok(Vec::new()),
+            beside: Ok(Vec::new()),
+            acls: Ok(Vec::new()),
+            dns: Ok(Dns {
+                support: true,
+                hostnames: true,
+            }),
+            far_rules: Ok(Vec::new()),
         },
         policies: Policies {
             operator: Ok(Vec::new()),
@@ -114,7 +128,15 @@ pub fn bastion() -> Bastion {
             task_role_may: Ok(Vec::new()),
             execution_role_may: Ok(Vec::new()),
         },
-        quota: Ok(Some(6.0)),
+        quota: Ok(Some(Quota {
+            value: 6.0,
+            metric: None,
+        })),
+        usage: Ok(0.0),
+        architectures: Ok(Vec::new()),
+        far: Vec::new(),
+        fences: Vec::new(),
+        start: None,
     }
 }
 
@@ -133,6 +155,9 @@ pub fn tunnel() -> Tunnel {
         }],
         document: Ok(Some(document)),
         address: None,
+        home: Ok(Home::default()),
+        region: "eu-west-1".into(),
+        trial: Ok(None),
     }
 }
 

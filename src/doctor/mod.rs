@@ -2,7 +2,8 @@
 //! do about what is wrong.
 //!
 //! `checks` is the table: each row has a pure judge. `gather` asks for the facts that the chosen rows need, and never
-//! for more. Nothing is changed by looking.
+//! for more. Nothing is changed by looking: the session that shows whether a database answers is ended again, and so is
+//! what `--start` has started.
 //!
 //! ```text
 //! chosen checks ─▶ gather (calls, a few at a time) ─▶ facts ─▶ judges ─▶ Report ─▶ text or JSON
@@ -20,17 +21,23 @@ mod page;
 mod place;
 mod progress;
 mod report;
+mod start;
 mod text;
+mod way;
 mod ways;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::aws::{Aws, Source};
 use crate::cli;
 use crate::config::{self, Config};
-use crate::net::Net;
+use crate::net::{self, Net};
 use crate::paths::Paths;
 
 pub use check::Level;
@@ -38,7 +45,9 @@ pub use progress::Progress;
 pub use report::{Count, Finding, Report, SCHEMA};
 
 use check::{Check, Judge, Verdict};
-use gather::Gatherer;
+use gather::{Gatherer, Trials};
+use place::Place;
+use start::Starter;
 
 /// What to look at, and with what.
 pub struct Request {
@@ -56,21 +65,34 @@ pub struct Request {
     pub only: Vec<String>,
     /// A tunnel's name; none: all.
     pub tunnel: Option<String>,
+    /// A database that says nothing for so long does not get the packets.
+    pub silence: Duration,
+    /// Start the bastions, to see how long each phase takes; what ran before goes on running, all else is ended again.
+    pub start: bool,
+    /// Stretches the waits of a start; 1 in earnest.
+    pub pace: f64,
+    /// Cancelled when nobody waits for the report any more.
+    pub end: CancellationToken,
 }
 
-/// The id of every check, with the IAM actions that it takes.
+/// For [`Request::silence`]: three of TCP's attempts.
+pub const SILENCE: Duration = Duration::from_secs(5);
+
+/// The id of every check that is made without a start, with the IAM actions that it takes.
 pub fn needs() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    checks::all().map(|check| (check.id, check.needs))
+    let checks = checks::all().filter(|check| !checks::is_of_start(check));
+    checks.map(|check| (check.id, check.needs))
 }
 
-/// Run it, and print what was found.
+/// Run it, and print what was found, unless `end` is cancelled before.
 ///
 /// # Errors
-/// When a check or a tunnel is named that does not exist.
+/// When a check or a tunnel is named that does not exist, or it was interrupted.
 pub async fn run(
     args: &cli::Doctor,
     paths: Paths,
     config: Result<Config, String>,
+    end: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let progress = Progress::on_stderr();
     let request = Request {
@@ -81,6 +103,10 @@ pub async fn run(
         lookup: |name| std::env::var(name).ok(),
         only: args.only.clone(),
         tunnel: args.tunnel.clone(),
+        silence: SILENCE,
+        start: args.start,
+        pace: 1.0,
+        end,
     };
     let report = examine(&request, progress.clone()).await;
     progress.clear();
@@ -92,44 +118,76 @@ pub async fn run(
     Ok(ExitCode::from(report.exit_code()))
 }
 
-/// Look at everything that was asked for.
+/// Look at everything that was asked for. What was started is ended before this ends.
 ///
 /// # Errors
-/// When a check or a tunnel is named that does not exist.
+/// When a check or a tunnel is named that does not exist, or it was interrupted.
 pub async fn examine(request: &Request, progress: Progress) -> anyhow::Result<Report> {
-    let checks = choose::checks(&request.only)?;
-    let gatherer = Gatherer::new(&checks, progress);
-    let net = Net::new(request.lookup);
-    let config = &request.config;
-    if let (Ok(config), Some(name)) = (config, &request.tunnel)
+    let checks = choose::checks(&request.only, request.start)?;
+    if let (Ok(config), Some(name)) = (&request.config, &request.tunnel)
         && !config.tunnels.iter().any(|tunnel| tunnel.name == *name)
     {
         bail!("no tunnel is called `{name}`");
     }
-    let (machine, status) = gather::machine(
-        &request.paths,
-        &request.lookup,
-        config
-            .as_ref()
-            .map(|it| it.tunnels.len())
-            .map_err(Clone::clone),
-        net.as_ref().map(|_| ()).map_err(ToString::to_string),
-    )
-    .await;
-    let places = match (config, &net) {
-        (Ok(config), Ok(net)) => {
-            let places = place::all(request, config, net).await;
-            let seen = places
-                .iter()
-                .map(|place| place.look(&gatherer, net, status.as_ref()));
-            futures_util::future::join_all(seen).await
-        }
+    let trials = Trials::new(request.silence);
+    let gatherer = Gatherer::new(&checks, progress.clone(), Arc::clone(&trials));
+    let net = Net::new(request.lookup);
+    let places = match (&request.config, &net) {
+        (Ok(config), Ok(net)) => place::all(request, config, net).await,
         _ => Vec::new(),
+    };
+    let runs = match request.start {
+        true => started(request, &places, &progress).await,
+        false => Vec::new(),
+    };
+    let looked = look(request, &gatherer, &net, &places, &runs);
+    let looked = request.end.run_until_cancelled(Box::pin(looked)).await;
+    trials.end().await;
+    join_all(runs.into_iter().map(start::Run::end)).await;
+    let Some((machine, seen)) = looked else {
+        bail!("interrupted");
     };
     let findings = checks
         .iter()
-        .flat_map(|check| judged(check, &machine, &places));
+        .flat_map(|check| judged(check, &machine, &seen));
     Ok(Report::new(findings.collect()))
+}
+
+/// Not broken off: each start ends by itself when the request does, and gives what has to be undone.
+async fn started(request: &Request, places: &[Place], progress: &Progress) -> Vec<start::Run> {
+    let starter = Starter {
+        paths: &request.paths,
+        pace: request.pace,
+        end: &request.end,
+        progress,
+    };
+    let starts = places.iter().map(|place| place.start(&starter));
+    join_all(starts).await.into_iter().flatten().collect()
+}
+
+async fn look(
+    request: &Request,
+    gatherer: &Gatherer,
+    net: &Result<Net, net::Error>,
+    places: &[Place],
+    runs: &[start::Run],
+) -> (facts::Machine, Vec<place::Seen>) {
+    let config = request.config.as_ref();
+    let (machine, status) = gather::machine(
+        &request.paths,
+        &request.lookup,
+        config.map(|it| it.tunnels.len()).map_err(Clone::clone),
+        net.as_ref().map(|_| ()).map_err(ToString::to_string),
+    )
+    .await;
+    let Ok(net) = net else {
+        return (machine, Vec::new());
+    };
+    let seen = places.iter().map(|place| {
+        let (gatherer, status) = (gatherer.fork(), status.as_ref());
+        async move { place.look(&gatherer, net, status, runs).await }
+    });
+    (machine, join_all(seen).await)
 }
 
 /// What a check says of each of its subjects.
@@ -153,6 +211,11 @@ fn judged(check: &Check, machine: &facts::Machine, seen: &[place::Seen]) -> Vec<
             .iter()
             .flat_map(|place| &place.tunnels)
             .map(|it| finding(&format!("tunnel {}", it.config.name), judge(it)))
+            .collect(),
+        Judge::Node(judge) => seen
+            .iter()
+            .flat_map(|place| &place.nodes)
+            .map(|it| finding(&it.subject, judge(it)))
             .collect(),
     }
 }

@@ -13,8 +13,13 @@ const HEAD: &str = "# What `bastiond doctor` looks at
 chooses checks, `--tunnel NAME` a tunnel with its bastion, `--json` prints what was found with `\"schema\": 1`. It ends
 with 0, with 1 after warnings, and with 2 after failures.
 
-A bastion is looked at if it is a task that is run, with the agent of ECS Exec. Of one with `service`, `instance`, `node` or
-`agent = \"hybrid\"` the account and the tunnels are looked at, and the errors of its start tell the rest.
+Sections T to R are about bastions that are tasks with the agent of ECS Exec, but for the checks of sessions, which are of
+every tunnel. Those that are machines have section M. Of one with `service`, and of a task that brings its agent along
+(`agent = \"hybrid\"`), the account and the tunnels are looked at, and the errors of its start tell the rest.
+
+R03 opens a session, as a connection would, and ends it again: nothing else that the doctor does leaves a trace. With
+`--start` it runs the bastions as well, by the daemon if one runs, and times every phase (section P). What ran before goes on
+running; what was started is ended again, after Ctrl-C too.
 
 Levels: *ok*; *info*, worth knowing; *skip*, not known, because an action is not allowed or something else has to be
 mended first; *warn*, works and could be better; *fail*, will not work.
@@ -45,6 +50,9 @@ fn section(page: &mut String, check: &Check) {
         Judge::Account(_) => "each account",
         Judge::Bastion(_) => "each bastion",
         Judge::Tunnel(_) => "each tunnel",
+        Judge::Node(_) => {
+            "each bastion with `instance` or `node`, each tunnel with such a `target`"
+        }
     };
     let _ = write!(page, "\n### {}\n\n", check.id);
     let _ = writeln!(page, "**{}.** {}\n", capital(check.title), check.why);
@@ -79,7 +87,15 @@ fn capital(title: &str) -> String {
 
 fn policy(page: &mut String) {
     let actions: BTreeSet<_> = checks::all().flat_map(|check| check.needs).collect();
-    page.push_str("\n## What it takes\n\nThe statement that allows every check:\n\n```json\n");
+    // What tunnels take is not to be had for everything.
+    let actions: Vec<_> = actions
+        .into_iter()
+        .filter(|it| **it != "ssm:StartSession")
+        .collect();
+    page.push_str(
+        "\n## What it takes\n\nThe statement that allows every check; the sessions of R03 take what those of a tunnel \
+         take:\n\n```json\n",
+    );
     let statement = serde_json::json!({
         "Sid": "Doctor", "Effect": "Allow", "Action": actions, "Resource": "*",
     });

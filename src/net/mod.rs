@@ -4,6 +4,7 @@
 
 mod error;
 mod http;
+mod issuer;
 mod proxy;
 mod stream_url;
 mod tls;
@@ -75,14 +76,15 @@ impl Net {
         self.proxies.has_one_for(uri)
     }
 
-    /// Opens a connection to `uri`, with TLS where it is `https`, and closes it again: whether the host is there.
-    pub async fn reach(&self, uri: &Uri, deadline: Duration) -> Result<(), Error> {
+    /// Opens a connection to `uri`, with TLS where it is `https`, and closes it again: whether the host is there. Gives the
+    /// organisation that has issued its certificate, if that names one.
+    pub async fn reach(&self, uri: &Uri, deadline: Duration) -> Result<Option<String>, Error> {
         let host = uri.host().unwrap_or_default();
         let reached = async {
             let tcp = self.proxies.dial_uri(uri.clone(), deadline).await?;
             match uri.scheme_str() {
                 Some("https") => self.shake_hands(host, tcp).await,
-                _ => Ok(()),
+                _ => Ok(None),
             }
         };
         let late = |_| Error::Timeout {
@@ -92,7 +94,7 @@ impl Net {
         timeout(deadline, reached).await.map_err(late)?
     }
 
-    async fn shake_hands(&self, host: &str, tcp: TcpStream) -> Result<(), Error> {
+    async fn shake_hands(&self, host: &str, tcp: TcpStream) -> Result<Option<String>, Error> {
         let failed = |why: String| Error::Tls {
             host: host.to_owned(),
             why,
@@ -100,9 +102,10 @@ impl Net {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| failed(error.to_string()))?;
         let tls = TlsConnector::from(self.tls.clone()).connect(name, tcp);
-        tls.await
-            .map(drop)
-            .map_err(|error| failed(error.to_string()))
+        let tls = tls.await.map_err(|error| failed(error.to_string()))?;
+        let shown = tls.get_ref().1.peer_certificates();
+        let own = shown.and_then(|certificates| certificates.first());
+        Ok(own.and_then(|certificate| issuer::organisation(certificate)))
     }
 
     async fn open(

@@ -42,6 +42,9 @@ pub(super) fn of_outputs(
         name: family.clone(),
         cluster: needed("ClusterName")?,
         task_definition: family,
+        service: Some(told("ServiceName"))
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned),
         subnets: listed(&needed("SubnetIds")?),
         security_groups: listed(told("SecurityGroupIds")),
         assign_public_ip: told("AssignPublicIp") == "ENABLED",
@@ -89,6 +92,9 @@ mod tests {
         assert_eq!(bastion.subnets, ["subnet-1", "subnet-2"]);
         assert_eq!(bastion.security_groups, ["sg-1"]);
         assert!(!bastion.assign_public_ip && bastion.capacity_provider.is_none());
+        assert_eq!(bastion.service, None);
+        let served = of_outputs("s", &outputs(&[("ServiceName", "b")])).unwrap();
+        assert_eq!(served.service.as_deref(), Some("b"));
         assert_eq!(
             (bastion.document.as_deref(), bastion.port),
             (Some("b-port-forward"), Some(5432))

@@ -24,6 +24,8 @@ pub(super) struct Bastion {
     pub name: String,
     pub cluster: String,
     pub task_definition: String,
+    /// The ECS service of which the task is, in the place of one that is run.
+    pub service: Option<String>,
     pub subnets: Vec<String>,
     pub security_groups: Vec<String>,
     pub assign_public_ip: bool,
@@ -92,6 +94,18 @@ impl Bastion {
         );
         let _ = writeln!(text, "[bastion.{}]", quoted(&self.name));
         line(text, "cluster", &quoted(&self.cluster));
+        match &self.service {
+            // It says by itself how and where its tasks are run.
+            Some(service) => line(text, "service", &quoted(service)),
+            None => self.write_run(text),
+        }
+        text.push_str(
+            "# warm = \"Mon-Fri 09:00-18:30\"           # kept though nobody is connected\n\n",
+        );
+    }
+
+    /// How and where a task is run.
+    fn write_run(&self, text: &mut String) {
         line(text, "task_definition", &quoted(&self.task_definition));
         if !self.subnets.is_empty() {
             line(text, "subnets", &list(&self.subnets));
@@ -108,9 +122,6 @@ impl Bastion {
                 "# capacity_provider = \"FARGATE_SPOT\"   # cheaper, and may be taken away\n",
             ),
         }
-        text.push_str(
-            "# warm = \"Mon-Fri 09:00-18:30\"           # kept though nobody is connected\n\n",
-        );
     }
 }
 
@@ -175,6 +186,7 @@ mod tests {
                 name: "my.stack".into(),
                 cluster: "c".into(),
                 task_definition: "b".into(),
+                service: None,
                 subnets: vec!["subnet-1".into(), "subnet-2".into()],
                 security_groups: vec!["sg-1".into()],
                 assign_public_ip: true,
@@ -227,6 +239,17 @@ mod tests {
         assert_eq!(cache.listen[0].port(), 16379);
         let name = "cache.internal".into();
         assert_eq!(cache.remote, Remote::Host { name, port: 6379 });
+    }
+
+    #[test]
+    fn a_service_stands_in_the_place_of_a_task_that_is_run() {
+        let mut draft = draft();
+        draft.bastion.service = Some("b".into());
+        let config = Config::parse(&draft.text()).unwrap();
+        let bastion = &config.bastions["my.stack"];
+        let service = bastion.service.as_ref().map(|it| it.name.as_str());
+        assert_eq!((bastion.cluster.as_str(), service), ("c", Some("b")));
+        assert!(bastion.task_definition.is_empty(), "{bastion:?}");
     }
 
     #[test]

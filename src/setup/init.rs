@@ -44,8 +44,9 @@ pub async fn run(options: cli::Init, path: &Path) -> anyhow::Result<ExitCode> {
         person: &person,
         aws: account::connect(&mut account, &person).await?,
     };
-    let bastion = setup.bastion().await?;
+    let mut bastion = setup.bastion().await?;
     let tunnels = setup.tunnels(&bastion).await?;
+    setup.place(&mut bastion, &tunnels).await?;
     let draft = Draft {
         account,
         bastion,
@@ -157,32 +158,14 @@ impl Setup<'_> {
             "Task definition",
             "--task-definition",
         )?;
-        let subnets = match &options.subnet[..] {
-            [] => person.ask(
-                "Subnets, with commas between them",
-                None,
-                "--subnet",
-                some_words,
-            )?,
-            given => given.to_vec(),
-        };
-        let security_groups = match &options.security_group[..] {
-            [] if person.is_there() => {
-                let question = "Security groups, or empty for the VPC's default group";
-                person.ask(question, Some(""), "--security-group", |text| {
-                    Ok(answer::words(text))
-                })?
-            }
-            given => given.to_vec(),
-        };
         let family = task.rsplit('/').next().unwrap_or_default();
         let family = family.split(':').next().unwrap_or_default();
         Ok(Bastion {
             name: answer::name(family),
             cluster,
             task_definition: task.clone(),
-            subnets,
-            security_groups,
+            subnets: options.subnet.clone(),
+            security_groups: options.security_group.clone(),
             assign_public_ip: options.public_ip,
             document: options.document.clone(),
             ..Bastion::default()
@@ -360,11 +343,4 @@ pub(super) fn remote(host: &str, port: Option<u16>) -> anyhow::Result<Remote> {
     })?;
     let tunnel = config.tunnels.into_iter().next().expect("there is one");
     Ok(tunnel.remote)
-}
-
-fn some_words(text: &str) -> Result<Vec<String>, String> {
-    match answer::words(text) {
-        words if words.is_empty() => Err("write one at least".to_owned()),
-        words => Ok(words),
-    }
 }

@@ -13,6 +13,7 @@ mod draft;
 mod file;
 mod infra;
 mod init;
+mod place;
 mod port;
 
 pub use infra::run as infra;

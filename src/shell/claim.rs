@@ -5,21 +5,18 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Aws;
-use crate::bastion::{self, Handle};
+use crate::bastion::Own;
 use crate::config;
 use crate::control::{
     self,
     client::{Client, Error},
 };
 use crate::paths::Paths;
-use crate::platform;
-use crate::state::{Contents, State};
 use crate::status;
 
 /// How often a hold is prolonged: twice before it is over.
@@ -35,14 +32,7 @@ pub enum Claim {
         _prolonging: AbortOnDropHandle<()>,
     },
     /// It is run by this process.
-    Own {
-        /// For as long as this lives.
-        lease: bastion::Lease,
-        /// Ends it, and the task by its rule.
-        end: CancellationToken,
-        /// The bastion.
-        tasks: JoinSet<()>,
-    },
+    Own(Own),
 }
 
 impl Claim {
@@ -81,38 +71,23 @@ impl Claim {
         shown: &Progress,
         cancel: &CancellationToken,
     ) -> anyhow::Result<(Self, status::Task)> {
-        // Nothing is remembered for a next start: what a crash leaves behind, the watchdog in the container ends.
-        let (records, _) = State::new(std::path::PathBuf::new(), Contents::default());
-        let begin = CancellationToken::new();
-        let end = CancellationToken::new();
-        let shared = bastion::Shared {
-            aws: aws.clone(),
-            records,
-            owner: platform::local_user(),
-            who: format!("{} on {}", platform::local_user(), platform::host_name()),
-            pace: 1.0,
-            begin: begin.clone(),
-        };
-        let mut tasks = JoinSet::new();
-        let handle = bastion::spawn(&mut tasks, bastion.clone(), None, shared, end.clone());
-        begin.cancel();
+        let mut own = Own::new(bastion.clone(), aws, 1.0);
+        let handle = own.handle().clone();
         let leased = tokio::select! {
-            leased = handle.lease() => Some(leased),
+            leased = own.lease() => Some(leased),
             never = shown.follow(async || Some(handle.phase())) => match never {},
             () = cancel.cancelled() => None,
         };
-        let task = task_of(&handle);
-        match (leased, task) {
-            (Some(Ok(lease)), Some(task)) => Ok((Self::Own { lease, end, tasks }, task)),
+        match (leased, own.status().task) {
+            (Some(Ok(())), Some(task)) => Ok((Self::Own(own), task)),
             (failed, _) => {
-                end.cancel();
-                while tasks.join_next().await.is_some() {}
+                own.end().await;
                 match failed {
                     Some(Err(reason)) => match reason.hint {
                         Some(hint) => bail!("{}\nhint: {hint}", reason.message),
                         None => bail!(reason.message),
                     },
-                    Some(Ok(_)) => bail!("the bastion has no task"),
+                    Some(Ok(())) => bail!("the bastion has no task"),
                     None => bail!("interrupted"),
                 }
             }
@@ -121,21 +96,10 @@ impl Claim {
 
     /// Nobody needs it any more.
     pub async fn release(self) {
-        if let Self::Own {
-            lease,
-            end,
-            mut tasks,
-        } = self
-        {
-            drop(lease);
-            end.cancel();
-            while tasks.join_next().await.is_some() {}
+        if let Self::Own(own) = self {
+            own.end().await;
         }
     }
-}
-
-fn task_of(handle: &Handle) -> Option<status::Task> {
-    handle.status(tokio::time::Instant::now()).task
 }
 
 /// A daemon that is restarted meanwhile adopts the task, and is asked again.

@@ -141,6 +141,9 @@ fn perform(world: &World, call: &ApiCall) -> Result<Value, ApiError> {
         Service::Iam => inspect::iam(&world.core, &call.operation, &call.body),
         Service::Logs => inspect::logs(&call.operation, &call.body),
         Service::Quotas => inspect::quotas(&call.operation, &call.body),
+        Service::Images => inspect::images(&call.operation),
+        Service::Metrics => inspect::metrics(&call.operation),
+        Service::Stacks | Service::Caches | Service::Warehouses => inspect::none(&call.operation),
     }
 }
 
@@ -174,10 +177,8 @@ fn internal_error(service: Service) -> ApiError {
         Service::Ecs => "ServerException",
         Service::Ssm => "InternalServerError",
         Service::Kms => "KMSInternalException",
-        Service::Sts | Service::Rds | Service::Iam | Service::Logs | Service::Quotas => {
-            "InternalFailure"
-        }
         Service::Ec2 => "InternalError",
+        _ => "InternalFailure",
     };
     ApiError::new(code, "Service Unavailable. Please try again later.").with_status(500)
 }
@@ -192,7 +193,7 @@ fn is_expired(world: &World, headers: &HeaderMap) -> bool {
 
 fn expired_token(service: Service) -> ApiError {
     let code = match service {
-        Service::Sts | Service::Rds | Service::Iam => "ExpiredToken",
+        service if service.speaks_query() => "ExpiredToken",
         Service::Ec2 => "RequestExpired",
         _ => "ExpiredTokenException",
     };
@@ -205,14 +206,14 @@ fn expired_token(service: Service) -> ApiError {
 /// IAM's words for a missing permission.
 fn access_denied(world: &World, call: &ApiCall) -> ApiError {
     let caller = world.core.caller_arn();
-    let action = format!("{}:{}", call.service.name(), call.operation);
+    let action = format!("{}:{}", call.service.prefix(), call.operation);
     let resource = denied_resource(world, call);
     let message = format!(
         "User: {caller} is not authorized to perform: {action} on resource: {resource} \
          because no identity-based policy allows the {action} action"
     );
     let code = match call.service {
-        Service::Sts | Service::Rds | Service::Iam => "AccessDenied",
+        service if service.speaks_query() => "AccessDenied",
         Service::Ec2 => {
             let message = format!("You are not authorized to perform this operation. {message}");
             return ApiError::new("UnauthorizedOperation", message).with_status(403);

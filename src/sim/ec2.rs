@@ -41,6 +41,8 @@ pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Valu
             drop(state);
             return instances::change(core, operation, body);
         }
+        "DescribeNetworkAcls" => ("networkAclSet", select(core, &network.acls, body)),
+        "DescribeVpcAttribute" => return Ok(attribute(network, body)),
         "DescribeVpcEndpoints" => ("vpcEndpointSet", select(core, &network.endpoints, body)),
         _ => {
             let message = format!("The action {operation} is not valid for this web service.");
@@ -48,6 +50,13 @@ pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Valu
         }
     };
     page(set, found?, body, core.script.page_size)
+}
+
+/// Whether VPCs do what is asked for.
+fn attribute(network: &Network, body: &Value) -> Value {
+    let name = body["Attribute"].as_str().unwrap_or_default();
+    let is_on = !network.without.contains(&name);
+    json!({"vpcId": body["VpcId"], name: {"value": is_on}})
 }
 
 /// What passes all filters.

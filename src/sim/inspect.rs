@@ -131,7 +131,48 @@ pub(super) fn quotas(operation: &str, body: &Value) -> Result<Value, ApiError> {
     match operation {
         "GetServiceQuota" => Ok(json!({"Quota": {
             "ServiceCode": body["ServiceCode"], "QuotaCode": body["QuotaCode"], "Value": VCPUS,
+            "UsageMetric": {
+                "MetricNamespace": "AWS/Usage",
+                "MetricName": "ResourceCount",
+                "MetricDimensions": {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU"},
+            },
         }})),
+        _ => Err(unknown(operation)),
+    }
+}
+
+/// CloudWatch: a task of others runs.
+pub(super) fn metrics(operation: &str) -> Result<Value, ApiError> {
+    match operation {
+        "GetMetricStatistics" => Ok(json!({
+            "Label": "ResourceCount",
+            "Datapoints": {"member": {"Maximum": 0.25, "Unit": "None"}},
+        })),
+        _ => Err(unknown(operation)),
+    }
+}
+
+/// CloudFormation, ElastiCache and Redshift: the account has nothing of theirs.
+pub(super) fn none(operation: &str) -> Result<Value, ApiError> {
+    match operation {
+        "DescribeStacks" => Ok(json!({"Stacks": ""})),
+        "DescribeReplicationGroups" => Ok(json!({"ReplicationGroups": ""})),
+        "DescribeCacheClusters" => Ok(json!({"CacheClusters": ""})),
+        "DescribeClusters" => Ok(json!({"Clusters": ""})),
+        _ => Err(unknown(operation)),
+    }
+}
+
+/// ECR: images for both architectures.
+pub(super) fn images(operation: &str) -> Result<Value, ApiError> {
+    let variant =
+        |architecture: &str| json!({"platform": {"architecture": architecture, "os": "linux"}});
+    let variants = ["amd64", "arm64"].map(variant);
+    let manifest = json!({"schemaVersion": 2, "manifests": variants});
+    match operation {
+        "BatchGetImage" => {
+            Ok(json!({"images": [{"imageManifest": manifest.to_string()}], "failures": []}))
+        }
         _ => Err(unknown(operation)),
     }
 }

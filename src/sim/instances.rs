@@ -175,6 +175,7 @@ impl Told for At<'_> {
             "placement": {"availabilityZone": format!("{region}a")},
             "privateIpAddress": "10.0.1.24",
             "tagSet": tag_set(tags),
+            "iamInstanceProfile": {"arn": "arn:aws:iam::123456789012:instance-profile/jump"},
         });
         if let Power::On(since, _) = self.entry.power {
             let at = time::OffsetDateTime::from(self.core.wall(since.unwrap_or(self.now)));

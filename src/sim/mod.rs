@@ -24,9 +24,11 @@
 //! It stands apart from the code under test: only `proto` is shared. Signatures must be present and name the right
 //! service; they are not verified. API rates are not limited: the call log has the times.
 
+mod acl;
 mod agent;
 mod api;
 mod control;
+mod dialect;
 mod document;
 mod ec2;
 mod ecs;
@@ -61,6 +63,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::DropGuard;
 
+pub use acl::Acl;
 pub use faults::{ApiFault, Command, Cut, Death, Dial, Faults, Handshake, Line, Signature, Zombie};
 pub use instances::Instance;
 pub use network::{Endpoint, Network, RouteTable, Rule, SecurityGroup, Subnet};

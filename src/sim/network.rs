@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::acl::Acl;
+
 /// The subnets, route tables, security groups and endpoints that exist.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -13,6 +15,10 @@ pub struct Network {
     pub security_groups: Vec<SecurityGroup>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// Its access lists.
+    pub acls: Vec<Acl>,
+    /// What of names its VPCs do not do: `enableDnsSupport`, `enableDnsHostnames`.
+    pub without: Vec<&'static str>,
 }
 
 /// A subnet.
@@ -167,6 +173,10 @@ pub struct Endpoint {
     pub private_dns: bool,
     /// The security groups of an interface.
     pub groups: Vec<String>,
+    /// The subnets that an interface is in.
+    pub subnets: Vec<String>,
+    /// Its policy, if it is not the one that allows everything.
+    pub policy: Option<String>,
 }
 
 impl Endpoint {
@@ -180,6 +190,8 @@ impl Endpoint {
             route_tables: Vec::new(),
             private_dns: true,
             groups: Vec::new(),
+            subnets: Vec::new(),
+            policy: None,
         }
     }
 
@@ -361,6 +373,8 @@ impl Told for Endpoint {
             "privateDnsEnabled": self.private_dns,
             "routeTableIdSet": {"item": self.route_tables},
             "groupSet": {"item": groups},
+            "subnetIdSet": {"item": self.subnets},
+            "policyDocument": self.policy.as_deref().unwrap_or(OPEN),
         })
     }
 
@@ -371,3 +385,6 @@ impl Told for Endpoint {
         }
     }
 }
+
+/// The policy that an endpoint has if nobody gave it another.
+const OPEN: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;

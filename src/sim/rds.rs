@@ -13,6 +13,7 @@ pub(super) fn perform(core: &Core, operation: &str, body: &Value) -> Result<Valu
     match operation {
         "DescribeDBClusters" => describe(core, body["DBClusterIdentifier"].as_str()),
         "DescribeDBInstances" => Ok(instances(core, body["DBInstanceIdentifier"].as_str())),
+        "DescribeDBProxies" => Ok(json!({"DBProxies": ""})),
         _ => Err(ApiError::new(
             "InvalidAction",
             format!("Could not find operation {operation}"),

@@ -8,36 +8,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
-/// The services that the simulator answers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Service {
-    Ecs,
-    Ssm,
-    Kms,
-    Sts,
-    Rds,
-    Ec2,
-    Iam,
-    Logs,
-    Quotas,
-}
-
-impl Service {
-    /// The name in a signature's scope and in IAM actions.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ecs => "ecs",
-            Self::Ssm => "ssm",
-            Self::Kms => "kms",
-            Self::Sts => "sts",
-            Self::Rds => "rds",
-            Self::Ec2 => "ec2",
-            Self::Iam => "iam",
-            Self::Logs => "logs",
-            Self::Quotas => "servicequotas",
-        }
-    }
-}
+pub(super) use super::dialect::Service;
 
 /// A call, taken apart.
 #[derive(Debug)]
@@ -108,6 +79,7 @@ impl ApiCall {
             "TrentService" => Service::Kms,
             "Logs_20140328" => Service::Logs,
             "ServiceQuotasV20190624" => Service::Quotas,
+            "AmazonEC2ContainerRegistry_V20150921" => Service::Images,
             _ => return Err(unknown()),
         };
         let body: Value = serde_json::from_slice(body)
@@ -146,6 +118,10 @@ impl ApiCall {
             Some(RDS_VERSION) => Service::Rds,
             Some(EC2_VERSION) => Service::Ec2,
             Some(IAM_VERSION) => Service::Iam,
+            Some(METRICS_VERSION) => Service::Metrics,
+            Some(STACKS_VERSION) => Service::Stacks,
+            Some(CACHES_VERSION) => Service::Caches,
+            Some(WAREHOUSES_VERSION) => Service::Warehouses,
             _ => Service::Sts,
         };
         Ok(Self {
@@ -165,10 +141,10 @@ pub(super) fn respond(
 ) -> Response<Full<Bytes>> {
     let request_id = uuid::Uuid::new_v4().to_string();
     let (status, text) = match (service, answer) {
-        (Service::Sts | Service::Rds | Service::Iam, Ok(result)) => {
+        (service, Ok(result)) if service.speaks_query() => {
             (200, xml_result(operation, result, &request_id))
         }
-        (Service::Sts | Service::Rds | Service::Iam, Err(error)) => {
+        (service, Err(error)) if service.speaks_query() => {
             (error.status, xml_error(error, &request_id))
         }
         (Service::Ec2, Ok(result)) => (200, ec2_result(operation, result, &request_id)),
@@ -177,7 +153,7 @@ pub(super) fn respond(
         (_, Err(error)) => (error.status, json_error(error)),
     };
     let content_type = match service {
-        Service::Sts | Service::Rds | Service::Ec2 | Service::Iam => "text/xml",
+        service if service.speaks_query() || service == Service::Ec2 => "text/xml",
         _ => "application/x-amz-json-1.1",
     };
     let mut response = Response::new(Full::from(text));
@@ -250,10 +226,14 @@ fn ec2_result(operation: &str, result: &Value, request_id: &str) -> String {
     )
 }
 
-/// The API versions that tell the calls of RDS, EC2 and IAM from those of STS.
+/// The API versions that tell the calls of the others from those of STS.
 const RDS_VERSION: &str = "2014-10-31";
 const EC2_VERSION: &str = "2016-11-15";
 const IAM_VERSION: &str = "2010-05-08";
+const METRICS_VERSION: &str = "2010-08-01";
+const STACKS_VERSION: &str = "2010-05-15";
+const CACHES_VERSION: &str = "2015-02-02";
+const WAREHOUSES_VERSION: &str = "2012-12-01";
 
 /// The namespace of STS's answers (its API version), which nobody looks at.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";

@@ -74,7 +74,11 @@ impl Sources {
             [function] => assert!(has(&self.0, function), "no test `{name}`"),
             [program, ref modules @ .., function] => {
                 let module = modules.join("/");
-                let file = root().join(format!("tests/{program}/{module}.rs"));
+                let folder = root().join(format!("tests/{program}/{module}"));
+                let file = match folder.join("mod.rs") {
+                    file if file.exists() => file,
+                    _ => folder.with_extension("rs"),
+                };
                 let text = fs::read_to_string(&file);
                 let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 assert!(has(&text, function), "no test `{name}`");

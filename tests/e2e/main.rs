@@ -24,6 +24,7 @@ mod doctor;
 mod ending;
 mod hybrid;
 mod idle;
+mod init;
 mod local;
 mod lost_launch;
 mod machines;

@@ -42,6 +42,7 @@ fn network() -> Network {
             SecurityGroup::new("sg-elsewhere", "vpc-2", "y").tag("bastiond:stack", "bastion"),
         ],
         endpoints: Vec::new(),
+        ..Network::default()
     }
 }
 

@@ -8,7 +8,7 @@ use bastiond::status::{BastionState, Status, TunnelState};
 use crate::support::{Daemon, House, Terms, assert_reset, hang_up, ping, skip, until};
 
 /// Clients that wait as long as it takes.
-fn patient() -> Terms {
+pub fn patient() -> Terms {
     Terms {
         tunnel: "hold_timeout = \"1h\"",
         ..Terms::default()
@@ -254,7 +254,7 @@ async fn a_task_that_does_not_start_is_told_with_what_mends_it() {
 }
 
 /// Lets time pass until the status is so.
-async fn later(daemon: &Daemon, holds: impl Fn(&Status) -> bool) -> Status {
+pub async fn later(daemon: &Daemon, holds: impl Fn(&Status) -> bool) -> Status {
     for _ in 0..2000 {
         let status = daemon.status().await;
         if holds(&status) {

@@ -15,7 +15,7 @@ loader = Loader()
 
 
 # Where botocore calls a service otherwise than signatures do; DocumentDB and Neptune are RDS in both.
-OTHER_NAMES = {"servicequotas": "service-quotas", "es": "opensearch"}
+OTHER_NAMES = {"servicequotas": "service-quotas", "es": "opensearch", "monitoring": "cloudwatch"}
 
 
 def model_of(service):
@@ -125,7 +125,8 @@ def problems_of(record):
     if operation not in model.operation_names:
         return [f"{service} has no operation {operation}"]
     shape = model.operation_model(operation).input_shape
-    if model.protocol in ("query", "ec2"):
+    # CloudWatch speaks several.
+    if model.protocol in ("query", "ec2") or "query" in model.metadata.get("protocols", []):
         pairs = dict(parse_qsl(body, keep_blank_values=True))
         version = pairs.pop("Version")
         pairs.pop("Action")

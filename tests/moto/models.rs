@@ -12,7 +12,8 @@ use std::{
 
 use bastiond::{
     aws::{
-        Aws, Desired, Filter, NewChangeSet, Nodes, Question, RunTask, SessionId, Source, Timeouts,
+        Aws, Desired, Filter, Image, NewChangeSet, Nodes, Question, RunTask, SessionId, Source,
+        Timeouts, UsageMetric,
     },
     config::{self, CapacityProvider, Config, ContainerOverride, Overrides, Remote},
     net::Net,
@@ -270,6 +271,23 @@ async fn inspect(aws: &Aws) {
     let _ = aws.session_preferences().await;
     let _ = aws.has_log_group("/bastiond/my_stack-1.x").await;
     let _ = aws.fargate_quota("L-3032A538").await;
+    let metric = UsageMetric {
+        namespace: "AWS/Usage".into(),
+        name: "ResourceCount".into(),
+        dimensions: [("Service".to_owned(), "Fargate".to_owned())].into(),
+    };
+    let _ = aws.usage(&metric).await;
+    for version in ["1.37_a-b", "sha256:00ff"] {
+        let image = Image {
+            registry: "123456789012".into(),
+            region: "eu-west-1".into(),
+            repository: "docker-hub/library/busybox".into(),
+            version: version.into(),
+        };
+        let _ = aws.image_architectures(&image).await;
+    }
+    let _ = aws.network_acls(&[Filter::new("vpc-id", ["vpc-1"])]).await;
+    let _ = aws.vpc_dns("vpc-0a1b2c3d").await;
     let role = "arn:aws:iam::123456789012:role/path/task";
     let question = Question {
         actions: vec!["ecs:RunTask".into(), "ecs:StopTask".into()],

@@ -73,6 +73,12 @@ fn check(path: &Path, stack: &str, switches: &[(&str, &str)], network: &Network)
         is("ExistingClusterName").unwrap_or(stack),
         "{switches:?}"
     );
+    if is("ServiceMode").is_some() {
+        // Which says by itself how and where its tasks are run.
+        let service = bastion.service.as_ref().map(|it| it.name.as_str());
+        assert_eq!(service, Some(stack), "{text}");
+        return;
+    }
     assert_eq!(bastion.task_definition, stack);
     assert!(
         text.contains(&network.subnets[0]) && text.contains(&network.subnets[1]),

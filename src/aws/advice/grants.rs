@@ -88,6 +88,11 @@ const TUNNEL: &[&str] = &[
     "{named}",
 ];
 
+/// For whoever makes, changes or deletes a stack.
+const fn of_stack(operations: &'static [&'static str], action: &'static str) -> Grant {
+    Grant::new(operations, action, "DeployStack").on(STACKS)
+}
+
 /// Every action that may be denied.
 pub(super) static GRANTS: &[Grant] = &[
     Grant::new(&["RunTask"], "ecs:RunTask", "StartBastion").on(NAMED),
@@ -266,6 +271,24 @@ pub(super) static GRANTS: &[Grant] = &[
         "servicequotas:GetServiceQuota",
         "LookAtQuota",
     ),
+    Grant::new(
+        &["GetMetricStatistics"],
+        "cloudwatch:GetMetricStatistics",
+        "LookAtUsage",
+    ),
+    Grant::new(&["BatchGetImage"], "ecr:BatchGetImage", "LookAtImage")
+        .on(&["arn:{p}:ecr:{r}:{a}:repository/*"]),
+    Grant::new(
+        &["DescribeNetworkAcls"],
+        "ec2:DescribeNetworkAcls",
+        "LookAtNetwork",
+    ),
+    Grant::new(
+        &["DescribeVpcAttribute"],
+        "ec2:DescribeVpcAttribute",
+        "LookAtVpc",
+    )
+    .on(&["arn:{p}:ec2:{r}:{a}:vpc/*"]),
     Grant::new(&["GetRole"], "iam:GetRole", "LookAtRoles").on(NAMED),
     Grant::new(
         &["SimulatePrincipalPolicy"],
@@ -273,61 +296,22 @@ pub(super) static GRANTS: &[Grant] = &[
         "AskWhatIsAllowed",
     )
     .on(NAMED),
-    Grant::new(
-        &["CreateChangeSet"],
-        "cloudformation:CreateChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DescribeChangeSet"],
-        "cloudformation:DescribeChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["ListChangeSets"],
-        "cloudformation:ListChangeSets",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["ExecuteChangeSet"],
-        "cloudformation:ExecuteChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DeleteChangeSet"],
-        "cloudformation:DeleteChangeSet",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
+    of_stack(&["CreateChangeSet"], "cloudformation:CreateChangeSet"),
+    of_stack(&["DescribeChangeSet"], "cloudformation:DescribeChangeSet"),
+    of_stack(&["ListChangeSets"], "cloudformation:ListChangeSets"),
+    of_stack(&["ExecuteChangeSet"], "cloudformation:ExecuteChangeSet"),
+    of_stack(&["DeleteChangeSet"], "cloudformation:DeleteChangeSet"),
+    of_stack(
         &["DescribeStackEvents"],
         "cloudformation:DescribeStackEvents",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
+    ),
+    of_stack(
         &["DescribeStackResources"],
         "cloudformation:DescribeStackResources",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["GetTemplate"],
-        "cloudformation:GetTemplate",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(
-        &["DeleteStack"],
-        "cloudformation:DeleteStack",
-        "DeployStack",
-    )
-    .on(STACKS),
-    Grant::new(&[], "cloudformation:TagResource", "DeployStack").on(STACKS),
+    ),
+    of_stack(&["GetTemplate"], "cloudformation:GetTemplate"),
+    of_stack(&["DeleteStack"], "cloudformation:DeleteStack"),
+    of_stack(&[], "cloudformation:TagResource"),
 ];
 
 /// Who can help, and how; `{what}` is the action, with the resource where AWS named one.

@@ -23,6 +23,7 @@ use crate::{
     status::{Chosen, ChosenKind},
 };
 use problem::Problem;
+pub use rules::contains;
 use subnets::{Candidate, Picked, Surroundings};
 pub use ways::{Way, lacking_endpoints, missing_endpoints, way_out};
 

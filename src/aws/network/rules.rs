@@ -78,7 +78,7 @@ fn admits(rule: &SecurityGroupRule, task: &Task<'_>) -> bool {
 }
 
 /// Whether all addresses of `inner` are of `outer`; `None` if one of them is no block of addresses.
-fn contains(outer: &str, inner: &str) -> Option<bool> {
+pub fn contains(outer: &str, inner: &str) -> Option<bool> {
     let (outer, outer_bits) = block(outer)?;
     let (inner, inner_bits) = block(inner)?;
     let mask = u32::MAX.checked_shl(32 - outer_bits).unwrap_or(0);

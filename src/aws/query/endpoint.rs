@@ -88,7 +88,13 @@ impl Endpoints {
         // In GovCloud the usual endpoints are the FIPS ones.
         let is_named = self.fips && (self.dual_stack || !region.starts_with("us-gov-"));
         let variant = if is_named { "-fips" } else { "" };
-        format!("https://{service}{variant}.{region}.{suffix}")
+        // ECR's calls and its registry have hosts of their own.
+        let host = match service {
+            "ecr" if self.dual_stack => "ecr",
+            "ecr" => "api.ecr",
+            other => other,
+        };
+        format!("https://{host}{variant}.{region}.{suffix}")
     }
 }
 

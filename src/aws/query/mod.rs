@@ -48,6 +48,7 @@ pub(super) enum Service {
     Ec2,
     Iam,
     CloudFormation,
+    CloudWatch,
 }
 
 /// What services of the Query protocol do differently.
@@ -69,6 +70,7 @@ impl Service {
             Self::Ec2 => "ec2",
             Self::Iam => "iam",
             Self::CloudFormation => "cloudformation",
+            Self::CloudWatch => "monitoring",
         }
     }
 
@@ -81,15 +83,19 @@ impl Service {
             Self::Ec2 => "2016-11-15",
             Self::Iam => "2010-05-08",
             Self::CloudFormation => "2010-05-15",
+            Self::CloudWatch => "2010-08-01",
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
             Self::Ec2 => Dialect::Ec2,
-            Self::Rds | Self::ElastiCache | Self::Redshift | Self::Iam | Self::CloudFormation => {
-                Dialect::Plain
-            }
+            Self::Rds
+            | Self::ElastiCache
+            | Self::Redshift
+            | Self::Iam
+            | Self::CloudFormation
+            | Self::CloudWatch => Dialect::Plain,
         }
     }
 }

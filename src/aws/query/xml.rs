@@ -89,6 +89,7 @@ struct Ec2Response<T> {
         alias = "securityGroupInfo",
         alias = "securityGroupRuleSet",
         alias = "vpcEndpointSet",
+        alias = "networkAclSet",
         alias = "reservationSet"
     )]
     list: Option<Items<T>>,

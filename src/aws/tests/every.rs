@@ -17,7 +17,7 @@ use super::{
     *,
 };
 
-const OPERATIONS: [&str; 43] = [
+const OPERATIONS: [&str; 47] = [
     "ListTasks",
     "DescribeTasks",
     "RunTask",
@@ -51,6 +51,10 @@ const OPERATIONS: [&str; 43] = [
     "GetServiceQuota",
     "SimulatePrincipalPolicy",
     "GetRole",
+    "GetMetricStatistics",
+    "BatchGetImage",
+    "DescribeNetworkAcls",
+    "DescribeVpcAttribute",
     "DescribeStacks",
     "CreateChangeSet",
     "DescribeChangeSet",
@@ -108,6 +112,16 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
             asked.map_ok(drop).boxed()
         }
         "GetRole" => aws.role("r").map_ok(drop).boxed(),
+        "GetMetricStatistics" => {
+            let asked = async { aws.usage(&UsageMetric::default()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "BatchGetImage" => {
+            let asked = async { aws.image_architectures(&image()).await };
+            asked.map_ok(drop).boxed()
+        }
+        "DescribeNetworkAcls" => aws.network_acls(&[]).map_ok(drop).boxed(),
+        "DescribeVpcAttribute" => aws.vpc_dns("vpc-1").map_ok(drop).boxed(),
         "DescribeStacks" => aws.stacks().map_ok(drop).boxed(),
         "CreateChangeSet" => {
             let nothing = BTreeMap::new();
@@ -125,6 +139,10 @@ async fn make(aws: &Aws, operation: &str) -> Result<(), Error> {
         _ => aws.identity().map_ok(drop).boxed(),
     };
     call.await
+}
+
+fn image() -> Image {
+    Image::parse("123456789012.dkr.ecr.eu-west-1.amazonaws.com/busybox:1").expect("one of ECR")
 }
 
 fn change_set(nothing: &BTreeMap<String, String>) -> NewChangeSet<'_> {
@@ -214,6 +232,7 @@ fn is_of_query(operation: &str) -> bool {
         "AssumeRole",
         "GetRole",
         "SimulatePrincipalPolicy",
+        "GetMetricStatistics",
     ];
     of_iam.contains(&operation) || is_of_stacks(operation)
 }
@@ -228,6 +247,8 @@ fn is_of_ec2(operation: &str) -> bool {
         "RouteTables",
         "SecurityGroup",
         "VpcEndpoints",
+        "VpcAttribute",
+        "NetworkAcls",
         "Instances",
     ]
     .iter()
@@ -344,10 +365,13 @@ async fn an_answer_that_lacks_everything_breaks_nothing() {
             "GetDocument",
             "SimulatePrincipalPolicy",
             "GetRole",
+            "GetMetricStatistics",
         ]
         .contains(operation);
         let is_xml = is_of_ec2(operation) || is_of_stacks(operation);
-        let fails = needs || *operation == "GetCallerIdentity" || is_xml;
+        // What a VPC does not tell is as it is by itself.
+        let is_told = is_xml && *operation != "DescribeVpcAttribute";
+        let fails = needs || *operation == "GetCallerIdentity" || is_told;
         assert_eq!(outcome.is_err(), fails, "{operation}: {outcome:?}");
         if *operation == "RunTask" {
             assert!(outcome.unwrap_err().is_ambiguous(), "it may have been done");

@@ -1,5 +1,5 @@
 //! A service in the place of a task: its count is raised to one when a task is needed, the task that ECS then starts is
-//! used, and the count is lowered again by the rule in [`count`].
+//! used, and the count is lowered again by the rule in `count`.
 //!
 //! Tasks are ECS's to start, to replace and to stop: none is run and none is stopped here. A bastion that waits for a task
 //! is on the service itself, by its ARN, until there is one. That this daemon has raised a count is on record before it
@@ -7,19 +7,24 @@
 
 mod claimed;
 mod count;
+mod leases;
+mod place;
 mod tasks;
 
 use std::time::SystemTime;
 
 use super::calls::{self, Answer, Seen, trouble};
 use super::lifecycle::{Action, Outcome, Phase, Sighting, Trouble};
-use crate::aws::{self, Aws, Kind, Service, Task};
+use crate::aws::{self, Aws, Service, Task};
 use crate::config::{self, ScaleDown};
 use crate::state::{State as Records, TaskRecord};
 use crate::status::{self, Reason};
 
 use claimed::Claimed;
-use count::{Claim, LEASE_TAG, RELEASED, Verdict, WANTED};
+use count::{Verdict, WANTED};
+use place::{Place, is_unfit};
+
+pub use place::settle_left;
 
 /// What a start waits for until there is a task.
 const WAITING: &str = "waiting for the service to start a task";
@@ -35,14 +40,6 @@ pub struct ServiceCalls {
     scale_down: ScaleDown,
     container: Option<String>,
     claimed: Claimed,
-}
-
-/// Which service it is.
-struct Place {
-    aws: Aws,
-    cluster: String,
-    /// Its name or ARN.
-    service: String,
 }
 
 /// What became of a count that is not needed any more.
@@ -234,32 +231,6 @@ impl ServiceCalls {
         Ok((sighting(&service.arn, Phase::Coming(WAITING)), None))
     }
 
-    /// Somebody is connecting to a service that a bastiond has raised: others are told to wait with lowering it.
-    async fn prolong(&self, service: &Service) {
-        if matches!(count::Lease::of(service), count::Lease::Held { .. })
-            && self.claimed.lease_is_due(SystemTime::now())
-        {
-            self.lease(&service.arn).await;
-        }
-    }
-
-    async fn prolong_if_due(&self) {
-        if let Some(arn) = self.claimed.leased_service(SystemTime::now()) {
-            self.lease(&arn).await;
-        }
-    }
-
-    /// Advisory: who may not tag goes on without.
-    async fn lease(&self, arn: &str) {
-        if !self.claimed.may_tag() {
-            return;
-        }
-        let until = SystemTime::now() + count::LEASE;
-        let text = count::Lease::text(until, self.claimed.id());
-        let tagged = self.place.aws.tag_service(arn, LEASE_TAG, &text).await;
-        self.claimed.leased(arn, until, &tagged);
-    }
-
     /// The sessions on the service, everybody's, whichever of its tasks they go through. Whoever counts wants to leave, and
     /// is not connecting any more.
     async fn count(&self) -> Result<usize, aws::Error> {
@@ -272,21 +243,6 @@ impl ServiceCalls {
             self.claimed.decided(format!("{why}: {error}"));
         }
         sessions
-    }
-
-    async fn withdraw(&self, arn: &str) {
-        let service = match self.look().await {
-            Ok(service) => service,
-            Err(_) => return,
-        };
-        if let count::Lease::Held { by, .. } = count::Lease::of(&service)
-            && by == self.claimed.id()
-        {
-            let now = SystemTime::now();
-            let text = count::Lease::text(now, self.claimed.id());
-            let tagged = self.place.aws.tag_service(arn, LEASE_TAG, &text).await;
-            self.claimed.leased(arn, now, &tagged);
-        }
     }
 
     /// Nobody has a session on it: lower it, if that is ours to do.
@@ -388,81 +344,6 @@ impl ServiceCalls {
     }
 }
 
-impl Place {
-    async fn look(&self) -> Result<Service, aws::Error> {
-        self.aws.service(&self.cluster, &self.service).await
-    }
-
-    async fn tasks(&self) -> Result<Vec<Task>, aws::Error> {
-        self.aws.service_tasks(&self.cluster, &self.service).await
-    }
-
-    async fn sessions(&self) -> Result<usize, aws::Error> {
-        let mut sessions = 0;
-        for target in self.tasks().await?.iter().flat_map(Task::addresses) {
-            sessions += self.aws.active_sessions(&target).await?.len();
-        }
-        Ok(sessions)
-    }
-
-    /// The tag goes first: whoever raises the count after that writes another.
-    async fn lower(&self, service: &Service) -> Result<(), aws::Error> {
-        if matches!(count::Lease::of(service), count::Lease::Held { .. })
-            && let Err(error) = self
-                .aws
-                .tag_service(&service.arn, LEASE_TAG, RELEASED)
-                .await
-        {
-            tracing::debug!(%error, "the lease of the service stays");
-        }
-        self.aws
-            .scale_service(&self.cluster, &self.service, 0)
-            .await
-    }
-
-    /// Advice with what stands for this service in its commands.
-    fn named(&self, advice: &str) -> String {
-        advice
-            .replace("CLUSTER", &self.cluster)
-            .replace("SERVICE", &self.service)
-    }
-
-    fn without_exec(&self) -> Reason {
-        let message = format!("service {} starts its tasks without ECS Exec", self.service);
-        let region = self.aws.region();
-        let command = format!(
-            "aws ecs update-service --region {region} --cluster CLUSTER --service SERVICE --enable-execute-command --force-new-deployment"
-        );
-        Reason::new("no_target", message).with_hint(self.named(&command))
-    }
-}
-
-/// Of a service that the configuration does not name any more, and whose count an earlier run has raised: lower it unless
-/// somebody uses it. `false` when somebody does.
-pub async fn settle_left(aws: &Aws, record: &TaskRecord) -> Result<bool, aws::Error> {
-    let place = Place {
-        aws: aws.clone(),
-        cluster: record.cluster.clone(),
-        service: record.arn.clone(),
-    };
-    let service = match place.look().await {
-        Err(error) if is_unfit(&error) => return Ok(true),
-        service => service?,
-    };
-    let now = SystemTime::now();
-    match count::judge(&service, ScaleDown::IfLast, Claim::Remembered, "", now) {
-        Verdict::Leave(_) => return Ok(true),
-        Verdict::Later => return Ok(false),
-        Verdict::Lower => {}
-    }
-    if place.sessions().await? > 0 {
-        return Ok(false);
-    }
-    place.lower(&service).await?;
-    tracing::info!(service = %record.arn, "lowered the count of a service that the configuration no longer names");
-    Ok(true)
-}
-
 /// What was found, as the lifecycle sees it and as the status shows it.
 type Found = Result<Option<(Sighting, Option<Seen>)>, Trouble>;
 
@@ -485,11 +366,6 @@ fn sighting(arn: &str, phase: Phase) -> Sighting {
         arn: arn.to_owned(),
         phase,
     }
-}
-
-/// There is no such service, or not for long.
-fn is_unfit(error: &aws::Error) -> bool {
-    matches!(error.kind, Kind::NotFound | Kind::Unsuitable)
 }
 
 /// Somebody has lowered it while a task of it was waited for: it may be raised again.

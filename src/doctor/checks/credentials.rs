@@ -34,10 +34,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "C03",
-        title: "the role can be assumed",
-        looks_at: "AssumeRole, where `role_arn` is set",
-        levels: &[Level::Fail],
-        why: "The role's trust policy must name us, our policy must allow sts:AssumeRole on it, and an external id \
+        title: "the role can be assumed, and its session tells who you are",
+        looks_at: "AssumeRole, where `role_arn` is set; the name of the session that AWS tells",
+        levels: &[Level::Warn, Level::Fail],
+        why: "A session whose name is the same for everybody tells CloudTrail, and whoever counts sessions, nothing of who \
+              it is: `role_session_name` of a profile may be such a one. The role's trust policy must name us, our policy must allow sts:AssumeRole on it, and an external id \
               or an MFA code that it asks for must be given.",
         fix: "let the trust policy of {role} name you, and allow yourself sts:AssumeRole on it",
         needs: &[],
@@ -147,7 +148,31 @@ fn needs_credentials(account: &Account) -> Result<(), Gap> {
     }
 }
 
+/// Names that programs and people give to every session.
+const CONSTANT: [&str; 10] = [
+    "admin", "aws", "aws-cli", "bastion", "bastiond", "cli", "default", "dev", "session", "user",
+];
+/// The same, followed by a number.
+const COUNTED: [&str; 3] = ["botocore-session-", "aws-sdk-", "aws-go-sdk-"];
+
+/// The name of the role's session, if it is one that anybody could have.
+fn anonymous(account: &Account) -> Option<&str> {
+    let arn = &account.identity.as_ref().ok()?.arn;
+    let (_, session) = arn.split_once(":assumed-role/")?;
+    let name = session.split_once('/')?.1;
+    let is_constant = CONSTANT.contains(&name.to_ascii_lowercase().as_str())
+        || COUNTED.iter().any(|start| name.starts_with(start));
+    Some(name).filter(|name| is_constant && *name != account.user)
+}
+
 fn role(account: &Account) -> Result<Verdict, Gap> {
+    if let Some(name) = anonymous(account) {
+        let fix = format!(
+            "set role_session_name of the profile to {}, or leave it out",
+            account.user
+        );
+        return Ok(Verdict::warn(format!("the role's session is called {name}")).fix(fix));
+    }
     let Some(role) = &account.role else {
         return Ok(Verdict::ok("none is configured"));
     };
@@ -242,6 +267,21 @@ mod tests {
                 ..fixture::account()
             };
             assert_eq!(load(&account).unwrap().level, level, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_could_be_anybodys_is_a_warning() {
+        for (session, level) in [
+            ("me", Level::Ok),
+            ("bastiond-me", Level::Ok),
+            ("bastiond", Level::Warn),
+            ("botocore-session-1700000000", Level::Warn),
+        ] {
+            let mut account = fixture::account();
+            let arn = format!("arn:aws:sts::123456789012:assumed-role/Developer/{session}");
+            account.identity.as_mut().unwrap().arn = arn;
+            assert_eq!(role(&account).unwrap().level, level, "{session}");
         }
     }
 

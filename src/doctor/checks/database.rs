@@ -1,9 +1,10 @@
 //! D: the database at the far end.
 
-use crate::aws::Kind;
+use crate::aws::{Kind, Route};
 use crate::config::Remote;
-use crate::doctor::check::{Check, Gap, Judge, Level, Verdict};
-use crate::doctor::facts::Tunnel;
+use crate::doctor::check::{Check, Gap, Judge, Level, Verdict, known};
+use crate::doctor::facts::{Bastion, Tunnel};
+use crate::doctor::ways;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -17,6 +18,18 @@ pub const CHECKS: &[Check] = &[
         fix: "mend `host` of the tunnel",
         needs: &[],
         judge: Judge::Tunnel(found),
+    },
+    Check {
+        id: "D02",
+        title: "the bastion is in the database's network",
+        looks_at: "the VPC of the database and of the bastion, and routes to other networks",
+        levels: &[Level::Warn],
+        why: "Another VPC is reached by a peering connection, a transit gateway or a core network, and by nothing else: a \
+              NAT gateway does not lead there.",
+        fix: "take subnets of {theirs} for the bastion, or make a peering connection of {ours} and {theirs} with routes in \
+              both",
+        needs: &["ec2:DescribeSubnets", "ec2:DescribeRouteTables"],
+        judge: Judge::Bastion(network),
     },
     Check {
         id: "D03",
@@ -53,6 +66,40 @@ fn found(tunnel: &Tunnel) -> Result<Verdict, Gap> {
                 })
             }
         },
+    }
+}
+
+fn network(bastion: &Bastion) -> Result<Verdict, Gap> {
+    let subnets = known(&bastion.network.subnets)?;
+    let tables = known(&bastion.network.route_tables)?;
+    let ours = &subnets.first().ok_or(Gap::Needs("subnets (N01)"))?.vpc;
+    let is_between = |route: &Route| {
+        route.state != "blackhole"
+            && (route.peering.is_some()
+                || route.transit_gateway.is_some()
+                || route.core_network.is_some())
+    };
+    let tables = subnets.iter().filter_map(|it| ways::table(it, tables));
+    let leads_on = tables.flat_map(|table| &table.routes).any(is_between);
+    let mut unknown = None;
+    for far in &bastion.far {
+        match &far.home {
+            Err(gap) => unknown = unknown.or(Some(gap.clone())),
+            Ok(home) if home.vpc == *ours || leads_on => {}
+            Ok(home) => {
+                let evidence = format!(
+                    "the database of tunnel {} is in {}, the bastion in {ours}, and no route leads from one to the other",
+                    far.tunnel, home.vpc
+                );
+                return Ok(Verdict::warn(evidence)
+                    .fill("theirs", &home.vpc)
+                    .fill("ours", ours));
+            }
+        }
+    }
+    match unknown {
+        Some(gap) => Err(gap),
+        None => Ok(Verdict::ok(ours)),
     }
 }
 

@@ -67,10 +67,12 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "L06",
         title: "AWS's services are reached",
-        looks_at: "TCP and TLS to sts, ecs, ssm and ssmmessages, through the proxy if there is one",
-        levels: &[Level::Fail],
+        looks_at: "TCP and TLS to sts, ecs, ssm and ssmmessages, through the proxy if there is one, and who issued the \
+                   certificate",
+        levels: &[Level::Warn, Level::Fail],
         why: "A firewall that drops the connection, or a proxy that intercepts TLS with a certificate of its own, \
-              keeps every call from AWS. Such a proxy's certificate is named by AWS_CA_BUNDLE.",
+              keeps every call from AWS. Such a proxy's certificate is named by AWS_CA_BUNDLE: then calls pass, and whoever \
+              runs the proxy can read them.",
         fix: "let {host} through port 443; with a proxy that intercepts TLS, name its certificate in AWS_CA_BUNDLE",
         needs: &[],
         judge: Judge::Account(reach),
@@ -205,8 +207,21 @@ fn reach(account: &Account) -> Result<Verdict, Gap> {
     if account.endpoints.iter().any(|it| it.reached.is_err()) {
         return Err(Gap::Needs("names that resolve (L05)"));
     }
+    if let Some((endpoint, issuer)) = account.endpoints.iter().find_map(intercepted) {
+        let host = &endpoint.host;
+        let fix = format!("have the proxy leave {host} and the other services of AWS alone");
+        return Ok(Verdict::warn(format!("{host} shows a certificate by {issuer}")).fix(fix));
+    }
     let hosts = account.endpoints.iter().map(|it| it.service.as_str());
     Ok(Verdict::ok(hosts.collect::<Vec<_>>().join(", ")))
+}
+
+/// AWS is its own certificate authority, but for China, whose suffix is another.
+fn intercepted(endpoint: &Endpoint) -> Option<(&Endpoint, &str)> {
+    let issuer = endpoint.reached.as_ref().ok()?.as_deref()?;
+    let is_of_aws =
+        endpoint.host.ends_with(".amazonaws.com") || endpoint.host.ends_with(".api.aws");
+    (is_of_aws && !issuer.contains("Amazon")).then_some((endpoint, issuer))
 }
 
 fn proxies(machine: &Machine) -> Result<Verdict, Gap> {
@@ -338,6 +353,22 @@ mod tests {
         let told = with(differing);
         assert_eq!(told.level, Level::Warn);
         assert!(told.fix_of(&CHECKS[6]).unwrap().contains("https_proxy"));
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_amazons_is_that_of_a_proxy() {
+        let mut account = fixture::account();
+        assert_eq!(reach(&account).unwrap().level, Level::Ok);
+        account.endpoints[2].reached = Ok(Some("Zscaler Inc.".into()));
+        let told = reach(&account).unwrap();
+        assert_eq!(told.level, Level::Warn);
+        assert!(
+            told.evidence.ends_with("by Zscaler Inc."),
+            "{}",
+            told.evidence
+        );
+        account.endpoints[2].host = "ssm.internal".into();
+        assert_eq!(reach(&account).unwrap().level, Level::Ok);
     }
 
     #[test]

@@ -4,10 +4,12 @@ mod credentials;
 mod database;
 mod local;
 mod network;
+mod node;
 mod policy;
 mod quota;
 mod running;
 mod session;
+mod start;
 mod task;
 
 use super::check::Check;
@@ -15,6 +17,11 @@ use super::check::Check;
 /// Every check.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     areas().into_iter().flat_map(|area| area.checks)
+}
+
+/// Whether a check takes a start to be made.
+pub fn is_of_start(check: &Check) -> bool {
+    start::CHECKS.iter().any(|it| it.id == check.id)
 }
 
 /// Checks of one letter.
@@ -26,7 +33,7 @@ pub struct Area {
 }
 
 /// The areas, in order.
-pub fn areas() -> [Area; 9] {
+pub fn areas() -> [Area; 11] {
     let area = |title, checks| Area { title, checks };
     [
         area("L: this machine and its way to AWS", local::CHECKS),
@@ -38,5 +45,7 @@ pub fn areas() -> [Area; 9] {
         area("S: sessions", session::CHECKS),
         area("Q: quotas", quota::CHECKS),
         area("R: the running task", running::CHECKS),
+        area("M: machines in the place of a task", node::CHECKS),
+        area("P: a start, phase by phase, with `--start`", start::CHECKS),
     ]
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::aws::{Decision, Simulated};
+use crate::aws::{Decision, Simulated, Why};
 use crate::doctor::check::{Check, Gap, Judge, Level, Verdict, known, some};
 use crate::doctor::facts::Bastion;
 
@@ -49,6 +49,18 @@ pub const CHECKS: &[Check] = &[
         fix: "allow {role} {action} on {resource}",
         needs: SIMULATION,
         judge: Judge::Bastion(execution_role),
+    },
+    Check {
+        id: "I04",
+        title: "nothing above your policies limits you",
+        looks_at: "what the simulation says of control policies and boundaries, and the words of calls that were denied",
+        levels: &[Level::Info],
+        why: "Control policies of an organisation, permissions boundaries and policies of a login session take away what \
+              other policies allow. The simulation does not see control policies of other accounts: what AWS says to a \
+              real call goes before.",
+        fix: "ask {who} to allow {action}",
+        needs: OWN_SIMULATION,
+        judge: Judge::Bastion(fence),
     },
     Check {
         id: "I05",
@@ -125,6 +137,38 @@ fn operator(bastion: &Bastion) -> Result<Verdict, Gap> {
         Some(fix) => verdict.fix(fix),
         None => verdict,
     })
+}
+
+fn fence(bastion: &Bastion) -> Result<Verdict, Gap> {
+    let by = |why: Why| match why {
+        Why::OrganizationPolicy => (
+            "a control policy of the organisation",
+            "the organisation's administrator",
+        ),
+        Why::PermissionsBoundary => ("a permissions boundary", "an administrator"),
+        _ => (
+            "the policy of the login session",
+            "whoever gave you the session",
+        ),
+    };
+    let told = |action: &str, why: Why| {
+        let (what, who) = by(why);
+        Verdict::info(format!("{what} does not allow {action}"))
+            .fill("who", who)
+            .fill("action", action)
+    };
+    if let Some((action, why)) = bastion.fences.first() {
+        return Ok(told(action, *why));
+    }
+    let simulated = known(&bastion.policies.operator)?.iter();
+    let mut fenced = simulated.filter_map(|it| match it.decision {
+        Decision::ByOrganization => Some(told(&it.action, Why::OrganizationPolicy)),
+        Decision::ByBoundary => Some(told(&it.action, Why::PermissionsBoundary)),
+        _ => None,
+    });
+    Ok(fenced
+        .next()
+        .unwrap_or_else(|| Verdict::ok("none is known")))
 }
 
 fn denied(bastion: &Bastion) -> Result<Verdict, Gap> {

@@ -2,9 +2,14 @@
 
 use crate::aws::{self, Task};
 use crate::doctor::check::{Check, Gap, Judge, Level, Verdict, known};
-use crate::doctor::facts::Bastion;
+use crate::doctor::facts::{Bastion, Stuck, Tunnel};
+use crate::status::Reason;
 
 const TASKS: &[&str] = &["ecs:ListTasks", "ecs:DescribeTasks"];
+/// What a session takes to the task that runs.
+pub const A_SESSION: &[&str] = &["ecs:ListTasks", "ecs:DescribeTasks", "ssm:StartSession"];
+/// Nothing is there that could serve one.
+pub const NOTHING_RUNS: &str = "nothing runs";
 /// What ECS Exec needs of Fargate's platform.
 const PLATFORM: (u32, u32, u32) = (1, 4, 0);
 /// Stopped tasks that are told of.
@@ -37,6 +42,19 @@ pub const CHECKS: &[Check] = &[
             "ssm:GetConnectionStatus",
         ],
         judge: Judge::Bastion(connected),
+    },
+    Check {
+        id: "R03",
+        title: "a session reaches the database",
+        looks_at: "a session that is opened and ended again: the agent's greeting and version, and a connection to the \
+                   database's port",
+        levels: &[Level::Fail],
+        why: "All else may be right and the database still not be reached: its host is resolved in the task, and packets may \
+              be dropped on the way, which is silence for five seconds.",
+        fix: "see that rules and lists of both sides let the bastion reach {remote} (N05 to N08), or ask AWS what is in the \
+              way (N10)",
+        needs: A_SESSION,
+        judge: Judge::Tunnel(session),
     },
     Check {
         id: "R04",
@@ -133,6 +151,28 @@ fn connected(bastion: &Bastion) -> Result<Verdict, Gap> {
     })
 }
 
+fn session(tunnel: &Tunnel) -> Result<Verdict, Gap> {
+    let Some(trial) = known(&tunnel.trial)? else {
+        return Ok(Verdict::ok(NOTHING_RUNS));
+    };
+    let remote = &trial.remote;
+    let failed = |reason: &Reason| Verdict::fail(&reason.message).maybe_fix(reason.hint.clone());
+    let verdict = match &trial.stuck {
+        None => {
+            let agent = trial.agent.as_deref().unwrap_or("of no version");
+            Verdict::ok(format!("{remote}, by agent {agent}"))
+        }
+        Some(Stuck::Session(reason) | Stuck::Handshake(reason) | Stuck::Connect(reason)) => {
+            failed(reason)
+        }
+        Some(Stuck::Silence(waited)) => {
+            let seconds = waited.as_secs();
+            Verdict::fail(format!("no answer from {remote} for {seconds} s"))
+        }
+    };
+    Ok(verdict.fill("remote", remote))
+}
+
 fn single(bastion: &Bastion) -> Result<Verdict, Gap> {
     let tasks = known(&bastion.tasks)?;
     Ok(match tasks.as_slice() {
@@ -222,6 +262,6 @@ mod tests {
         };
         let told = single(&bastion).unwrap();
         assert_eq!(told.level, Level::Warn);
-        assert!(told.fix_of(&CHECKS[2]).unwrap().ends_with("--task two"));
+        assert!(told.fix_of(&CHECKS[3]).unwrap().ends_with("--task two"));
     }
 }

@@ -12,6 +12,7 @@ use crate::config;
 use crate::doctor::check::{Gap, Known};
 use crate::doctor::facts::{Account, Credentials, Endpoint, Upgrade};
 use crate::net::{self, Net};
+use crate::platform;
 
 /// Services that no tunnel can do without.
 const SERVICES: [&str; 4] = ["sts", "ecs", "ssm", "ssmmessages"];
@@ -39,6 +40,7 @@ pub async fn account(
                 identity: Err(error),
                 skew: None,
                 arns,
+                user: platform::local_user(),
                 preferences: Err(Gap::Needs("a region (C04)")),
             };
         }
@@ -66,6 +68,7 @@ pub async fn account(
         identity,
         skew: aws.clock_skew(),
         arns,
+        user: platform::local_user(),
         preferences,
     }
 }

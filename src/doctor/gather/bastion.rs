@@ -1,7 +1,7 @@
 //! What AWS tells of a bastion.
 
 use super::{Gatherer, network, policy};
-use crate::aws::{Aws, Definition, Desired, Error, Identity, Task};
+use crate::aws::{Aws, Definition, Desired, Error, Identity, Image, Quota, Task};
 use crate::bastion::of_bastion;
 use crate::config;
 use crate::doctor::check::{Gap, Known};
@@ -42,13 +42,8 @@ pub async fn bastion(
         stopped,
         Box::pin(network::network(gatherer, config, aws))
     );
-    let running = match (running, &network.place) {
-        (Ok(tasks), Ok(place)) => Ok(of_bastion(tasks, config, place, &platform::local_user())),
-        (Err(gap), _) => Err(gap),
-        (_, Err(gap)) => Err(gap.clone()),
-    };
-    let quota = aws.fargate_quota(quota_code(config));
-    let (log_groups, (connected, sessions), policies, quota) = tokio::join!(
+    let running = ours(running, config, &network);
+    let (log_groups, (connected, sessions), policies, (quota, usage), architectures) = tokio::join!(
         log_groups(gatherer, aws, &definition),
         target(gatherer, config, aws, &running),
         Box::pin(policy::policies(
@@ -59,7 +54,8 @@ pub async fn bastion(
             &through.documents,
             &definition
         )),
-        gatherer.ask("servicequotas:GetServiceQuota", quota)
+        quota(gatherer, config, aws),
+        architectures(gatherer, aws, &definition)
     );
     Bastion {
         config: config.clone(),
@@ -75,7 +71,66 @@ pub async fn bastion(
         network,
         policies,
         quota,
+        usage,
+        architectures,
+        ..unknown(config, aws, Vec::new(), &Gap::Unasked)
     }
+}
+
+/// Those of the family that are this bastion's.
+fn ours(
+    running: Known<Vec<Task>>,
+    config: &config::Bastion,
+    network: &Network,
+) -> Known<Vec<Task>> {
+    let tasks = running?;
+    let place = network.place.as_ref().map_err(Clone::clone)?;
+    Ok(of_bastion(tasks, config, place, &platform::local_user()))
+}
+
+/// What Fargate gives, and how much of it is in use.
+async fn quota(
+    gatherer: &Gatherer,
+    config: &config::Bastion,
+    aws: &Aws,
+) -> (Known<Option<Quota>>, Known<f64>) {
+    let quota = aws.fargate_quota(quota_code(config));
+    let quota = gatherer.ask("servicequotas:GetServiceQuota", quota).await;
+    let metric = match &quota {
+        Ok(Some(quota)) => quota.metric.clone(),
+        Ok(None) => None,
+        Err(gap) => return (Err(gap.clone()), Err(gap.clone())),
+    };
+    let Some(metric) = metric else {
+        return (quota, Err(Gap::Needs("a quota whose use is counted")));
+    };
+    let used = aws.usage(&metric);
+    let used = gatherer.ask("cloudwatch:GetMetricStatistics", used).await;
+    // Nothing is counted where nothing is used.
+    (quota, used.map(Option::unwrap_or_default))
+}
+
+/// The architectures of those images that are in ECR.
+async fn architectures(
+    gatherer: &Gatherer,
+    aws: &Aws,
+    definition: &Known<Option<Definition>>,
+) -> Known<Vec<(String, Vec<String>)>> {
+    let definition = definition.as_ref().map_err(Clone::clone)?;
+    let containers = definition.iter().flat_map(|it| &it.containers);
+    let mut told = Vec::new();
+    for container in containers {
+        let Some(image) = Image::parse(&container.image) else {
+            continue;
+        };
+        // Calls go to the bastion's region; an image of another is not looked at.
+        if image.region == aws.region() {
+            let asked = aws.image_architectures(&image);
+            let all = gatherer.ask("ecr:BatchGetImage", asked).await?;
+            told.push((container.image.clone(), all));
+        }
+    }
+    Ok(told)
 }
 
 fn unknown(config: &config::Bastion, aws: &Aws, ports: Vec<u16>, gap: &Gap) -> Bastion {
@@ -93,6 +148,11 @@ fn unknown(config: &config::Bastion, aws: &Aws, ports: Vec<u16>, gap: &Gap) -> B
         network: Network::unknown(gap),
         policies: Policies::unknown(gap),
         quota: Err(gap.clone()),
+        usage: Err(gap.clone()),
+        architectures: Err(gap.clone()),
+        far: Vec::new(),
+        fences: Vec::new(),
+        start: None,
     }
 }
 

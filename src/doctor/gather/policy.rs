@@ -65,7 +65,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     async fn operator(&self) -> Known<Vec<Simulated>> {
-        if !self.gatherer.wants(&["I01", "I05"]) {
+        if !self.gatherer.wants(&["I01", "I04", "I05"]) {
             return Err(Gap::Unasked);
         }
         let principal = self.principal().await?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::Gatherer;
+use super::{Gatherer, far_of};
 use crate::aws::Aws;
 use crate::config::{self, Remote};
 use crate::doctor::check::{Gap, Known};
@@ -35,18 +35,32 @@ pub async fn tunnel(
     account: Result<(), Gap>,
 ) -> Tunnel {
     let ports = ports(gatherer, config, daemon).await;
-    let (document, address) = match account {
+    let (document, address, home) = match account {
         Ok(()) => tokio::join!(
             document(gatherer, config, aws),
-            address(gatherer, config, aws)
+            address(gatherer, config, aws),
+            far_of(gatherer, config, aws)
         ),
-        Err(gap) => (Err(gap), None),
+        Err(gap) => {
+            return Tunnel {
+                config: config.clone(),
+                ports,
+                document: Err(gap.clone()),
+                address: None,
+                home: Err(gap.clone()),
+                region: aws.region().to_owned(),
+                trial: Err(gap),
+            };
+        }
     };
     Tunnel {
         config: config.clone(),
         ports,
         document,
         address,
+        home,
+        region: aws.region().to_owned(),
+        trial: Err(Gap::Unasked),
     }
 }
 
@@ -105,7 +119,7 @@ async fn address(
     let Remote::Database { selector, port } = &config.remote else {
         return None;
     };
-    if !gatherer.wants(&["S02", "D01"]) {
+    if !gatherer.wants(&["S02", "D01", "R03", "N10", "P06", "P07", "P08"]) {
         return None;
     }
     let located = aws.locate(selector, *port);

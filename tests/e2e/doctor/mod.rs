@@ -1,7 +1,10 @@
 //! `bastiond doctor` against an account in which all is well, and against the same with one thing spoilt.
 
 mod faults;
+mod machines;
 mod program;
+mod start;
+mod status;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,18 +13,15 @@ use bastiond::aws::Source;
 use bastiond::config::Config;
 use bastiond::doctor::{self, Level, Progress, Report, Request};
 use bastiond::sim::{
-    ApiFault, Endpoint, Failure, Network, Plan, RouteTable, Script, SecurityGroup, Subnet,
+    Acl, ApiFault, DbCluster, Endpoint, Network, RouteTable, Script, SecurityGroup, Subnet,
 };
+use tokio_util::sync::CancellationToken;
 
-use bastiond::status::Problem;
-use tokio::time::sleep;
-
-use crate::machines::through;
-use crate::support::{House, Terms, assert_reset, within};
+use crate::support::{HOST, House, PACE, Terms, within};
 
 const VPC: &str = "vpc-0a1b2c3d";
-const SUBNET: &str = "subnet-0a1b2c3d";
-const GROUP: &str = "sg-0a1b2c3d";
+pub const SUBNET: &str = "subnet-0a1b2c3d";
+pub const GROUP: &str = "sg-0a1b2c3d";
 
 /// A subnet with NAT, and an endpoint that the bastion is let into.
 pub fn network() -> Network {
@@ -33,43 +33,74 @@ pub fn network() -> Network {
         security_groups: vec![
             SecurityGroup::new(GROUP, VPC, "bastion"),
             SecurityGroup::new("sg-endpoints", VPC, "endpoints").lets_in(443, GROUP),
+            SecurityGroup::new("sg-db", VPC, "databases").lets_in(5432, GROUP),
         ],
         endpoints: vec![endpoint],
+        acls: vec![Acl {
+            id: "acl-1".into(),
+            vpc: VPC.into(),
+            subnets: vec![SUBNET.into()],
+            drops: Vec::new(),
+        }],
+        without: Vec::new(),
     }
 }
 
 /// An account in which all is well.
 pub fn account() -> Script {
+    let database = DbCluster {
+        id: "app".into(),
+        engine: "aurora-postgresql".into(),
+        endpoint: HOST.into(),
+        port: 5432,
+        vpc: VPC.into(),
+        zone: "ap-northeast-1a".into(),
+        security_group: "sg-db".into(),
+    };
     Script {
         network: network(),
+        db_clusters: vec![database],
         ..Script::fast()
     }
 }
 
 /// What the doctor says of a configuration.
 pub async fn look(house: &House, text: &str, only: &[&str]) -> Report {
-    examined(house, text, only, |_| None).await
+    let only = only.iter().map(|id| (*id).to_owned());
+    examined(house, text, |request| request.only = only.collect()).await
 }
 
-pub async fn examined(
-    house: &House,
-    text: &str,
-    only: &[&str],
-    lookup: fn(&str) -> Option<String>,
-) -> Report {
-    let request = Request {
-        config: Config::parse(text).map_err(|error| error.to_string()),
-        paths: house.paths(),
-        source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
-        known: Vec::new(),
-        lookup,
-        only: only.iter().map(|id| (*id).to_owned()).collect(),
-        tunnel: None,
-    };
+/// The same with another request.
+pub async fn examined(house: &House, text: &str, alter: impl FnOnce(&mut Request)) -> Report {
+    let mut request = request(house, text);
+    alter(&mut request);
     let looked = doctor::examine(&request, Progress::quiet());
     within("the doctor has looked", looked)
         .await
         .expect("a report")
+}
+
+/// Everything is to be looked at.
+pub fn request(house: &House, text: &str) -> Request {
+    Request {
+        config: Config::parse(text).map_err(|error| error.to_string()),
+        paths: house.paths(),
+        source: Source::fixed("AKIATESTTESTTESTTEST", "secret"),
+        known: Vec::new(),
+        lookup: |_| None,
+        only: Vec::new(),
+        tunnel: None,
+        // However busy this machine is.
+        silence: Duration::from_secs(40),
+        start: false,
+        pace: PACE,
+        end: CancellationToken::new(),
+    }
+}
+
+/// The checks, but for those of machines, with what they need.
+fn of_tasks() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    doctor::needs().filter(|(id, _)| !id.starts_with('M'))
 }
 
 /// The ids of what is a warning or a failure.
@@ -104,7 +135,10 @@ async fn was_up(house: &House, bastion: &'static str) {
 #[tokio::test]
 async fn of_a_healthy_account_the_doctor_has_nothing_to_say() {
     let house = House::with(account()).await;
-    let text = house.config(&Terms::default());
+    let text = house.config(&Terms {
+        host: Some("rds-cluster:app"),
+        ..Terms::default()
+    });
     let report = look(&house, &text, &[]).await;
     let worse = report.findings.iter().filter(|it| it.level > Level::Skip);
     assert_eq!(worse.collect::<Vec<_>>(), Vec::<&doctor::Finding>::new());
@@ -118,7 +152,7 @@ async fn of_a_healthy_account_the_doctor_has_nothing_to_say() {
     assert_eq!(skipped, ["L08"]);
     assert_eq!(report.exit_code(), 0);
     let shown: BTreeSet<_> = report.findings.iter().map(|it| it.id.as_str()).collect();
-    assert_eq!(shown, doctor::needs().map(|(id, _)| id).collect());
+    assert_eq!(shown, of_tasks().map(|(id, _)| id).collect());
     house.sweep().await;
 }
 
@@ -134,6 +168,7 @@ async fn with_a_running_task_and_its_daemon_all_is_well_too() {
     assert_eq!(fired(&report), Vec::<&str>::new(), "{report:#?}");
     let of = |id: &str| report.findings.iter().find(|it| it.id == id).expect("it");
     assert!(of("R02").evidence.contains("task"), "{:?}", of("R02"));
+    assert!(of("R03").evidence.contains("by agent"), "{:?}", of("R03"));
     assert!(of("L03").evidence.contains("version"), "{:?}", of("L03"));
     house.close(daemon).await;
 }
@@ -152,7 +187,7 @@ async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
     });
     // Where everything has to be looked at.
     house.world().set_network(faults::isolated());
-    let actions: BTreeSet<_> = doctor::needs().flat_map(|(_, needs)| needs).collect();
+    let actions: BTreeSet<_> = of_tasks().flat_map(|(_, needs)| needs).collect();
     for action in actions {
         let (_, operation) = action.split_once(':').expect("service:Operation");
         let private = ApiFault::Rewrite(faults::private_image);
@@ -160,7 +195,7 @@ async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
         house.world().fail_always(operation, ApiFault::AccessDenied);
         let report = look(&house, &text, &[]).await;
         assert_eq!(fired(&report), Vec::<&str>::new(), "{action}");
-        for (id, needs) in doctor::needs() {
+        for (id, needs) in of_tasks() {
             let finding = report.findings.iter().find(|it| it.id == id).expect(id);
             let is_skipped = finding.level == Level::Skip && finding.evidence.contains(action);
             assert_eq!(is_skipped, needs.contains(action), "{action}: {finding:?}");
@@ -187,20 +222,6 @@ async fn a_check_alone_says_what_it_says_among_all() {
     house.sweep().await;
 }
 
-/// Its checks are about tasks of ECS: they would find fault with what is as it should be.
-#[tokio::test]
-async fn the_doctor_looks_for_no_task_of_an_instance() {
-    let house = House::with(account()).await;
-    let text = house.config(&through("instance = \"jump\""));
-    let report = look(&house, &text, &[]).await;
-    let subjects = report.findings.iter().map(|it| it.subject.as_str());
-    let bastions: BTreeSet<_> = subjects.filter(|it| it.starts_with("bastion ")).collect();
-    assert_eq!(bastions, ["bastion dev"].into());
-    let clusters = house.world().calls("DescribeClusters");
-    assert_eq!(clusters.len(), 1, "{clusters:?}");
-    house.sweep().await;
-}
-
 #[tokio::test]
 async fn one_check_asks_no_more_than_it_needs() {
     let house = House::with(account()).await;
@@ -210,42 +231,4 @@ async fn one_check_asks_no_more_than_it_needs() {
     calls.sort();
     assert_eq!(calls, ["DescribeTaskDefinition", "GetCallerIdentity"]);
     house.sweep().await;
-}
-
-#[tokio::test]
-async fn a_start_that_fails_is_looked_into_once_and_the_finding_stands_in_the_status() {
-    let house = House::with(account()).await;
-    house.world().set_network(faults::isolated());
-    let reason = "CannotPullContainerError: failed to resolve ref public.ecr.aws/docker/library/busybox: dial tcp \
-                  99.83.145.10:443: i/o timeout";
-    for _ in 0..8 {
-        house.world().plan_next_task(Plan {
-            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
-            ..Plan::default()
-        });
-    }
-    let daemon = house.daemon(&Terms::default()).await;
-    assert_reset(&mut daemon.connect().await).await;
-    let is_it = |problem: &&Problem| problem.code == "doctor_t09";
-    let found = async {
-        loop {
-            let problems = daemon.status().await.problems;
-            if let Some(found) = problems.iter().find(is_it) {
-                return (problems[0].clone(), found.clone());
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let (first, found) = within("the doctor has looked", found).await;
-    assert!(
-        first.message.contains("CannotPullContainerError"),
-        "{first:?}"
-    );
-    assert_eq!(found.subject, "bastion dev");
-    assert!(found.hint.expect("a fix").contains("copy public.ecr.aws"));
-
-    let looked = house.world().count("DescribeSubnets");
-    assert_reset(&mut daemon.connect().await).await;
-    assert_eq!(house.world().count("DescribeSubnets"), looked);
-    house.close(daemon).await;
 }

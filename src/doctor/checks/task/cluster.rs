@@ -151,3 +151,33 @@ pub fn registry(bastion: &Bastion) -> Result<Verdict, Gap> {
         (_, None) => Verdict::ok("the image is in ECR"),
     })
 }
+
+/// The names that registries have for ECS's architectures.
+fn is_named(architecture: &str, told: &str) -> bool {
+    match architecture {
+        "ARM64" => told == "arm64",
+        _ => told == "amd64",
+    }
+}
+
+pub fn architecture(bastion: &Bastion) -> Result<Verdict, Gap> {
+    let wanted = &definition_of(bastion)?.architecture;
+    let told = known(&bastion.architectures)?;
+    let mut telling = told.iter().filter(|(_, all)| !all.is_empty());
+    let other = telling.find(|(_, all)| !all.iter().any(|it| is_named(wanted, it)));
+    Ok(match other {
+        None if told.is_empty() => Verdict::ok("the image is not in this region's ECR"),
+        None => Verdict::ok(wanted),
+        Some((image, all)) => {
+            let all = all.join(" and ");
+            let evidence = format!("the task is {wanted}, and {image} is for {all}");
+            Verdict::warn(evidence)
+                .fill("image", image)
+                .fill(
+                    "architectures",
+                    all.replace("arm64", "ARM64").replace("amd64", "X86_64"),
+                )
+                .fill("wanted", wanted)
+        }
+    })
+}

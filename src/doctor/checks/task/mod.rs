@@ -111,6 +111,17 @@ pub const CHECKS: &[Check] = &[
         judge: Judge::Bastion(cluster::registry),
     },
     Check {
+        id: "T10",
+        title: "the image is made for the task's architecture",
+        looks_at: "`runtimePlatform` of the task definition, and the list of variants of an image in ECR",
+        levels: &[Level::Warn],
+        why: "An image of another architecture is pulled and then does not start: exec format error. What other registries \
+              and images with one variant have is not told.",
+        fix: "set runtimePlatform.cpuArchitecture to {architectures}, or push {image} for {wanted} as well",
+        needs: &["ecs:DescribeTaskDefinition", "ecr:BatchGetImage"],
+        judge: Judge::Bastion(cluster::architecture),
+    },
+    Check {
         id: "T11",
         title: "the log group exists, in this region",
         looks_at: "`awslogs-group` and `awslogs-region` of the containers",
