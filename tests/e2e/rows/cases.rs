@@ -168,6 +168,8 @@ pub const DENIALS: &[(&str, &str)] = &[
     ("Access denied.", "AWS does not say why"),
 ];
 
+const SERVICES: &str = "what_keeps_a_service_from_serving_is_told_with_what_to_do";
+const SAID: &str = "what_a_service_says_of_itself_has_its_advice";
 const KMS: &str = "GenerateDataKey";
 
 #[rustfmt::skip]
@@ -196,6 +198,15 @@ pub const CREDENTIALS: &[(&str, &str, &str, &str)] = &[
 #[rustfmt::skip]
 pub const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("Calls of ECS", "`InvalidParameterException` with `task was not found`", "a_task_that_is_gone_counts_as_stopped"),
+    ("Calls of ECS", "`ServiceNotFoundException`", "a_service_that_is_not_there_or_starts_tasks_without_an_agent_is_told"),
+    ("Calls of ECS", "`ServiceNotActiveException`", SERVICES),
+    ("A service without a task", "`capacity is unavailable`", SERVICES),
+    ("A service without a task", "`circuit breaker` or `deployment failed`", SERVICES),
+    ("A service without a task", "`unable to place a task`", SERVICES),
+    ("A service without a task", "`reached the limit` or `above your limit`", SAID),
+    ("A service without a task", "`unable to assume`", SAID),
+    ("A service without a task", "`unable to consistently start`", SAID),
+    ("A service without a task", "`failed to start` or `failed to launch`", SAID),
     ("Calls of ECS", "`ConflictException`", "a_conflict_names_the_task_that_is_used"),
     ("Calls of SSM", "`TargetNotConnected`, `TargetNotConnectedException`", "a_task_whose_agent_never_connects_is_replaced_once_and_then_told"),
     ("Calls of SSM", "`DoesNotExistException`", "a_session_that_does_not_exist_any_more_is_over_too"),

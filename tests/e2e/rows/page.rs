@@ -1,7 +1,7 @@
 //! The rows of `docs/errors.md`, which is made of the tables that the program goes by.
 
-/// What is not about AWS's answers.
-const OURS: &str = "Calls of the control API";
+/// What no tunnel runs into: the door's own refusals, and what becomes of a stack.
+const ELSEWHERE: [&str; 2] = ["Calls of the control API", "Calls of CloudFormation"];
 
 /// A row: what it is about, what it means, and what to do about it.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub fn rows() -> Vec<Row> {
     for line in page.lines() {
         match line.strip_prefix("## ") {
             Some(title) => section = title.to_owned(),
-            None if line.starts_with("| ") && section != OURS => {
+            None if line.starts_with("| ") && !ELSEWHERE.contains(&section.as_str()) => {
                 rows.push(Row::read(&section, line));
             }
             None => {}
