@@ -208,6 +208,14 @@ async fn a_denied_call_is_skipped_with_the_action_that_would_allow_it() {
     house.sweep().await;
 }
 
+/// A second may pass between two looks at the clock.
+fn untimed(mut finding: doctor::Finding) -> doctor::Finding {
+    if finding.id == "L04" {
+        finding.evidence.clear();
+    }
+    finding
+}
+
 #[tokio::test]
 async fn a_check_alone_says_what_it_says_among_all() {
     let house = House::with(account()).await;
@@ -216,8 +224,10 @@ async fn a_check_alone_says_what_it_says_among_all() {
     let all = look(&house, &text, &[]).await;
     for (id, _) in doctor::needs() {
         let alone = look(&house, &text, &[id]).await;
-        let among: Vec<_> = all.findings.iter().filter(|it| it.id == id).collect();
-        assert_eq!(alone.findings.iter().collect::<Vec<_>>(), among);
+        let among = all.findings.iter().filter(|it| it.id == id);
+        let among: Vec<_> = among.cloned().map(untimed).collect();
+        let alone: Vec<_> = alone.findings.into_iter().map(untimed).collect();
+        assert_eq!(alone, among);
     }
     house.sweep().await;
 }
