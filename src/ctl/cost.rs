@@ -16,7 +16,7 @@ pub(super) fn line(cost: &Cost) -> String {
 /// The whole, with a closing newline.
 pub(super) fn render(cost: Option<&Cost>) -> String {
     let Some(cost) = cost else {
-        return "no task has been used yet\n".to_owned();
+        return "nothing is counted yet: a task is when it has run for a minute\n".to_owned();
     };
     let headings = ["BASTION", "SIZE", "TODAY", "", "THIS MONTH", ""].map(str::to_owned);
     let mut rows = vec![headings];
@@ -111,6 +111,9 @@ An estimate: seconds of Fargate at the prices of 2026-04, without network, logs 
             line(&cost),
             "cost (estimate): today $0.008, this month $0.31; always on $6.50"
         );
-        assert_eq!(render(None), "no task has been used yet\n");
+        assert_eq!(
+            render(None),
+            "nothing is counted yet: a task is when it has run for a minute\n"
+        );
     }
 }

@@ -45,18 +45,24 @@ pub(super) fn problems(
     problems
 }
 
-/// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause. So is what is
-/// wrong with credentials that one sign-in mends, whatever could not be done without them.
+/// A bastion's failure reaches each of its tunnels with the same words: it is told once, by its cause, whichever request
+/// has met it. So is what is wrong with credentials that one sign-in mends, whatever could not be done without them.
 fn add_once(problems: &mut Vec<Problem>, problem: Problem) {
     let is_credentials = problem.code.starts_with("credentials_");
     let is_known = |known: &Problem| {
         let same_mend = is_credentials && known.hint == problem.hint;
-        let same_cause = known.message == problem.message || same_mend;
+        let same_cause = cause(&known.message) == cause(&problem.message) || same_mend;
         known.code == problem.code && same_cause
     };
     if !problems.iter().any(is_known) {
         problems.push(problem);
     }
+}
+
+/// A message without the id of the request that AWS has turned away, with which ours end.
+fn cause(message: &str) -> &str {
+    let cause = message.rsplit_once(", request ");
+    cause.map_or(message, |(cause, _)| cause)
 }
 
 fn bastion_problem(bastion: &Bastion, now: OffsetDateTime) -> Option<Problem> {

@@ -30,6 +30,22 @@ fn a_bastions_failure_is_told_once_not_by_each_tunnel() {
 }
 
 #[test]
+fn the_same_failure_of_two_requests_is_told_once() {
+    let refused = |id: &str| {
+        problem(
+            "access_denied",
+            &format!("denied (AccessDenied, request {id})"),
+        )
+    };
+    let mut unwell = tunnel("a");
+    unwell.state = TunnelState::Failed;
+    unwell.last_error = Some(refused("two"));
+    let mut dev = bastion("dev");
+    dev.last_error = Some(refused("one"));
+    assert_eq!(assemble(vec![unwell], vec![dev]).problems, [refused("one")]);
+}
+
+#[test]
 fn a_busy_port_names_its_holder_once() {
     let mut busy = tunnel("a");
     busy.state = TunnelState::PortBusy;

@@ -114,7 +114,7 @@ fn transcripts_of_a_daemon_at_rest() {
     "#);
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "cost"])), @r#"
     code 0
-    no task has been used yet
+    nothing is counted yet: a task is when it has run for a minute
     "#);
 }
 

@@ -86,19 +86,22 @@ fn a_session_in_one_container_keeps_the_others() {
     if !programs::are_there(&["dash", "busybox"], Path::new("")) {
         return;
     }
-    let shared = tempfile::tempdir().expect("a folder");
-    let folder = shared.path().to_str().expect("text");
-    let mut watchdogs = start(&[
-        ("IDLE_SECONDS", "4"),
-        ("FIRST_SECONDS", "4"),
-        ("SHARED", folder),
-        ("CONTAINER", "bastion-2"),
-    ]);
-    // The container beside them says so at each of its ticks, of which a busy machine may let some be late.
+    let shared = SHELLS.map(|_| tempfile::tempdir().expect("a folder"));
+    let mut watchdogs = Vec::new();
+    for (shell, folder) in SHELLS.iter().zip(&shared) {
+        let variables = [
+            ("IDLE_SECONDS", "4"),
+            ("FIRST_SECONDS", "4"),
+            ("SHARED", folder.path().to_str().expect("text")),
+            ("CONTAINER", "bastion-2"),
+        ];
+        watchdogs.push(Process::watchdog(shell, &variables));
+    }
+    // The container beside each says so at each of its ticks, of which a busy machine may let some be late.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(7) {
-        std::fs::write(shared.path().join("busy"), "").expect("written");
-        for watchdog in &mut watchdogs {
+        for (watchdog, folder) in watchdogs.iter_mut().zip(&shared) {
+            std::fs::write(folder.path().join("busy"), "").expect("written");
             assert_eq!(watchdog.has_ended(), None, "{:?}", began.elapsed());
         }
         sleep(Duration::from_millis(100));

@@ -226,6 +226,10 @@ async fn a_signal_ends_the_session_too() {
         .expect("signalled");
     let status = within("it ends", program.wait()).await.expect("an end");
     assert_eq!(status.code(), Some(128 + 15));
+    until(house.world(), "the session has ended", |world| {
+        world.active_sessions().is_empty()
+    })
+    .await;
     let ended = house.world().sessions()[0].ended.clone();
     assert!(
         matches!(ended, Some((_, End::Flag | End::Api))),
