@@ -46,7 +46,10 @@ async fn received(socket: &mut TcpStream) -> io::Result<f64> {
     let end = Instant::now() + LENGTH;
     let (mut count, mut buffer) = (0, vec![0; 64 * 1024]);
     while let Ok(read) = timeout_at(end, socket.read(&mut buffer)).await {
-        count += read?;
+        match read? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => count += read,
+        }
     }
     Ok(count as f64 / LENGTH.as_secs_f64())
 }
@@ -93,13 +96,14 @@ impl Alone {
         let now = Instant::now().into_std();
         self.agent.handle_timeout(now);
         self.client.handle_timeout(now);
+        self.exchange(now);
         while let Some(event) = self.agent.poll_event() {
             if event == Event::Opened(self.stream) {
                 // Enough for the whole measure.
                 self.agent.write(self.stream, vec![0x5a; ENOUGH].into());
+                self.exchange(now);
             }
         }
-        self.exchange(now);
         while self.client.poll_event().is_some() {}
         while let Some(data) = self.client.read(self.stream) {
             self.received += data.len();
