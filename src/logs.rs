@@ -1,8 +1,7 @@
 //! Where events go: daily files kept for a week, and stderr while the daemon is in the foreground.
 //!
-//! `RUST_LOG` chooses what is written (syntax of `tracing_subscriber::EnvFilter`); by default everything of ours
-//! from INFO on, and the warnings of libraries. A log folder that cannot be written is a warning, never a reason not
-//! to run.
+//! `RUST_LOG` chooses what is written, as a list of `level` and `target=level`; by default everything of ours from
+//! INFO on, and the warnings of libraries. A log folder that cannot be written is a warning, never a reason not to run.
 
 mod tail;
 
@@ -19,7 +18,11 @@ use tracing_appender::{
     rolling::{RollingFileAppender, Rotation},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    Layer,
+    filter::{Targets, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 pub use tail::{Tail, Wanted};
@@ -29,7 +32,7 @@ const DAYS: usize = 7;
 /// Lines that may wait for the disk; more are dropped. The room for them is taken at once: the library's own limit
 /// costs 4 MB of memory.
 const WAITING_LINES: usize = 4096;
-const DEFAULT_FILTER: &str = "warn,bastiond=info";
+const VARIABLE: &str = "RUST_LOG";
 
 /// Whether events go to stderr as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct Logs {
 
 /// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
 pub fn start(folder: &Path, stderr: Stderr) -> Logs {
-    let (filter, mistake) = filter(std::env::var(EnvFilter::DEFAULT_ENV).ok().as_deref());
+    let (filter, mistake) = filter(std::env::var(VARIABLE).ok().as_deref());
     let (file, writer, trouble) = match open(folder) {
         Ok((file, writer)) => (Some(file), Some(writer), None),
         Err(error) => (None, None, Some(error)),
@@ -87,7 +90,7 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
 
 /// Logs to stderr alone, and only what `RUST_LOG` asks for: stderr is a shell's, or that of a command in it.
 pub fn on_demand() {
-    if let Ok(wanted) = std::env::var(EnvFilter::DEFAULT_ENV) {
+    if let Ok(wanted) = std::env::var(VARIABLE) {
         let _ = tracing_subscriber::registry()
             .with(filter(Some(&wanted)).0)
             .with(filter_fn(keeps_secrets))
@@ -97,11 +100,15 @@ pub fn on_demand() {
 }
 
 /// What to write, and what is wrong with `wanted` if the default had to be taken instead.
-fn filter(wanted: Option<&str>) -> (EnvFilter, Option<String>) {
-    let default = || EnvFilter::new(DEFAULT_FILTER);
+fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
+    let default = || {
+        Targets::new()
+            .with_default(Level::WARN)
+            .with_target(env!("CARGO_PKG_NAME"), Level::INFO)
+    };
     match wanted.filter(|wanted| !wanted.trim().is_empty()) {
         None => (default(), None),
-        Some(wanted) => match EnvFilter::builder().parse(wanted) {
+        Some(wanted) => match wanted.parse::<Targets>() {
             Ok(filter) => (filter, None),
             Err(error) => (default(), Some(error.to_string())),
         },

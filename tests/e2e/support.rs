@@ -125,9 +125,7 @@ impl House {
 
     /// Another account, which says itself how the database is found. `RUST_LOG` shows what happens.
     pub async fn wholly(script: Script, database: Database) -> Self {
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let log = tracing_subscriber::fmt().with_env_filter(filter);
-        let _ = log.with_test_writer().try_init();
+        bastiond::logs::on_demand();
         let network = UnixDatagram::pair().expect("a pair of sockets");
         network.1.set_nonblocking(true).expect("a socket");
         Self {
