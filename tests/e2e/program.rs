@@ -119,6 +119,18 @@ async fn a_pool_that_tries_again_and_again_does_not_fill_the_log_with_one_failur
 }
 
 #[tokio::test]
+async fn no_byte_waits_for_who_reads_its_stderr() {
+    let house = House::new().await;
+    // Of `trace` a pipe is soon full.
+    let process = Process::start(&house, &Terms::default(), "trace").await;
+    let mut client = process.served().await;
+    echo_whole(&mut client, &pattern(1_000_000, 1), 1).await;
+    assert!(process.logged().len() > 64 * 1024);
+    process.stop().await;
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let house = House::new().await;
     let mut process = Process::start(&house, &Terms::default(), "bastiond=info").await;
