@@ -108,11 +108,32 @@ fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
     };
     match wanted.filter(|wanted| !wanted.trim().is_empty()) {
         None => (default(), None),
-        Some(wanted) => match wanted.parse::<Targets>() {
+        Some(wanted) => match parse(wanted) {
             Ok(filter) => (filter, None),
-            Err(error) => (default(), Some(error.to_string())),
+            Err(mistake) => (default(), Some(mistake)),
         },
     }
+}
+
+/// Item by item: the library takes a blank for a part of a name, and what it does not know for a target.
+fn parse(wanted: &str) -> Result<Targets, String> {
+    let mut filter = String::new();
+    for item in wanted.split(',').filter(|item| !item.trim().is_empty()) {
+        let parts: Vec<&str> = item.split('=').map(str::trim).collect();
+        let item = parts.join("=");
+        if item.contains(|c: char| "[]{}".contains(c) || c.is_whitespace()) {
+            return Err(format!(
+                "`{item}` is not a level, a target, or target=level"
+            ));
+        }
+        if let Err(error) = item.parse::<Targets>() {
+            return Err(format!("`{item}`: {error}"));
+        }
+        filter.push_str(&item);
+        filter.push(',');
+    }
+    let filter = filter.trim_end_matches(',').parse::<Targets>();
+    filter.map_err(|error| error.to_string())
 }
 
 /// Below INFO, these libraries write down what they send, tokens and signatures included: whatever
@@ -175,5 +196,27 @@ mod tests {
         let (debug, mistake) = filter(Some("bastiond=debug"));
         assert_eq!(debug.to_string(), "bastiond=debug");
         assert!(mistake.is_none());
+    }
+
+    #[test]
+    fn a_filter_may_have_blanks_and_what_it_cannot_choose_is_told() {
+        let (spaced, mistake) = filter(Some(" warn, bastiond::tunnel = trace,"));
+        assert_eq!(mistake, None);
+        let tight = "warn,bastiond::tunnel=trace".parse::<Targets>().unwrap();
+        assert_eq!(spaced.to_string(), tight.to_string());
+        for (wanted, item) in [
+            ("bastiond[tunnel]=debug", "`bastiond[tunnel]=debug`"),
+            (
+                "warn,bastiond[{name=app}]=debug",
+                "`bastiond[{name=app}]=debug`",
+            ),
+            ("warn,hyper=loud", "`hyper=loud`"),
+            ("warn bastiond=debug", "`warn bastiond=debug`"),
+        ] {
+            let (default, mistake) = filter(Some(wanted));
+            assert_eq!(default.to_string(), filter(None).0.to_string());
+            let mistake = mistake.unwrap_or_else(|| panic!("{wanted} is taken"));
+            assert!(mistake.starts_with(item), "{mistake}");
+        }
     }
 }

@@ -79,7 +79,7 @@ fn arrival(reached: bool, target: Option<&str>) -> String {
     match (reached, target) {
         (true, None) => "first byte from the private page".to_owned(),
         (true, Some(target)) => format!("connected to {target}"),
-        (false, _) => "the connection was closed: see `bastiond ctl status`".to_owned(),
+        (false, _) => format!("the connection was closed: see `{} ctl status`", program()),
     }
 }
 
@@ -104,18 +104,36 @@ async fn first_byte(address: String, speak: bool) -> std::io::Result<()> {
 
 fn what_to_try(address: &str, target: Option<&str>) {
     let port = address.rsplit(':').next().unwrap_or("55432");
-    println!("\nNow try, in another terminal:\n");
-    match target {
-        None => println!(
-            "  curl localhost:{port}                 the private page (or open it in a browser)"
+    let program = program();
+    let first = match target {
+        None => (
+            format!("curl localhost:{port}"),
+            "the private page (or open it in a browser)",
         ),
-        Some(_) => {
-            println!("  psql -h localhost -p {port}            the database, through the tunnel")
-        }
+        Some(_) => (
+            format!("psql -h localhost -p {port}"),
+            "the database, through the tunnel",
+        ),
+    };
+    let rest = [
+        ("ctl status", "what runs, and when it will stop"),
+        (
+            "ctl down demo-db",
+            "end the session; the next connection starts another",
+        ),
+    ];
+    let rest = rest.map(|(command, what)| (format!("{program} {command}"), what));
+    let lines: Vec<_> = [first].into_iter().chain(rest).collect();
+    let width = lines.iter().map(|(command, _)| command.len()).max();
+    println!("\nNow try, in another terminal:\n");
+    for (command, what) in &lines {
+        println!("  {command:width$}   {what}", width = width.unwrap_or(0));
     }
-    println!("  bastiond ctl status                  what runs, and when it will stop");
-    println!(
-        "  bastiond ctl down demo-db            end the session; the next connection starts another"
-    );
     println!("\nCtrl-C ends the demo.");
+}
+
+/// As it was called: `cargo run` has it in a folder that no shell looks into.
+fn program() -> String {
+    let called = std::env::args().next();
+    called.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }

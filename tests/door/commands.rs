@@ -61,7 +61,7 @@ fn transcripts_of_a_daemon_at_rest() {
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
@@ -69,7 +69,7 @@ fn transcripts_of_a_daemon_at_rest() {
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app-db", "--verbose"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
@@ -136,7 +136,7 @@ fn transcripts_of_a_reload() {
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status"])), @r#"
     code 4
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns

@@ -111,7 +111,8 @@ impl Tunnel {
                 humantime::format_duration(hold)
             );
             let mut reason = Reason::new("hold_timeout", message);
-            reason.hint = self.last_hint();
+            let doctor = || format!("bastiond doctor --tunnel {}", self.config.name);
+            reason.hint = self.last_hint().or_else(|| Some(doctor()));
             if let Some(shortage) = &self.shortage {
                 reason = shortage.reason.clone();
             }
