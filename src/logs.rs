@@ -29,7 +29,7 @@ pub use tail::{Tail, Wanted};
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
-/// Lines that may wait for the disk; more are dropped. The room for them is taken at once: the library's own limit
+/// Lines that may wait for the disk, or for who reads stderr; more are dropped. The room for them is taken at once: the library's own limit
 /// costs 4 MB of memory.
 const WAITING_LINES: usize = 4096;
 const VARIABLE: &str = "RUST_LOG";
@@ -43,12 +43,13 @@ pub enum Stderr {
     Quiet,
 }
 
-/// Keeps the files' writer going; what is queued is written when this is dropped, so hold it until the end.
+/// Keeps the writers going; what is queued is written when this is dropped, so hold it until the end.
 #[derive(Debug)]
 pub struct Logs {
     /// The folder of the files; `None` when it cannot be written.
     pub folder: Option<PathBuf>,
     _writer: Option<WorkerGuard>,
+    _talker: Option<WorkerGuard>,
 }
 
 /// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
@@ -59,11 +60,11 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
         Err(error) => (None, None, Some(error)),
     };
     let to_file = file.map(|file| fmt::layer().with_ansi(false).with_writer(file).boxed());
-    let talks = stderr == Stderr::Talk;
-    let to_stderr = talks.then(|| {
+    let (talk, talker) = (stderr == Stderr::Talk).then(talk).unzip();
+    let to_stderr = talk.map(|talk| {
         fmt::layer()
             .with_ansi(is_coloured())
-            .with_writer(io::stderr)
+            .with_writer(talk)
             .boxed()
     });
     // A second call, in a test, keeps what the first one set up.
@@ -85,6 +86,7 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
     Logs {
         folder: writer.as_ref().map(|_| folder.to_owned()),
         _writer: writer,
+        _talker: talker,
     }
 }
 
@@ -156,10 +158,16 @@ fn keeps_secrets(event: &Metadata<'_>) -> bool {
 /// Said to stderr in any case: detached, it is the only one to hear of it.
 fn warn_of(folder: &Path, error: &io::Error) {
     tracing::warn!(folder = %folder.display(), %error, "cannot write logs");
-    eprintln!(
+    crate::errln!(
         "warning: cannot write logs in `{}`: {error}",
         folder.display()
     );
+}
+
+/// A terminal may stand still and a reader may be gone: no connection waits for them, and nothing ends.
+fn talk() -> (NonBlocking, WorkerGuard) {
+    let writer = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
+    writer.finish(io::stderr())
 }
 
 /// The umask of the daemon, 077, makes the files private.

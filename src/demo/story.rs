@@ -20,12 +20,12 @@ pub async fn tell(stage: &Stage<'_>, target: Option<&str>) -> anyhow::Result<Exi
         .address()
         .await
         .context("hint: bastiond demo --listen PORT")?;
-    println!(
+    crate::outln!(
         "AWS is simulated on {}. No task runs there yet.",
         stage.sim.endpoint()
     );
-    println!("bastiond is {}.", stage.line);
-    println!("A first connection comes now:\n");
+    crate::outln!("bastiond is {}.", stage.line);
+    crate::outln!("A first connection comes now:\n");
     let start = Instant::now();
     let mut first = tokio::spawn(first_byte(address.clone(), target.is_none()));
     let mut told = String::new();
@@ -44,13 +44,13 @@ pub async fn tell(stage: &Stage<'_>, target: Option<&str>) -> anyhow::Result<Exi
     }
     what_to_try(address, target);
     stage.cancel.cancelled().await;
-    println!("\nStopping: the session is terminated and the task stopped.");
+    crate::outln!("\nStopping: the session is terminated and the task stopped.");
     Ok(ExitCode::SUCCESS)
 }
 
 fn tell_step(start: Instant, told: &mut String, step: String) {
     if *told != step && !step.is_empty() {
-        println!("  {:>5.1} s  {step}", start.elapsed().as_secs_f64());
+        crate::outln!("  {:>5.1} s  {step}", start.elapsed().as_secs_f64());
         *told = step;
     }
 }
@@ -125,11 +125,11 @@ fn what_to_try(address: &str, target: Option<&str>) {
     let rest = rest.map(|(command, what)| (format!("{program} {command}"), what));
     let lines: Vec<_> = [first].into_iter().chain(rest).collect();
     let width = lines.iter().map(|(command, _)| command.len()).max();
-    println!("\nNow try, in another terminal:\n");
+    crate::outln!("\nNow try, in another terminal:\n");
     for (command, what) in &lines {
-        println!("  {command:width$}   {what}", width = width.unwrap_or(0));
+        crate::outln!("  {command:width$}   {what}", width = width.unwrap_or(0));
     }
-    println!("\nCtrl-C ends the demo.");
+    crate::outln!("\nCtrl-C ends the demo.");
 }
 
 /// As it was called: `cargo run` has it in a folder that no shell looks into.

@@ -123,6 +123,20 @@ fn a_start_without_a_configuration_says_what_to_do() {
 }
 
 #[test]
+fn a_daemon_in_the_foreground_needs_nobody_to_read_what_it_says() {
+    let user = User::with(ONE_TUNNEL);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut run = user.command(&["run"]).stderr(writer).spawn().unwrap();
+    wait_until("it answers", || {
+        user.run(&["ctl", "list"]).status.success() || run.try_wait().unwrap().is_some()
+    });
+    assert_eq!(user.status().daemon.pid, run.id());
+    assert!(user.run(&["ctl", "shutdown"]).status.success());
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_configuration_that_cannot_be_read_is_told_once() {
     let user = User::with(ONE_TUNNEL);
     let path = user.home.path().join("config.toml");
