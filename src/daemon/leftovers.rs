@@ -48,7 +48,8 @@ impl Leftovers {
 
     /// End all of it, trying again what cannot be ended yet, until cancelled. That stays in the state file meanwhile.
     pub async fn clear(mut self, accounts: Arc<Accounts>, state: State, cancel: CancellationToken) {
-        let clearing = async {
+        // The calls are futures so deep that the compiler would not follow them through a further one.
+        let clearing = Box::pin(async {
             let mut pause = AGAIN.0;
             loop {
                 self.end(&accounts, &state).await;
@@ -58,7 +59,7 @@ impl Leftovers {
                 sleep(pause).await;
                 pause = (2 * pause).min(AGAIN.1);
             }
-        };
+        });
         cancel.run_until_cancelled(clearing).await;
     }
 
