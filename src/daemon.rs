@@ -20,6 +20,7 @@
 //! sessions, then let the bastions go, then write the state down, then remove the control socket.
 
 mod accounts;
+mod beside;
 mod credentials;
 mod doctor;
 mod handover;
@@ -42,16 +43,15 @@ mod watched;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use sd_notify::NotifyState;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::aws::Source;
 use crate::config::Config;
@@ -61,19 +61,20 @@ use crate::events::{Change, Events};
 use crate::net::Net;
 use crate::paths::Paths;
 use crate::platform;
-use crate::session::changes;
 use crate::sockets::Sockets;
 use crate::sources::Sources;
-use crate::state::{self, Contents, State, TaskRecord};
+use crate::state::{self, State};
 use crate::{bastion, tunnel};
 
 use accounts::{Accounts, Way};
+use beside::Beside;
 use doctor::Findings;
 pub use handover::Successor;
+use hook::Hook;
 use idle::Idle;
 use leftovers::Leftovers;
 use manager::Manager;
-use overview::{Overview, Parts};
+use overview::Overview;
 use watched::Watched;
 
 /// What listeners are given to find out whether their ports are free.
@@ -135,37 +136,31 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let claim = claim(&setup)?;
     let listener = claim.listen(&setup.sockets)?;
-    let net = Net::from_env().context("cannot prepare the network")?;
-    let user = platform::local_user();
     let way = Way {
         source: setup.source.clone(),
-        user: user.clone(),
-        net,
+        user: platform::local_user(),
+        net: Net::from_env().context("cannot prepare the network")?,
     };
     let accounts = connect(&setup.config, &way).await?;
     let loaded = state::load(&setup.paths.state);
     let (state, writer) = State::new(setup.paths.state.clone(), loaded.contents.clone());
-    let written = CancellationToken::new();
-    let writing = AbortOnDropHandle::new(tokio::spawn(writer.run(written.clone())));
+    let writer = Beside::spawn(|end| writer.run(end));
 
     let mut daemon = Daemon::start(&setup, &accounts, way, state.clone());
     daemon.listening().await;
-    daemon.begin_bastions.cancel();
+    daemon.for_bastions.begin.cancel();
     let overview = Overview::new(&setup, &daemon, state.clone(), loaded.warning);
     let line = overview.status().listening();
     let (commands, mut requests) = mpsc::channel(16);
     let events = daemon.events.clone();
     let door = Door::new(daemon.shown(&setup, overview), commands);
-    let closing = CancellationToken::new();
-    let server = control::server::serve(listener, door, closing.clone());
-    let server = AbortOnDropHandle::new(tokio::spawn(server));
-    let ending = cancel.child_token();
+    let server = Beside::spawn(|end| control::server::serve(listener, door, end));
     daemon.start_helpers();
-    let hooked = CancellationToken::new();
-    let command = daemon.on_event.subscribe();
-    let hook = hook::spawn(&events, command, hooked.clone());
-    let left = leftovers(&setup.config, loaded.contents, &daemon.who);
-    let clearing = leftovers::spawn(accounts, state.clone(), left, ending.clone());
+    let hook = Hook::new(&events, daemon.on_event.subscribe());
+    let hook = Beside::spawn(|end| hook.run(end));
+    let left = Leftovers::of(&setup.config, loaded.contents, &daemon.for_bastions.who);
+    let clear = |end| left.clear(accounts, state.clone(), end);
+    let clearing = Beside::under(cancel.child_token(), clear);
 
     let announced = ready(&line);
     let (mut manager, mut end) = (Manager::new(), End::Stop);
@@ -179,17 +174,14 @@ pub async fn run(
     // Whoever still asks is told that the daemon stops.
     drop(requests);
     events.tell(Change::of_daemon("stopping"));
-    manager
-        .during(daemon.wind_up(end, &setup.sockets, &cancel))
-        .await;
-    ending.cancel();
-    let _ = clearing.await;
-    hooked.cancel();
-    let _ = timeout(HOOK_PATIENCE, hook).await;
-    write_down(&state, &written, writing).await;
+    let ending = daemon.wind_up(end, &setup.sockets, &cancel);
+    manager.during(ending).await;
+    clearing.end().await;
+    hook.end_within(HOOK_PATIENCE).await;
+    write_down(&state).await;
+    writer.end_within(FLUSH_PATIENCE).await;
     claim.close();
-    closing.cancel();
-    let _ = server.await;
+    server.end().await;
     tracing::info!("stopped");
     announced
 }
@@ -203,13 +195,11 @@ fn claim(setup: &Setup) -> anyhow::Result<Claim> {
     Ok(Claim::take_patiently(&setup.paths, patience)?)
 }
 
-/// The last state goes to the disk, and who writes it ends.
-async fn write_down(state: &State, written: &CancellationToken, writing: AbortOnDropHandle<()>) {
+/// The last state goes to the disk.
+async fn write_down(state: &State) {
     if let Ok(Err(error)) = timeout(FLUSH_PATIENCE, state.flush()).await {
         tracing::warn!(%error, "the state file could not be written");
     }
-    written.cancel();
-    let _ = timeout(FLUSH_PATIENCE, writing).await;
 }
 
 async fn connect(config: &Config, way: &Way) -> anyhow::Result<Arc<Accounts>> {
@@ -219,21 +209,6 @@ async fn connect(config: &Config, way: &Way) -> anyhow::Result<Arc<Accounts>> {
         None => error.into(),
     })?;
     Ok(Arc::new(accounts))
-}
-
-/// What no bastion adopts.
-fn leftovers(config: &Config, earlier: Contents, who: &str) -> Leftovers {
-    let is_wanted = |task: &TaskRecord| {
-        let mut bastions = config.bastions.values();
-        bastions.any(|bastion| bastion::is_wanted(task, bastion))
-    };
-    let mut tasks = earlier.tasks;
-    tasks.retain(|task| !is_wanted(task));
-    Leftovers {
-        who: who.to_owned(),
-        sessions: earlier.sessions,
-        tasks,
-    }
 }
 
 /// Everything that runs.
@@ -259,9 +234,6 @@ struct Daemon {
     helpers: JoinSet<()>,
     /// Parts of an earlier configuration that come to their end.
     retiring: JoinSet<()>,
-    /// Whose tasks are ours, and whose sessions.
-    user: String,
-    who: String,
     /// Bastions that are kept for a while for who asked, and searches for orphans.
     holds: JoinSet<()>,
     /// What the doctor has found behind failures.
@@ -272,96 +244,17 @@ struct Daemon {
     successor: Option<Successor>,
     /// Cancelled when a new program is to take over.
     restart: CancellationToken,
-    /// Bastions may make calls: every port was tried.
-    begin_bastions: CancellationToken,
     end_tunnels: CancellationToken,
     end_bastions: CancellationToken,
     /// What changes, told by those who look at it.
     events: Events,
     observers: JoinSet<()>,
-    roster: tunnel::Roster,
 }
 
 impl Daemon {
-    fn start(setup: &Setup, accounts: &Arc<Accounts>, way: Way, state: State) -> Self {
-        let (begin_bastions, end_tunnels) = (CancellationToken::new(), CancellationToken::new());
-        let who = format!("{} on {}", way.user, platform::host_name());
-        let mut tunnel_tasks = JoinSet::new();
-        let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
-        let changes = changes::spawn(&mut tunnel_tasks, network, end_tunnels.clone());
-        let main = accounts.main();
-        let for_bastions = bastion::Shared {
-            aws: main.aws.clone(),
-            records: state.clone(),
-            owner: way.user.clone(),
-            who: who.clone(),
-            pace: setup.pace,
-            begin: begin_bastions.clone(),
-        };
-        let roster = tunnel::Roster::default();
-        let for_tunnels = tunnel::Shared {
-            aws: main.aws.clone(),
-            net: way.net.clone(),
-            state: state.clone(),
-            user: who.clone(),
-            drain: setup.config.shutdown_timeout,
-            containers: tunnel::Containers::default(),
-            starting: main.starting.clone(),
-            changes,
-            roster: roster.clone(),
-            sockets: setup.sockets.clone(),
-            seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
-        };
-        let parts = Parts {
-            tunnels: Vec::new(),
-            bastions: Vec::new(),
-            accounts: Arc::clone(accounts),
-            prices: setup.config.prices.clone(),
-            refused: None,
-        };
-        let mut daemon = Self {
-            tunnels: Vec::new(),
-            bastions: BTreeMap::new(),
-            tunnel_tasks,
-            bastion_tasks: JoinSet::new(),
-            accounts: Arc::clone(accounts),
-            user: way.user.clone(),
-            way,
-            config: setup.config.clone(),
-            sources: setup.sources.clone(),
-            reload: Arc::clone(&setup.reload),
-            in_force: in_force::Shown::default(),
-            on_event: watch::Sender::new(setup.config.on_event.clone()),
-            parts: Arc::new(Mutex::new(parts)),
-            for_tunnels,
-            for_bastions,
-            ends: BTreeMap::new(),
-            helpers: JoinSet::new(),
-            retiring: JoinSet::new(),
-            who,
-            holds: JoinSet::new(),
-            findings: Findings::default(),
-            paths: setup.paths.clone(),
-            state,
-            exit_when_idle: setup.config.exit_when_idle,
-            successor: setup.successor.clone(),
-            restart: CancellationToken::new(),
-            begin_bastions,
-            end_tunnels,
-            end_bastions: CancellationToken::new(),
-            events: Events::default(),
-            observers: JoinSet::new(),
-            roster,
-        };
-        daemon.start_bastions(|_| true);
-        daemon.start_tunnels(|_| true);
-        daemon.show();
-        daemon
-    }
-
     /// What can be read of it at any time.
     fn shown(&self, setup: &Setup, overview: Overview) -> Shown {
-        let roster = self.roster.clone();
+        let roster = self.for_tunnels.roster.clone();
         let in_force = self.in_force.clone();
         if let Some(sources) = &setup.sources {
             in_force.set(sources);

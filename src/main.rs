@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bastiond::{
@@ -24,7 +24,10 @@ use bastiond::{
     start,
 };
 use clap::Parser;
-use tokio::{runtime, sync::Notify};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A session's link and the connections beside it: more would only cost memory, on machines with many cores much.
@@ -67,9 +70,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Config(command) => settings::run(command, sources),
         Command::Service(command) => run_service(command),
         Command::Ctl(command) => {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = single_thread()?;
             Ok(runtime.block_on(ctl::run(command, &Paths::from_env()?)))
         }
     }
@@ -93,20 +94,16 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
 
     let paths = Paths::from_env()?;
     let config = read(sources)?;
-    let logs = logs::start(
-        &paths.logs,
-        if is_detached {
-            Stderr::Quiet
-        } else {
-            Stderr::Talk
-        },
-    );
+    let stderr = match is_detached {
+        true => Stderr::Quiet,
+        false => Stderr::Talk,
+    };
+    let logs = logs::start(&paths.logs, stderr);
     descriptors::raise_limit();
-    let reload = Arc::new(Notify::new());
     let setup = daemon::Setup {
         config,
         sources: Some(sources.clone()),
-        reload: Arc::clone(&reload),
+        reload: Arc::new(Notify::new()),
         paths: paths.clone(),
         log_path: logs.folder.clone(),
         source: Source::Machine,
@@ -117,6 +114,23 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         sockets: sockets.clone(),
         successor: successor.clone(),
     };
+    let cancel = CancellationToken::new();
+    let ended = run_daemon(setup, is_detached, &cancel);
+    match successor {
+        Some(successor) if ended.is_ok() && sockets.goes_on() && !cancel.is_cancelled() => {
+            drop(logs);
+            Err(successor.take_over(&sockets)).context("cannot restart")
+        }
+        _ => ended.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// From its first thread to its last. A signal cancels `cancel`.
+fn run_daemon(
+    setup: daemon::Setup,
+    is_detached: bool,
+    cancel: &CancellationToken,
+) -> anyhow::Result<()> {
     let ready = |line: &str| match is_detached {
         true => start::announce(line).context("whoever started this daemon is gone"),
         false => {
@@ -124,12 +138,8 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
             Ok(())
         }
     };
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()?;
-    let cancel = CancellationToken::new();
-    let on_hangup = Hangup::of_daemon(is_detached, &reload);
+    let runtime = workers()?;
+    let on_hangup = Hangup::of_daemon(is_detached, &setup.reload);
     let ended = runtime.block_on(async {
         signals::cancel_on_signal(cancel.clone(), on_hangup)?;
         daemon::run(setup, ready, cancel.clone()).await
@@ -141,17 +151,24 @@ fn run(sources: &Sources, is_detached: bool) -> anyhow::Result<ExitCode> {
         tracing::error!("{error:#}");
     }
     runtime.shutdown_timeout(LAST_THREADS);
-    match successor {
-        Some(successor) if ended.is_ok() && sockets.goes_on() && !cancel.is_cancelled() => {
-            drop(logs);
-            Err(successor.take_over(&sockets)).context("cannot restart")
-        }
-        _ => ended.map(|()| ExitCode::SUCCESS),
-    }
+    ended
+}
+
+/// For what carries bytes, or asks much at a time.
+fn workers() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+}
+
+/// For what does one thing after another.
+fn single_thread() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn run_demo(args: Demo) -> anyhow::Result<ExitCode> {
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
     let cancel = CancellationToken::new();
     runtime.block_on(async {
         signals::cancel_on_signal(cancel.clone(), Hangup::Ends)?;
@@ -195,19 +212,14 @@ fn run_infra(command: cli::Infra) -> anyhow::Result<ExitCode> {
     };
     let path = to_write(config)?;
     logs::on_demand();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()?;
+    let runtime = workers()?;
     runtime.block_on(setup::infra(command, &path))
 }
 
 /// No signal is caught: Ctrl-C ends it at once, and at a question nothing has been changed.
 fn set_up(done: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     logs::on_demand();
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = single_thread()?;
     runtime.block_on(done)
 }
 
@@ -222,9 +234,7 @@ fn run_shell(args: Shell) -> anyhow::Result<ExitCode> {
     };
     logs::on_demand();
     // One session, of which a key is to find its way with as few threads to wake as can be.
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = single_thread()?;
     runtime.block_on(shell::run(args, &paths, config))
 }
 
@@ -237,10 +247,7 @@ fn run_doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let config = sources.read().map_err(|error| error.to_string());
     logs::on_demand();
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()?;
+    let runtime = workers()?;
     runtime.block_on(async {
         let end = CancellationToken::new();
         let signal = signals::cancel_on_signal(end.clone(), Hangup::Ends)?;

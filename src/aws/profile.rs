@@ -20,7 +20,7 @@ use aws_types::{
     os_shim_internal::{Env, Fs},
 };
 
-use super::{mfa::Codes, source::Assumed};
+use super::{mfa::Codes, signin::Files, source::Assumed};
 use crate::config;
 
 /// The credentials of a profile. Its files are read anew each time.
@@ -41,6 +41,15 @@ impl OfProfile {
         let name = self.name.clone().map(Cow::Owned);
         let set = profile::load(&Fs::real(), &Env::real(), &self.files, name).await;
         let set = set.as_ref().ok();
+        if let (Some(set), Some(name)) = (set, &self.name)
+            && set.get_profile(name).is_none()
+        {
+            let missing = NoProfile {
+                name: name.clone(),
+                files: Files::of_profiles().told(),
+            };
+            return Err(CredentialsError::invalid_configuration(missing));
+        }
         let role = set
             .and_then(|set| set.get_profile(set.selected_profile()))
             .and_then(role_of);
@@ -94,6 +103,15 @@ impl ProvideCredentials for OfProfile {
     {
         future::ProvideCredentials::new(self.provide())
     }
+}
+
+/// A profile that somebody has named and nobody has made. Of empty files the SDK would say that they have no
+/// credentials.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no profile `{name}` in {files}")]
+struct NoProfile {
+    name: String,
+    files: String,
 }
 
 /// A role that is ours to assume.

@@ -20,26 +20,33 @@ pub(super) struct Stamp(Vec<(PathBuf, Option<SystemTime>, u64)>);
 impl Files {
     /// Those that the SDK reads on this machine.
     pub(super) fn of_machine() -> Self {
-        Self::find(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::find(machine)
+    }
+
+    /// Those of them that hold profiles.
+    pub(super) fn of_profiles() -> Self {
+        Self::profiles(&machine)
     }
 
     fn find(env: impl Fn(&str) -> Option<String>) -> Self {
-        let home = env("HOME").map(PathBuf::from);
-        let in_home = |path: &str| home.as_ref().map(|home| home.join(path));
-        let named = |name: &str, otherwise: &str| match env(name) {
-            Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => in_home(rest),
-                None => Some(PathBuf::from(path)),
-            },
-            None => in_home(otherwise),
-        };
+        let Self(mut files) = Self::profiles(&env);
+        files.extend(named(&env, "AWS_LOGIN_CACHE_DIRECTORY", ".aws/login/cache"));
+        files.extend(in_home(&env, ".aws/sso/cache"));
+        Self(files)
+    }
+
+    fn profiles(env: &impl Fn(&str) -> Option<String>) -> Self {
         let files = [
-            named("AWS_CONFIG_FILE", ".aws/config"),
-            named("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
-            named("AWS_LOGIN_CACHE_DIRECTORY", ".aws/login/cache"),
-            in_home(".aws/sso/cache"),
+            named(env, "AWS_CONFIG_FILE", ".aws/config"),
+            named(env, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
         ];
         Self(files.into_iter().flatten().collect())
+    }
+
+    /// One or the other, for a person.
+    pub(super) fn told(&self) -> String {
+        let paths = self.0.iter().map(|path| path.display().to_string());
+        paths.collect::<Vec<_>>().join(" or ")
     }
 
     /// How they look now: of a folder, what is in it. Blocks for as long as the disk does.
@@ -47,6 +54,29 @@ impl Files {
         let mut all: Vec<_> = self.0.iter().flat_map(|path| look(path)).collect();
         all.sort();
         Stamp(all)
+    }
+}
+
+fn machine(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn in_home(env: &impl Fn(&str) -> Option<String>, path: &str) -> Option<PathBuf> {
+    env("HOME").map(|home| Path::new(&home).join(path))
+}
+
+/// The path that the variable has, or the usual one.
+fn named(
+    env: &impl Fn(&str) -> Option<String>,
+    variable: &str,
+    otherwise: &str,
+) -> Option<PathBuf> {
+    match env(variable) {
+        Some(path) => match path.strip_prefix("~/") {
+            Some(rest) => in_home(env, rest),
+            None => Some(PathBuf::from(path)),
+        },
+        None => in_home(env, otherwise),
     }
 }
 
@@ -101,6 +131,17 @@ mod tests {
                 before = after;
             }
         }
+    }
+
+    #[test]
+    fn a_person_is_told_where_profiles_are_looked_for() {
+        let env = |name: &str| match name {
+            "HOME" => Some("/home/me".to_owned()),
+            "AWS_SHARED_CREDENTIALS_FILE" => Some("~/keys".to_owned()),
+            _ => None,
+        };
+        let told = Files::profiles(&env).told();
+        assert_eq!(told, "/home/me/.aws/config or /home/me/keys");
     }
 
     #[test]

@@ -4,15 +4,15 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::Shared;
 use super::calls::{Answer, Calls};
 use super::instance::InstanceCalls;
 use super::launch;
 use super::lifecycle::{Action, Kind};
 use super::node::NodeCalls;
 use super::service::ServiceCalls;
-use crate::aws::Aws;
 use crate::config::{Bastion, Machine};
-use crate::state::{State as Records, TaskRecord};
+use crate::state::TaskRecord;
 use crate::status::{self, Chosen};
 
 /// The calls of one bastion.
@@ -31,17 +31,19 @@ enum Of {
 }
 
 impl Carrier {
-    /// Calls for the bastion in `config`; `earlier` is the task that an earlier run has left.
-    pub fn new(
-        config: Bastion,
-        aws: Aws,
-        owner: String,
-        who: String,
-        records: Records,
-        earlier: Option<&TaskRecord>,
-    ) -> Self {
+    /// Calls for the bastion in `config`; `adopt` is the task that an earlier run has left.
+    pub fn new(config: Bastion, shared: &Shared, adopt: Option<&str>) -> Self {
         let (name, cluster) = (config.name.clone(), config.cluster.clone());
         let params = params(&config);
+        let left = shared.records.contents().tasks;
+        let earlier = left.iter().find(|task| Some(task.arn.as_str()) == adopt);
+        let Shared {
+            aws,
+            records,
+            owner,
+            who,
+            ..
+        } = shared.clone();
         let calls = match (config.machine.clone(), config.service.clone()) {
             (Some(Machine::Instance(pick)), _) => Of::Instance(InstanceCalls::new(pick, aws, who)),
             (Some(Machine::Node(pick)), _) => Of::Node(NodeCalls::new(pick, aws)),

@@ -22,7 +22,7 @@ mod shown;
 mod warm;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -32,7 +32,6 @@ use tracing::Instrument;
 
 use crate::aws::{Aws, Network, Task};
 use crate::config;
-use crate::cost::Meter;
 use crate::state::{State as Records, TaskRecord};
 use crate::status::{self, Chosen, Reason};
 
@@ -82,6 +81,25 @@ struct View {
     last_error: Option<(Reason, Instant)>,
     leases: usize,
     phases: Phases,
+}
+
+impl View {
+    /// Before anything has happened.
+    fn first(config: &config::Bastion, lifecycle: &Lifecycle) -> Self {
+        let (state, since) = lifecycle.state();
+        Self {
+            name: config.name.clone(),
+            kind: carrier::kind(config),
+            state: state.clone(),
+            since: since.into(),
+            task: None,
+            network: Vec::new(),
+            service: None,
+            last_error: None,
+            leases: 0,
+            phases: Phases::default(),
+        }
+    }
 }
 
 impl Handle {
@@ -218,85 +236,46 @@ pub fn spawn(
     shared: Shared,
     cancel: CancellationToken,
 ) -> Handle {
-    let settings = Settings {
-        kind: carrier::kind(&config),
-        idle_stop: config.idle_stop,
-        shared: config.mode == config::Mode::Shared,
-        stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
-        max_age: launch::max_age(&config),
-        pace: shared.pace,
-        seed: fastrand::u64(..),
-    };
-    let lifecycle = Lifecycle::new(settings, adopt.clone(), now());
-    let (state, since) = lifecycle.state();
+    let lifecycle = Lifecycle::new(settings(&config, shared.pace), adopt.clone(), now());
     let (commands, receiver) = mpsc::channel(64);
-    let (view, view_receiver) = watch::channel(View {
-        name: config.name.clone(),
-        kind: carrier::kind(&config),
-        state: state.clone(),
-        since: since.into(),
-        task: None,
-        network: Vec::new(),
-        service: None,
-        last_error: None,
-        leases: 0,
-        phases: Phases::default(),
-    });
-    let (name, warm) = (config.name.clone(), config.warm.clone());
-    let max_sessions = config.max_sessions_per_container;
-    let (begin, end) = (shared.begin.clone(), cancel.clone());
-    let span = tracing::info_span!("bastion", name = config.name);
-    let renewed = shared.aws.renewed();
-    let earlier = shared.records.contents().tasks;
-    let earlier = earlier
-        .iter()
-        .find(|task| Some(&task.arn) == adopt.as_ref());
-    let calls = Arc::new(Carrier::new(
-        config,
-        shared.aws,
-        shared.owner,
-        shared.who,
-        shared.records.clone(),
-        earlier,
-    ));
-    let records = shared.records.clone();
-    let bastion = Bastion {
-        lifecycle,
-        calls,
-        records: shared.records,
-        commands: receiver,
-        view,
-        begin: shared.begin,
-        cancel,
-        renewed,
-        call: None,
-        seen: None,
-        meter: Meter::new(SystemTime::now()),
-        requests: Vec::new(),
-        leases: None,
-        departing: Vec::new(),
-    };
-    tasks.spawn(bastion.run().instrument(span));
+    let (view, view_receiver) = watch::channel(View::first(&config, &lifecycle));
     let (asked, requests) = watch::channel(None);
     let (shown, kept) = watch::channel(None);
     let handle = Handle {
         commands,
         view: view_receiver,
-        records: records.clone(),
+        records: shared.records.clone(),
         asked: Arc::new(asked),
         kept,
-        max_sessions,
+        max_sessions: config.max_sessions_per_container,
     };
     let keeper = Keeper {
-        name,
-        warm,
-        records,
+        name: config.name.clone(),
+        warm: config.warm.clone(),
+        records: shared.records.clone(),
         handle: handle.clone(),
         asked: requests,
         shown,
     };
-    tasks.spawn(keeper.run(begin, end));
+    let span = tracing::info_span!("bastion", name = config.name);
+    let carrier = Carrier::new(config, &shared, adopt.as_deref());
+    let bastion = Bastion::new(lifecycle, carrier, &shared, receiver, view, cancel.clone());
+    tasks.spawn(bastion.run().instrument(span));
+    tasks.spawn(keeper.run(shared.begin, cancel));
     handle
+}
+
+/// What the lifecycle goes by.
+fn settings(config: &config::Bastion, pace: f64) -> Settings {
+    Settings {
+        kind: carrier::kind(config),
+        idle_stop: config.idle_stop,
+        shared: config.mode == config::Mode::Shared,
+        stop_on_shutdown: config.on_shutdown == config::OnShutdown::Stop,
+        max_age: launch::max_age(config),
+        pace,
+        seed: fastrand::u64(..),
+    }
 }
 
 /// The clock that the timers go by.

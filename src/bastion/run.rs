@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::calls::{Answer, Seen};
 use super::carrier::Carrier;
 use super::lifecycle::{Event, Lifecycle};
-use super::{Command, Going, Lease, View, now, shown};
+use super::{Command, Going, Lease, Shared, View, now, shown};
 use crate::cost::{Meter, Usage};
 use crate::state::{StartRecord, State as Records};
 use crate::status::Reason;
@@ -24,29 +24,55 @@ const MOMENT: Duration = Duration::from_millis(500);
 
 /// All that it needs and knows.
 pub(super) struct Bastion {
-    pub(super) lifecycle: Lifecycle,
-    pub(super) calls: Arc<Carrier>,
-    pub(super) records: Records,
-    pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) view: watch::Sender<View>,
-    pub(super) begin: CancellationToken,
-    pub(super) cancel: CancellationToken,
+    lifecycle: Lifecycle,
+    calls: Arc<Carrier>,
+    records: Records,
+    commands: mpsc::Receiver<Command>,
+    view: watch::Sender<View>,
+    begin: CancellationToken,
+    cancel: CancellationToken,
     /// Changes when somebody has signed in.
-    pub(super) renewed: watch::Receiver<u64>,
+    renewed: watch::Receiver<u64>,
     /// The one call in flight.
-    pub(super) call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    call: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     /// The task as last seen.
-    pub(super) seen: Option<Seen>,
+    seen: Option<Seen>,
     /// Counts what it costs.
-    pub(super) meter: Meter,
-    pub(super) requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
+    meter: Meter,
+    requests: Vec<oneshot::Sender<Result<Lease, Reason>>>,
     /// The leases on the present task; closed when the last is dropped.
-    pub(super) leases: Option<watch::Sender<Option<Going>>>,
+    leases: Option<watch::Sender<Option<Going>>>,
     /// The leases on tasks that are going away, by ARN.
-    pub(super) departing: Vec<(String, watch::Sender<Option<Going>>)>,
+    departing: Vec<(String, watch::Sender<Option<Going>>)>,
 }
 
 impl Bastion {
+    pub(super) fn new(
+        lifecycle: Lifecycle,
+        carrier: Carrier,
+        shared: &Shared,
+        commands: mpsc::Receiver<Command>,
+        view: watch::Sender<View>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            lifecycle,
+            calls: Arc::new(carrier),
+            records: shared.records.clone(),
+            commands,
+            view,
+            begin: shared.begin.clone(),
+            cancel,
+            renewed: shared.aws.renewed(),
+            call: None,
+            seen: None,
+            meter: Meter::new(SystemTime::now()),
+            requests: Vec::new(),
+            leases: None,
+            departing: Vec::new(),
+        }
+    }
+
     pub(super) async fn run(mut self) {
         let cancel = self.cancel.clone();
         tokio::select! {

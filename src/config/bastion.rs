@@ -1,11 +1,11 @@
 //! `[bastion.NAME]`: an ECS task that may be run, or a machine in its place.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use toml::Spanned;
 
 use super::{
-    Aws, Bastion, Mode, Network, OnShutdown, TaskAgent, aws,
+    Aws, Bastion, Machine, Mode, Network, OnShutdown, Service, TaskAgent, aws,
     duration::RawDuration,
     error::Complaint,
     launch, machine, network, raw,
@@ -45,102 +45,124 @@ fn one(
     aws: &Aws,
     report: &mut Report,
 ) -> Bastion {
-    if let Err(complaint) = scope::name(name.get_ref()) {
-        report.add(
-            name.span().start,
-            &Section::top().table("bastion"),
-            name.get_ref(),
-            complaint,
-        );
-    }
+    check_name(&name, report);
     let (name, header, mut raw) = (name.into_inner(), raw.span(), raw.into_inner());
     let section = Section::top().table("bastion").table(&name);
-    let own = raw
-        .aws
-        .take()
-        .map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
-    let overrides = raw
-        .overrides
-        .map(|overrides| task_overrides::check(overrides, &section, report));
-    let overrides = overrides.unwrap_or_default();
-    let launch = launch::Raw {
-        capacity_provider: raw.capacity_provider,
-        capacity_provider_strategy: raw.capacity_provider_strategy,
-        platform_version: raw.platform_version,
-        tags: raw.tags,
-        propagate_tags: raw.propagate_tags,
-        group: raw.group,
-    };
+    let own = raw.aws.take();
+    let own = own.map(|own| aws::of_bastion(own, aws, section.table("aws"), report));
+    let overrides = raw.overrides.take();
+    let overrides = overrides.map(|it| task_overrides::check(it, &section, report));
     let mut scope = report.scope(section);
-    let machine = machine::check(&mut scope, raw.instance, raw.node, keys);
-    let is_named = raw.cluster.is_some();
-    let cluster = match machine {
-        None => scope.required(
-            "cluster",
-            raw.cluster,
-            &header,
-            "name the ECS cluster to run the task in",
-        ),
-        Some(_) => String::new(),
-    };
-    let service = match machine {
-        None => {
-            let cluster = is_named.then_some(cluster.as_str());
-            service::check(&mut scope, raw.service, raw.scale_down, cluster, keys)
-        }
-        Some(_) => None,
-    };
-    let is_run = machine.is_none() && service.is_none();
-    let (task_definition, network) = match is_run {
-        true => (
-            scope.required(
-                "task_definition",
-                raw.task_definition,
-                &header,
-                "name the task definition to run",
-            ),
-            network::check(
-                &mut scope,
-                raw.subnets,
-                raw.security_groups,
-                raw.assign_public_ip,
-            ),
-        ),
-        // Nothing is run: whatever is about a task was refused.
-        false => (String::new(), Network::default()),
-    };
-    let agents = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
-    let agent = scope.word("agent", raw.agent, &agents);
-    if agent == TaskAgent::Hybrid && service.is_none() {
-        machine::refuse_of_hybrid(&mut scope, keys);
-    }
-    let is_of_ecs = machine.is_none() && agent == TaskAgent::Exec;
+    let carrier = Carrier::check(&mut scope, &mut raw, &header, keys);
+    let agent = agent(&mut scope, raw.agent.take(), &carrier, keys);
     Bastion {
-        machine,
-        service,
-        cluster,
-        task_definition,
-        network,
-        launch: launch::check(&mut scope, launch, overrides),
+        launch: launch::check(&mut scope, &mut raw, overrides.unwrap_or_default()),
         agent,
         container: scope.text("container", raw.container),
-        max_sessions_per_container: match is_of_ecs {
+        max_sessions_per_container: match carrier.machine.is_none() && agent == TaskAgent::Exec {
             true => max_sessions(&mut scope, raw.max_sessions_per_container),
             // Only the agents of ECS have a limit.
             false => MOST_SESSIONS as usize,
         },
         idle_stop: scope.duration("idle_stop", raw.idle_stop, IDLE_STOP),
         max_lifetime: max_lifetime(&mut scope, raw.max_lifetime),
-        mode: scope.word(
-            "mode",
-            raw.mode,
-            &[("shared", Mode::Shared), ("user", Mode::User)],
-        ),
+        mode: mode(&mut scope, raw.mode),
         on_shutdown: on_shutdown(&mut scope, raw.on_shutdown),
         aws: own,
         warm: warm::check(&mut scope, raw.warm, raw.max_hours_per_day),
         name,
+        machine: carrier.machine,
+        service: carrier.service,
+        cluster: carrier.cluster,
+        task_definition: carrier.task_definition,
+        network: carrier.network,
     }
+}
+
+fn check_name(name: &Spanned<String>, report: &mut Report) {
+    if let Err(complaint) = scope::name(name.get_ref()) {
+        let section = Section::top().table("bastion");
+        report.add(name.span().start, &section, name.get_ref(), complaint);
+    }
+}
+
+/// What carries the agent: a machine, a task of a service, or one that is run.
+#[derive(Default)]
+struct Carrier {
+    machine: Option<Machine>,
+    service: Option<Service>,
+    cluster: String,
+    task_definition: String,
+    network: Network,
+}
+
+impl Carrier {
+    /// What does not go with the kind of carrier is refused by its own check, and left at its default.
+    fn check(
+        scope: &mut Scope,
+        raw: &mut raw::Bastion,
+        header: &Range<usize>,
+        keys: &[Spanned<String>],
+    ) -> Self {
+        let machine = machine::check(scope, raw.instance.take(), raw.node.take(), keys);
+        if machine.is_some() {
+            return Self {
+                machine,
+                ..Self::default()
+            };
+        }
+        let is_named = raw.cluster.is_some();
+        let why = "name the ECS cluster to run the task in";
+        let cluster = scope.required("cluster", raw.cluster.take(), header, why);
+        let named = is_named.then_some(cluster.as_str());
+        let (service, scale_down) = (raw.service.take(), raw.scale_down.take());
+        let service = service::check(scope, service, scale_down, named, keys);
+        if service.is_some() {
+            return Self {
+                service,
+                cluster,
+                ..Self::default()
+            };
+        }
+        Self::to_run(scope, raw, header, cluster)
+    }
+
+    /// A task in `cluster`.
+    fn to_run(
+        scope: &mut Scope,
+        raw: &mut raw::Bastion,
+        header: &Range<usize>,
+        cluster: String,
+    ) -> Self {
+        let definition = raw.task_definition.take();
+        let why = "name the task definition to run";
+        let (subnets, groups) = (raw.subnets.take(), raw.security_groups.take());
+        Self {
+            cluster,
+            task_definition: scope.required("task_definition", definition, header, why),
+            network: network::check(scope, subnets, groups, raw.assign_public_ip),
+            ..Self::default()
+        }
+    }
+}
+
+fn agent(
+    scope: &mut Scope,
+    raw: Option<Spanned<String>>,
+    carrier: &Carrier,
+    keys: &[Spanned<String>],
+) -> TaskAgent {
+    let words = [("exec", TaskAgent::Exec), ("hybrid", TaskAgent::Hybrid)];
+    let agent = scope.word("agent", raw, &words);
+    if agent == TaskAgent::Hybrid && carrier.service.is_none() {
+        machine::refuse_of_hybrid(scope, keys);
+    }
+    agent
+}
+
+fn mode(scope: &mut Scope, raw: Option<Spanned<String>>) -> Mode {
+    let words = [("shared", Mode::Shared), ("user", Mode::User)];
+    scope.word("mode", raw, &words)
 }
 
 fn on_shutdown(scope: &mut Scope, raw: Option<Spanned<String>>) -> OnShutdown {

@@ -7,6 +7,7 @@ use toml::Spanned;
 use super::{
     Launch, Overrides, capacity,
     error::Complaint,
+    raw,
     scope::{Scope, one_word},
 };
 
@@ -17,27 +18,18 @@ const LONGEST_VALUE: usize = 256;
 
 type Tags = BTreeMap<Spanned<String>, Spanned<String>>;
 
-/// How a task is run, as written.
-pub(super) struct Raw {
-    pub capacity_provider: Option<Spanned<String>>,
-    pub capacity_provider_strategy: Option<Spanned<Vec<Spanned<String>>>>,
-    pub platform_version: Option<Spanned<String>>,
-    pub tags: Option<Spanned<Tags>>,
-    pub propagate_tags: Option<bool>,
-    pub group: Option<Spanned<String>>,
-}
-
-pub(super) fn check(scope: &mut Scope, raw: Raw, overrides: Overrides) -> Launch {
+/// Takes what it is about out of `raw`.
+pub(super) fn check(scope: &mut Scope, raw: &mut raw::Bastion, overrides: Overrides) -> Launch {
     Launch {
         capacity_providers: capacity::check(
             scope,
-            raw.capacity_provider,
-            raw.capacity_provider_strategy,
+            raw.capacity_provider.take(),
+            raw.capacity_provider_strategy.take(),
         ),
-        platform_version: scope.checked("platform_version", raw.platform_version, version),
-        tags: checked_tags(scope, raw.tags),
+        platform_version: scope.checked("platform_version", raw.platform_version.take(), version),
+        tags: checked_tags(scope, raw.tags.take()),
         propagate_tags: raw.propagate_tags.unwrap_or(true),
-        group: scope.checked("group", raw.group, group),
+        group: scope.checked("group", raw.group.take(), group),
         overrides,
     }
 }

@@ -14,7 +14,6 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::events::{Events, Read, Reader};
 use crate::status::{Event, EventKind};
@@ -28,29 +27,25 @@ const MOST_WAITING: usize = 16;
 /// Of what it says, so much is logged.
 const MOST_OUTPUT: u64 = 4096;
 
-/// Run `command` for what is worth it, from now on, until cancelled. An empty command is none; it may change.
-pub fn spawn(
-    events: &Events,
-    command: watch::Receiver<Vec<String>>,
-    cancel: CancellationToken,
-) -> AbortOnDropHandle<()> {
-    let hook = Hook {
-        reader: events.reader(0),
-        command,
-        waiting: VecDeque::new(),
-    };
-    AbortOnDropHandle::new(tokio::spawn(hook.run(cancel)))
-}
-
-struct Hook {
+/// See the module.
+pub struct Hook {
     reader: Reader,
     command: watch::Receiver<Vec<String>>,
     waiting: VecDeque<Arc<Event>>,
 }
 
 impl Hook {
-    /// What was told before the end is still run.
-    async fn run(mut self, cancel: CancellationToken) {
+    /// Of what happens from now on. An empty command is none; it may change.
+    pub fn new(events: &Events, command: watch::Receiver<Vec<String>>) -> Self {
+        Self {
+            reader: events.reader(0),
+            command,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Run the command for what is worth it, until cancelled. What was told before the end is still run.
+    pub async fn run(mut self, cancel: CancellationToken) {
         loop {
             while let Some(read) = self.reader.try_next() {
                 self.note(read);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::accounts::Accounts;
 use crate::aws::{self, Aws, SessionId};
-use crate::bastion::{instance, service};
-use crate::state::{SessionRecord, State, TaskRecord};
+use crate::bastion::{self, instance, service};
+use crate::config::Config;
+use crate::state::{Contents, SessionRecord, State, TaskRecord};
 
 /// First and longest pause before what could not be ended is tried again: at login the network may not be up yet, and
 /// a laptop may be offline for long.
@@ -23,40 +23,46 @@ const LONGEST_SESSION: Duration = Duration::from_secs(24 * 3600);
 /// What an earlier run left, and nobody has taken over.
 pub struct Leftovers {
     /// Who ends them.
-    pub who: String,
+    who: String,
     /// Sessions that may be open.
-    pub sessions: Vec<SessionRecord>,
+    sessions: Vec<SessionRecord>,
     /// Tasks that may run.
-    pub tasks: Vec<TaskRecord>,
-}
-
-/// End all of it, trying again what cannot be ended yet. That stays in the state file meanwhile.
-pub fn spawn(
-    accounts: Arc<Accounts>,
-    state: State,
-    mut left: Leftovers,
-    cancel: CancellationToken,
-) -> AbortOnDropHandle<()> {
-    let ending = async move {
-        let mut pause = AGAIN.0;
-        loop {
-            left.end(&accounts, &state).await;
-            if left.sessions.is_empty() && left.tasks.is_empty() {
-                return;
-            }
-            sleep(pause).await;
-            pause = (2 * pause).min(AGAIN.1);
-        }
-    };
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        tokio::select! {
-            () = ending => {}
-            () = cancel.cancelled() => {}
-        }
-    }))
+    tasks: Vec<TaskRecord>,
 }
 
 impl Leftovers {
+    /// What no bastion of `config` adopts of what was there at the end of an `earlier` run.
+    pub fn of(config: &Config, earlier: Contents, who: &str) -> Self {
+        let is_wanted = |task: &TaskRecord| {
+            let mut bastions = config.bastions.values();
+            bastions.any(|bastion| bastion::is_wanted(task, bastion))
+        };
+        let mut tasks = earlier.tasks;
+        tasks.retain(|task| !is_wanted(task));
+        Self {
+            who: who.to_owned(),
+            sessions: earlier.sessions,
+            tasks,
+        }
+    }
+
+    /// End all of it, trying again what cannot be ended yet, until cancelled. That stays in the state file meanwhile.
+    pub async fn clear(mut self, accounts: Arc<Accounts>, state: State, cancel: CancellationToken) {
+        // The calls are futures so deep that the compiler would not follow them through a further one.
+        let clearing = Box::pin(async {
+            let mut pause = AGAIN.0;
+            loop {
+                self.end(&accounts, &state).await;
+                if self.sessions.is_empty() && self.tasks.is_empty() {
+                    return;
+                }
+                sleep(pause).await;
+                pause = (2 * pause).min(AGAIN.1);
+            }
+        });
+        cancel.run_until_cancelled(clearing).await;
+    }
+
     /// Keeps what could not be ended.
     async fn end(&mut self, accounts: &Accounts, state: &State) {
         for session in std::mem::take(&mut self.sessions) {

@@ -10,7 +10,7 @@ use super::accounts::Accounts;
 use super::doctor::Findings;
 use super::{Daemon, Setup};
 use crate::aws::{Aws, Error};
-use crate::config::Prices;
+use crate::config::{Config, Prices};
 use crate::cost;
 use crate::state::State;
 use crate::status::{self, Problem, Reason, Status};
@@ -28,6 +28,19 @@ pub struct Parts {
     pub prices: Prices,
     /// Why the latest reload was refused.
     pub refused: Option<Problem>,
+}
+
+impl Parts {
+    /// Before anything runs.
+    pub fn new(accounts: Arc<Accounts>, config: &Config) -> Self {
+        Self {
+            tunnels: Vec::new(),
+            bastions: Vec::new(),
+            accounts,
+            prices: config.prices.clone(),
+            refused: None,
+        }
+    }
 }
 
 /// The parts of a daemon that runs. Cheap to clone.

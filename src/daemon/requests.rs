@@ -69,8 +69,8 @@ impl Daemon {
         let orphans = Orphans {
             accounts: Arc::clone(&self.accounts),
             bastions: self.config.bastions.values().cloned().collect(),
-            user: self.user.clone(),
-            who: self.who.clone(),
+            user: self.for_bastions.owner.clone(),
+            who: self.for_bastions.who.clone(),
             holders: self.bastions.values().cloned().collect(),
             tunnels: self.tunnels.clone(),
         };

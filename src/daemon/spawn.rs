@@ -1,13 +1,68 @@
 //! Starts the bastions, the tunnels and what looks after them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use super::accounts::Account;
-use super::{Daemon, credentials, identity, observe};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::accounts::{Account, Accounts, Way};
+use super::doctor::Findings;
+use super::overview::Parts;
+use super::{Daemon, Setup, credentials, identity, in_force, observe};
 use crate::config::Via;
+use crate::events::Events;
+use crate::platform;
+use crate::session::changes::{self, Changes};
+use crate::state::State;
 use crate::{bastion, tunnel};
 
 impl Daemon {
+    /// Start what the configuration says.
+    pub(super) fn start(setup: &Setup, accounts: &Arc<Accounts>, way: Way, state: State) -> Self {
+        let who = format!("{} on {}", way.user, platform::host_name());
+        let (mut tunnel_tasks, end_tunnels) = (JoinSet::new(), CancellationToken::new());
+        let network = setup.network.as_ref().and_then(|it| it.try_clone().ok());
+        let changes = changes::spawn(&mut tunnel_tasks, network, end_tunnels.clone());
+        let parts = Parts::new(Arc::clone(accounts), &setup.config);
+        let main = accounts.main();
+        let mut daemon = Self {
+            tunnels: Vec::new(),
+            bastions: BTreeMap::new(),
+            tunnel_tasks,
+            bastion_tasks: JoinSet::new(),
+            accounts: Arc::clone(accounts),
+            config: setup.config.clone(),
+            sources: setup.sources.clone(),
+            reload: Arc::clone(&setup.reload),
+            in_force: in_force::Shown::default(),
+            on_event: watch::Sender::new(setup.config.on_event.clone()),
+            parts: Arc::new(Mutex::new(parts)),
+            for_tunnels: for_tunnels(setup, &way, who.clone(), main, &state, changes),
+            for_bastions: for_bastions(setup, &way, who, main, &state),
+            way,
+            ends: BTreeMap::new(),
+            helpers: JoinSet::new(),
+            retiring: JoinSet::new(),
+            holds: JoinSet::new(),
+            findings: Findings::default(),
+            paths: setup.paths.clone(),
+            state,
+            exit_when_idle: setup.config.exit_when_idle,
+            successor: setup.successor.clone(),
+            restart: CancellationToken::new(),
+            end_tunnels,
+            end_bastions: CancellationToken::new(),
+            events: Events::default(),
+            observers: JoinSet::new(),
+        };
+        daemon.start_bastions(|_| true);
+        daemon.start_tunnels(|_| true);
+        daemon.show();
+        daemon
+    }
+
     /// Start the bastions of the configuration that are `wanted`.
     pub(super) fn start_bastions(&mut self, wanted: impl Fn(&str) -> bool) {
         let recorded = self.state.contents().tasks;
@@ -79,5 +134,47 @@ impl Daemon {
                 let _ = tokio::join!(asking, renewing, telling);
             });
         }
+    }
+}
+
+/// What each bastion is started with, but for its account.
+fn for_bastions(
+    setup: &Setup,
+    way: &Way,
+    who: String,
+    account: &Account,
+    state: &State,
+) -> bastion::Shared {
+    bastion::Shared {
+        aws: account.aws.clone(),
+        records: state.clone(),
+        owner: way.user.clone(),
+        who,
+        pace: setup.pace,
+        begin: CancellationToken::new(),
+    }
+}
+
+/// What each tunnel is started with, but for its account.
+fn for_tunnels(
+    setup: &Setup,
+    way: &Way,
+    who: String,
+    account: &Account,
+    state: &State,
+    changes: Changes,
+) -> tunnel::Shared {
+    tunnel::Shared {
+        aws: account.aws.clone(),
+        net: way.net.clone(),
+        state: state.clone(),
+        user: who,
+        drain: setup.config.shutdown_timeout,
+        containers: tunnel::Containers::default(),
+        starting: account.starting.clone(),
+        changes,
+        roster: tunnel::Roster::default(),
+        sockets: setup.sockets.clone(),
+        seats: Arc::new(Semaphore::new(platform::descriptors::for_connections())),
     }
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -80,60 +81,62 @@ async fn open(args: cli::Shell, paths: &Paths, config: Option<Config>) -> anyhow
     let (word, cluster) = (args.target.as_deref(), args.cluster.as_deref());
     let target = target::find(word, cluster, config.as_ref(), &aws, on_terminal).await?;
     let (signals, ends) = Signals::watch()?;
-    let recording = match &args.record {
-        None => None,
-        Some(path) => {
-            let recording = Recording::create(path, terminal::size());
-            let shown = path.display();
-            Some(recording.with_context(|| format!("cannot record to `{shown}`"))?)
-        }
-    };
-    let (claim, place) = match target {
-        Target::Node(node) => (None, Ok(Place::Node(node))),
-        Target::Task(task) => (None, Ok(Place::Task(task, args.container.clone()))),
-        Target::Bastion(bastion) => {
-            let taken = Claim::take(&bastion, &aws, paths, &ends).await;
-            if let (Err(_), Some(signal)) = (&taken, signals.first()) {
-                return Ok(SIGNALLED + signal);
-            }
-            let (claim, held) = taken?;
-            let place = Place::of_bastion(&bastion, &held, args.container.clone(), &aws).await;
-            (Some(claim), place)
-        }
-    };
+    let recording = args.record.as_deref().map(record).transpose()?;
+    let held = hold(target, &args, &aws, paths, &ends).await;
+    if let (Err(_), Some(signal)) = (&held, signals.first()) {
+        return Ok(SIGNALLED + signal);
+    }
+    let (claim, place) = held?;
     let request = Request::new(&args, on_terminal);
     let on_node = matches!(place, Ok(Place::Node(_)));
-    let opening = match place {
-        Ok(Place::Node(node)) => Ok(request.on_node(&node)),
-        Ok(Place::Task(task, container)) => request.in_task(&task, container.as_deref()),
-        Err(error) => Err(error),
+    // Whatever becomes of it, the claim is released.
+    let session = async {
+        let (opening, number) = request.opening(place?)?;
+        let plan = Plan {
+            aws,
+            net,
+            opening,
+            reason: format!("bastiond shell, {user}"),
+            expects_greeting: number.is_some() || !request.is_command(),
+            number,
+            on_terminal,
+            piped: request.input == Input::Piped,
+            recording,
+            end: ends,
+        };
+        anyhow::Ok(run::run(plan).await?)
     };
-    let ended = match opening {
-        Err(error) => Err(error),
-        Ok((opening, number)) => {
-            let plan = Plan {
-                aws,
-                net,
-                opening,
-                reason: format!("bastiond shell, {user}"),
-                expects_greeting: number.is_some() || !request.is_command(),
-                number,
-                on_terminal,
-                piped: request.input == Input::Piped,
-                recording,
-                end: ends,
-            };
-            run::run(plan).await.map_err(Into::into)
-        }
-    };
+    let ended = session.await;
     if let Some(claim) = claim {
         claim.release().await;
     }
-    Ok(status(
-        ended?,
-        request.tells_status(on_node),
-        signals.first(),
-    ))
+    let tells_status = request.tells_status(on_node);
+    Ok(status(ended?, tells_status, signals.first()))
+}
+
+fn record(path: &Path) -> anyhow::Result<Recording> {
+    let recording = Recording::create(path, terminal::size());
+    recording.with_context(|| format!("cannot record to `{}`", path.display()))
+}
+
+/// Where `target` is; a bastion is claimed first. An error there leaves the claim to be released.
+async fn hold(
+    target: Target,
+    args: &cli::Shell,
+    aws: &Aws,
+    paths: &Paths,
+    ends: &CancellationToken,
+) -> anyhow::Result<(Option<Claim>, anyhow::Result<Place>)> {
+    let container = args.container.clone();
+    Ok(match target {
+        Target::Node(node) => (None, Ok(Place::Node(node))),
+        Target::Task(task) => (None, Ok(Place::Task(task, container))),
+        Target::Bastion(bastion) => {
+            let (claim, held) = Claim::take(&bastion, aws, paths, ends).await?;
+            let place = Place::of_bastion(&bastion, &held, container, aws).await;
+            (Some(claim), place)
+        }
+    })
 }
 
 /// Where the shell is opened.
@@ -199,6 +202,14 @@ impl<'a> Request<'a> {
         let plain = self.args.raw || self.args.document.is_some();
         let preferred_shell = on_node && !self.is_command() && self.input == Input::Terminal;
         !plain && !preferred_shell
+    }
+
+    /// The call that starts the session, and the number in the marks of its command.
+    fn opening(&self, place: Place) -> anyhow::Result<(Opening, Option<String>)> {
+        match place {
+            Place::Node(node) => Ok(self.on_node(&node)),
+            Place::Task(task, container) => self.in_task(&task, container.as_deref()),
+        }
     }
 
     /// The command line, and the number in its marks.

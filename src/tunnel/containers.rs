@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,6 +15,9 @@ use tokio::sync::watch;
 pub const MAX_SESSIONS: usize = 4;
 /// How targets in containers begin. What else there is bears hundreds.
 const IN_CONTAINER: &str = "ecs:";
+/// So long it counts what a container turned out to bear: a handshake may be missing for another reason, and a task
+/// may live for weeks.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// What is known of the containers that sessions go through.
 #[derive(Debug, Default)]
@@ -28,13 +32,18 @@ pub struct Book {
 struct Container {
     /// The sessions there, and whether each has worked.
     seats: BTreeMap<u64, bool>,
-    /// The number of sessions that it turned out to bear.
-    learnt: Option<usize>,
+    /// The number of sessions that it turned out to bear, and when.
+    learnt: Option<(usize, Instant)>,
 }
 
 impl Container {
-    fn bears(&self, most: usize) -> usize {
-        self.learnt.map_or(most, |learnt| learnt.min(most))
+    fn bears(&self, most: usize, now: Instant) -> usize {
+        self.learnt(now).map_or(most, |learnt| learnt.min(most))
+    }
+
+    fn learnt(&self, now: Instant) -> Option<usize> {
+        let (bears, at) = self.learnt?;
+        (now.saturating_duration_since(at) < REMEMBERED).then_some(bears)
     }
 }
 
@@ -51,12 +60,17 @@ pub struct Full {
 
 impl Book {
     /// A place in one of `targets`, of which each is given at most `most` sessions: where fewest are.
-    pub fn take(&mut self, targets: &[String], most: usize) -> Result<(u64, String), Full> {
+    pub fn take(
+        &mut self,
+        targets: &[String],
+        most: usize,
+        now: Instant,
+    ) -> Result<(u64, String), Full> {
         let free = targets
             .iter()
-            .filter(|target| self.sessions(target) < self.bears(target, most));
+            .filter(|target| self.is_free(target, most, now));
         let Some(target) = free.min_by_key(|target| self.sessions(target)).cloned() else {
-            return Err(self.full(targets, most));
+            return Err(self.full(targets, most, now));
         };
         let seat = self.next_seat;
         self.next_seat += 1;
@@ -66,9 +80,8 @@ impl Book {
     }
 
     /// Whether there is a place.
-    pub fn has_room(&self, targets: &[String], most: usize) -> bool {
-        let is_free = |target: &String| self.sessions(target) < self.bears(target, most);
-        targets.iter().any(is_free)
+    pub fn has_room(&self, targets: &[String], most: usize, now: Instant) -> bool {
+        targets.iter().any(|target| self.is_free(target, most, now))
     }
 
     /// The session has had its handshake.
@@ -80,21 +93,21 @@ impl Book {
     }
 
     /// The session's handshake did not come. If others work there, so many is what the container bears.
-    pub fn missed(&mut self, target: &str, seat: u64) -> Option<usize> {
+    pub fn missed(&mut self, target: &str, seat: u64, now: Instant) -> Option<usize> {
         let container = self.containers.get_mut(target)?;
         let others = container.seats.iter();
         let working = others.filter(|(key, works)| **key != seat && **works);
         let bears = Some(working.count()).filter(|_| target.starts_with(IN_CONTAINER))?;
-        container.learnt = (bears > 0).then_some(bears).or(container.learnt);
+        container.learnt = (bears > 0).then_some((bears, now)).or(container.learnt);
         (bears > 0).then_some(bears)
     }
 
-    /// The session is over. What was learnt of the container is kept: it goes with the task, whose name is used once.
-    pub fn release(&mut self, target: &str, seat: u64) {
+    /// The session is over. What was learnt of the container lately is kept.
+    pub fn release(&mut self, target: &str, seat: u64, now: Instant) {
         if let Some(container) = self.containers.get_mut(target) {
             container.seats.remove(&seat);
         }
-        let is_known = |it: &Container| !it.seats.is_empty() || it.learnt.is_some();
+        let is_known = |it: &Container| !it.seats.is_empty() || it.learnt(now).is_some();
         self.containers.retain(|_, container| is_known(container));
     }
 
@@ -108,20 +121,25 @@ impl Book {
         self.containers.get(target).map_or(0, |it| it.seats.len())
     }
 
-    fn bears(&self, target: &str, most: usize) -> usize {
+    fn is_free(&self, target: &str, most: usize, now: Instant) -> bool {
+        self.sessions(target) < self.bears(target, most, now)
+    }
+
+    fn bears(&self, target: &str, most: usize, now: Instant) -> usize {
         match self.containers.get(target) {
             _ if !target.starts_with(IN_CONTAINER) => usize::MAX,
-            Some(container) => container.bears(most),
+            Some(container) => container.bears(most, now),
             None => most,
         }
     }
 
     /// Why there is no place.
-    pub fn full(&self, targets: &[String], most: usize) -> Full {
+    pub fn full(&self, targets: &[String], most: usize, now: Instant) -> Full {
+        let bears_less = |target: &String| self.bears(target, most, now) < most;
         Full {
             sessions: targets.iter().map(|target| self.sessions(target)).sum(),
             containers: targets.len(),
-            learnt: targets.iter().any(|target| self.bears(target, most) < most),
+            learnt: targets.iter().any(bears_less),
         }
     }
 }
@@ -154,7 +172,7 @@ pub struct Wish {
 impl Containers {
     /// See `Book::take`.
     pub fn take(&self, targets: &[String], most: usize) -> Result<Seat, Full> {
-        let (key, target) = self.book().take(targets, most)?;
+        let (key, target) = self.book().take(targets, most, now())?;
         Ok(Seat {
             containers: self.clone(),
             target,
@@ -164,12 +182,12 @@ impl Containers {
 
     /// See `Book::has_room`.
     pub fn has_room(&self, targets: &[String], most: usize) -> bool {
-        self.book().has_room(targets, most)
+        self.book().has_room(targets, most, now())
     }
 
     /// See `Book::full`.
     pub fn full(&self, targets: &[String], most: usize) -> Full {
-        self.book().full(targets, most)
+        self.book().full(targets, most, now())
     }
 
     /// See `Book::is_wanted`.
@@ -214,13 +232,16 @@ impl Seat {
 
     /// See `Book::missed`.
     pub fn missed(&self) -> Option<usize> {
-        self.containers.book().missed(&self.target, self.key)
+        let mut book = self.containers.book();
+        book.missed(&self.target, self.key, now())
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.containers.book().release(&self.target, self.key);
+        let mut book = self.containers.book();
+        book.release(&self.target, self.key, now());
+        drop(book);
         self.containers.0.changed.send_replace(());
     }
 }
@@ -229,6 +250,11 @@ impl Drop for Wish {
     fn drop(&mut self) {
         self.containers.book().waiting.remove(&self.key);
     }
+}
+
+/// The clock that timers go by.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]
@@ -241,10 +267,10 @@ mod tests {
 
     #[test]
     fn sessions_are_spread_over_the_containers_with_fewest_first() {
-        let mut book = Book::default();
+        let (mut book, now) = (Book::default(), Instant::now());
         let four = targets(&["a", "b", "c", "d"]);
         let mut taken: Vec<String> = Vec::new();
-        while let Ok((_, target)) = book.take(&four, 2) {
+        while let Ok((_, target)) = book.take(&four, 2, now) {
             taken.push(target);
         }
         assert_eq!(taken, [four.clone(), four.clone()].concat());
@@ -253,39 +279,65 @@ mod tests {
             containers: 4,
             learnt: false,
         };
-        assert_eq!(book.take(&four, 2), Err(full));
-        assert!(!book.has_room(&four, 2) && book.has_room(&four, 3));
-        book.release(&four[2], 2);
-        assert_eq!(book.take(&four, 2).unwrap().1, four[2]);
+        assert_eq!(book.take(&four, 2, now), Err(full));
+        assert!(!book.has_room(&four, 2, now) && book.has_room(&four, 3, now));
+        book.release(&four[2], 2, now);
+        assert_eq!(book.take(&four, 2, now).unwrap().1, four[2]);
     }
 
     #[test]
     fn a_session_without_a_handshake_beside_others_that_work_tells_what_the_container_bears() {
-        let mut book = Book::default();
+        let (mut book, now) = (Book::default(), Instant::now());
         let one = targets(&["a"]);
-        let seats: Vec<u64> = (0..3).map(|_| book.take(&one, 4).unwrap().0).collect();
-        assert_eq!(book.missed(&one[0], seats[2]), None, "nothing works there");
+        let seats: Vec<u64> = (0..3).map(|_| book.take(&one, 4, now).unwrap().0).collect();
+        assert_eq!(
+            book.missed(&one[0], seats[2], now),
+            None,
+            "nothing works there"
+        );
         book.works(&one[0], seats[0]);
         book.works(&one[0], seats[1]);
-        assert_eq!(book.missed(&one[0], seats[2]), Some(2));
-        book.release(&one[0], seats[2]);
-        let full = book.take(&one, 4).unwrap_err();
+        assert_eq!(book.missed(&one[0], seats[2], now), Some(2));
+        book.release(&one[0], seats[2], now);
+        let full = book.take(&one, 4, now).unwrap_err();
         assert_eq!((full.sessions, full.learnt), (2, true));
-        seats.iter().for_each(|seat| book.release(&one[0], *seat));
+        seats
+            .iter()
+            .for_each(|seat| book.release(&one[0], *seat, now));
         for _ in 0..2 {
-            book.take(&one, 4).unwrap();
+            book.take(&one, 4, now).unwrap();
         }
-        assert!(!book.has_room(&one, 4), "it is not forgotten");
+        assert!(!book.has_room(&one, 4, now), "it is not forgotten");
+    }
+
+    #[test]
+    fn what_a_container_turned_out_to_bear_counts_for_an_hour() {
+        let (mut book, now) = (Book::default(), Instant::now());
+        let one = targets(&["a"]);
+        let seats: Vec<u64> = (0..2).map(|_| book.take(&one, 4, now).unwrap().0).collect();
+        book.works(&one[0], seats[0]);
+        assert_eq!(book.missed(&one[0], seats[1], now), Some(1));
+        book.release(&one[0], seats[1], now);
+        let just_before = now + REMEMBERED - Duration::from_secs(1);
+        assert!(book.full(&one, 4, just_before).learnt);
+        assert!(!book.has_room(&one, 4, just_before));
+        let later = now + REMEMBERED;
+        assert!(!book.full(&one, 4, later).learnt);
+        assert!(book.has_room(&one, 4, later));
+        book.release(&one[0], seats[0], later);
+        assert!(book.containers.is_empty(), "nothing is left of old tasks");
     }
 
     #[test]
     fn an_instance_bears_what_it_is_given() {
-        let mut book = Book::default();
+        let (mut book, now) = (Book::default(), Instant::now());
         let node = ["i-0123456789abcdef0".to_owned()];
-        let seats: Vec<u64> = (0..9).map(|_| book.take(&node, 4).unwrap().0).collect();
+        let seats: Vec<u64> = (0..9)
+            .map(|_| book.take(&node, 4, now).unwrap().0)
+            .collect();
         book.works(&node[0], seats[0]);
-        assert_eq!(book.missed(&node[0], seats[1]), None);
-        assert!(book.has_room(&node, 4));
+        assert_eq!(book.missed(&node[0], seats[1], now), None);
+        assert!(book.has_room(&node, 4, now));
     }
 
     #[tokio::test]

@@ -1,10 +1,8 @@
-//! What allows a denied call: the action that it needs, and the statement of a policy that grants it. The names of the
-//! statements are those of `infra/bastion.yaml`.
+//! The statements of a policy that grant what may be denied. Their names are those of `infra/bastion.yaml`.
 
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use crate::aws::error::{Denied, Why};
 
 /// A statement that grants one action.
 pub(super) struct Grant {
@@ -314,83 +312,18 @@ pub(super) static GRANTS: &[Grant] = &[
     of_stack(&[], "cloudformation:TagResource"),
 ];
 
-/// Who can help, and how; `{what}` is the action, with the resource where AWS named one.
-pub(super) static WHO: &[(Why, &str, &str)] = &[
-    (
-        Why::NotAllowed,
-        "no policy allows it",
-        "allow {what}: add the statement to your policy",
-    ),
-    (
-        Why::ExplicitDeny,
-        "a policy denies it",
-        "remove the statement that denies {what}",
-    ),
-    (
-        Why::OrganizationPolicy,
-        "a service or resource control policy denies it",
-        "ask the organisation's administrator: a control policy denies {what}",
-    ),
-    (
-        Why::PermissionsBoundary,
-        "the permissions boundary does not allow it",
-        "ask an administrator: the permissions boundary does not allow {what}",
-    ),
-    (
-        Why::SessionPolicy,
-        "the policy of the login session does not allow it",
-        "the session's own policy does not allow {what}: log in without it",
-    ),
-    (
-        Why::EndpointPolicy,
-        "the policy of a VPC endpoint does not allow it",
-        "the vpc endpoint's policy does not allow {what}: extend it",
-    ),
-    (
-        Why::Unknown,
-        "AWS does not say why",
-        "allow {what}: add the statement to your policy",
-    ),
-];
-
-/// One line on who can help, then action, resource and the granting statement on lines of their own.
-pub(super) fn advice(operation: &str, denied: &Denied, caller: &Caller) -> String {
-    let action = denied.action.as_deref();
+/// What grants `operation`, by the `action` that AWS named, if it did.
+pub(super) fn of(operation: &str, action: Option<&str>) -> Option<&'static Grant> {
     let is_of = |grant: &&Grant| grant.operations.contains(&operation);
     let grants = || GRANTS.iter();
     // An action may be needed by several operations, each on something else.
-    let grant = match action {
+    match action {
         Some(action) => grants()
             .filter(is_of)
             .find(|grant| grant.action == action)
             .or_else(|| grants().find(|grant| grant.action == action)),
         None => grants().find(is_of),
-    };
-    let Some(action) = action.or(grant.map(|grant| grant.action)) else {
-        return format!("ask an administrator to allow {operation}");
-    };
-    let resource = denied.resource.as_deref();
-    let what = match resource {
-        Some(resource) => format!("{action} on {resource}"),
-        None => action.to_owned(),
-    };
-    let (_, _, who) = WHO
-        .iter()
-        .find(|(why, ..)| *why == denied.why)
-        .expect("there is a row for each reason");
-    let mut lines = vec![who.replace("{what}", &what), format!("action: {action}")];
-    lines.extend(resource.map(|resource| format!("resource: {resource}")));
-    // A statement more is no help against one that denies.
-    if matches!(denied.why, Why::NotAllowed | Why::Unknown) {
-        let statement = match grant {
-            Some(grant) => grant.statement(resource, caller),
-            None => {
-                json!({"Effect": "Allow", "Action": action, "Resource": resource.unwrap_or("*")})
-            }
-        };
-        lines.push(format!("statement: {statement}"));
     }
-    lines.join("\n")
 }
 
 fn filled(pattern: &str, resource: Option<&str>, caller: &Caller) -> String {
@@ -421,103 +354,6 @@ fn widened(arn: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ARN: &str = "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/bastion:7";
-
-    fn told(
-        operation: &str,
-        action: Option<&str>,
-        resource: Option<&str>,
-        why: Why,
-    ) -> Vec<String> {
-        let denied = Denied {
-            action: action.map(str::to_owned),
-            resource: resource.map(str::to_owned),
-            why,
-        };
-        let caller = Caller {
-            region: "eu-west-1".into(),
-            ..Caller::default()
-        };
-        let told = advice(operation, &denied, &caller);
-        told.lines().map(str::to_owned).collect()
-    }
-
-    fn statement(lines: &[String]) -> Value {
-        let text = lines.last().unwrap().strip_prefix("statement: ").unwrap();
-        serde_json::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn action_and_resource_have_lines_of_their_own_and_the_statement_grants_them() {
-        let lines = told("RunTask", Some("ecs:RunTask"), Some(ARN), Why::NotAllowed);
-        assert_eq!(lines[1], "action: ecs:RunTask");
-        assert_eq!(lines[2], format!("resource: {ARN}"));
-        assert_eq!(
-            statement(&lines),
-            json!({
-                "Sid": "StartBastion", "Effect": "Allow", "Action": "ecs:RunTask",
-                "Resource": "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/bastion:*"
-            })
-        );
-    }
-
-    #[test]
-    fn a_role_is_passed_to_ecs_only() {
-        let role = "arn:aws:iam::123456789012:role/task";
-        let lines = told("RunTask", Some("iam:PassRole"), Some(role), Why::NotAllowed);
-        let statement = statement(&lines);
-        assert_eq!(statement["Resource"], role);
-        assert_eq!(
-            statement["Condition"]["StringEquals"]["iam:PassedToService"],
-            "ecs-tasks.amazonaws.com"
-        );
-    }
-
-    #[test]
-    fn a_tunnel_needs_both_the_task_and_the_document_whichever_aws_named() {
-        let document = "arn:aws:ssm:eu-west-1::document/AWS-StartPortForwardingSessionToRemoteHost";
-        let task = "arn:aws:ecs:eu-west-1:123456789012:task/backend/0123abcd";
-        for named in [document, task] {
-            let lines = told("StartSession", None, Some(named), Why::Unknown);
-            let text = statement(&lines)["Resource"].to_string();
-            assert!(
-                text.contains(document) && text.contains(":task/*"),
-                "{text}"
-            );
-            assert!(
-                !text.contains("0123abcd"),
-                "the next task has another id: {text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_denial_that_names_nothing_is_told_by_its_operation() {
-        let lines = told("StopTask", None, None, Why::Unknown);
-        assert_eq!(lines[1], "action: ecs:StopTask");
-        assert_eq!(
-            statement(&lines)["Resource"],
-            "arn:aws:ecs:eu-west-1:*:task/*"
-        );
-    }
-
-    #[test]
-    fn against_a_denying_policy_no_statement_is_offered() {
-        for why in [
-            Why::ExplicitDeny,
-            Why::OrganizationPolicy,
-            Why::PermissionsBoundary,
-            Why::SessionPolicy,
-            Why::EndpointPolicy,
-        ] {
-            let lines = told("RunTask", Some("ecs:RunTask"), Some(ARN), why);
-            assert!(
-                lines.len() == 3 && lines[0].contains("ecs:RunTask"),
-                "{lines:?}"
-            );
-        }
-    }
 
     #[test]
     fn statements_are_named_as_in_the_template() {

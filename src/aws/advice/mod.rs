@@ -3,6 +3,7 @@
 //! It is all in tables, from which `docs/errors.md` is made.
 
 mod calls;
+mod denial;
 mod grants;
 mod others;
 #[cfg(test)]
@@ -79,7 +80,7 @@ pub(super) fn advice(
     let hint = match (kind, advised) {
         (Kind::ClockSkew(seconds), _) => Some(clock(*seconds)),
         (_, Some(row)) => Some(filled(row.advice, caller)),
-        (Kind::Denied(denied), None) => Some(grants::advice(operation, denied, caller)),
+        (Kind::Denied(denied), None) => Some(denial::advice(operation, denied, caller)),
         (_, None) => None,
     };
     Advice { meaning, hint }

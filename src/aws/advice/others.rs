@@ -91,6 +91,12 @@ pub(in crate::aws) static CREDENTIALS: &[Row] = &[
     )
     .advice("bastiond ctl mfa CODE"),
     Row::worded(
+        &["there is no profile"],
+        Kind::Configuration,
+        "the profile does not exist",
+    )
+    .advice("run aws configure sso{profile}, or correct `profile` under [aws]"),
+    Row::worded(
         &[
             "was not defined",
             "could not be built",

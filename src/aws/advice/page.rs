@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Row, calls, grants, others, stacks};
+use super::{Row, calls, denial, grants, others, stacks};
 use crate::aws::{
     decode::{self, Exit, Retry},
     error::{Kind, Login},
@@ -150,7 +150,7 @@ fn denials(page: &mut String) {
         "\n## Denied\n\nAction and resource are told on lines of their own, with the statement that grants them.\n\n\
          | why | what to do |\n|---|---|\n",
     );
-    for (_, says, advice) in grants::WHO {
+    for (_, says, advice) in denial::WHO {
         let advice = advice.replace("{what}", "ACTION on RESOURCE");
         let _ = writeln!(page, "| {says} | {advice} |");
     }

@@ -45,105 +45,102 @@ impl Problem {
 
     /// In words for the person who wrote `selector`.
     pub(super) fn told(self, selector: &Selector, region: &str) -> Told {
-        let word = selector.kind.word();
-        let (kind, message, hint) = match self {
-            Self::Unknown(known) => return unknown(selector, region, &known),
-            Self::NotThere => (
-                Kind::NotFound,
-                format!(
-                    "there is no `{word}` called `{}` in {region}",
-                    selector.which
-                ),
-                format!("check `host`, `region` ({region}) and `profile`"),
-            ),
-            Self::Several(ids) => (
-                Kind::SeveralFit,
-                format!("{} databases fit `{selector}`: {}", ids.len(), listed(&ids)),
-                ids.first()
-                    .map(|id| format!("name one, as in `{word}:{id}`"))
-                    .unwrap_or_default(),
-            ),
-            Self::OfKind(other) => (
-                Kind::Unsuitable,
-                format!("`{}` is no `{word}`", selector.which),
-                format!("write `{}:{}`", other.word(), selector.which),
-            ),
-            Self::NotReady(status) => (
-                Kind::NotReady,
-                format!("`{selector}` has no endpoint yet: it is {status}"),
-                "connect again when it is available".to_owned(),
-            ),
-            Self::NoEndpoint => (
-                Kind::Unsuitable,
-                format!("there is no endpoint `{selector}`"),
-                format!("write `{word}:{}`, or make one", selector.which),
-            ),
-            Self::NoCustomEndpoint(known) => (
-                Kind::NotFound,
-                format!("there is no endpoint `{selector}`; {}", there_are(&known)),
-                "correct the endpoint's name in `host`".to_owned(),
-            ),
-            Self::SeveralReaders(hosts) => (
-                Kind::SeveralFit,
+        Told {
+            kind: self.kind(),
+            message: self.message(selector, region),
+            hint: self.hint(selector, region),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unknown(_) | Self::NotThere | Self::NoCustomEndpoint(_) => Kind::NotFound,
+            Self::Several(_) | Self::SeveralReaders(_) => Kind::SeveralFit,
+            Self::NotReady(_) | Self::NoVpc => Kind::NotReady,
+            Self::OfKind(_)
+            | Self::NoEndpoint
+            | Self::ClusterMode
+            | Self::SeveralNodes(_)
+            | Self::NoPort => Kind::Unsuitable,
+        }
+    }
+
+    fn message(&self, selector: &Selector, region: &str) -> String {
+        let (word, which) = (selector.kind.word(), &selector.which);
+        match self {
+            Self::Unknown(known) => {
+                format!("{}; {}", none_fits(selector, region), there_are(known))
+            }
+            Self::NotThere => format!("there is no `{word}` called `{which}` in {region}"),
+            Self::Several(ids) => {
+                format!("{} databases fit `{selector}`: {}", ids.len(), listed(ids))
+            }
+            Self::OfKind(_) => format!("`{which}` is no `{word}`"),
+            Self::NotReady(status) => format!("`{selector}` has no endpoint yet: it is {status}"),
+            Self::NoEndpoint => format!("there is no endpoint `{selector}`"),
+            Self::NoCustomEndpoint(known) => {
+                format!("there is no endpoint `{selector}`; {}", there_are(known))
+            }
+            Self::SeveralReaders(hosts) => {
                 format!(
                     "{} endpoints fit `{selector}`: {}",
                     hosts.len(),
-                    listed(&hosts)
-                ),
-                "write the host name of one of them as `host`".to_owned(),
+                    listed(hosts)
+                )
+            }
+            Self::ClusterMode => format!(
+                "`{selector}` is in cluster mode: its nodes send clients on to each other, which one tunnel does not follow"
             ),
-            Self::ClusterMode => (
-                Kind::Unsuitable,
-                format!(
-                    "`{selector}` is in cluster mode: its nodes send clients on to each other, which one tunnel does not follow"
-                ),
-                "run the client inside the VPC, or use a cache with cluster mode disabled"
-                    .to_owned(),
+            Self::SeveralNodes(count) => format!(
+                "`{selector}` has {count} nodes: clients spread their keys over all of them, and one tunnel reaches one"
             ),
-            Self::SeveralNodes(count) => (
-                Kind::Unsuitable,
-                format!(
-                    "`{selector}` has {count} nodes: clients spread their keys over all of them, and one tunnel reaches one"
-                ),
-                "run the client inside the VPC, or write the host name of one node".to_owned(),
-            ),
-            Self::NoPort => (
-                Kind::Unsuitable,
-                format!("AWS does not tell the port of `{selector}`"),
-                "set `port` of the tunnel".to_owned(),
-            ),
-            Self::NoVpc => (
-                Kind::NotReady,
-                format!("AWS does not tell the VPC of `{selector}`"),
-                "set `subnets` of the bastion".to_owned(),
-            ),
-        };
-        Told {
-            kind,
-            message,
-            hint,
+            Self::NoPort => format!("AWS does not tell the port of `{selector}`"),
+            Self::NoVpc => format!("AWS does not tell the VPC of `{selector}`"),
+        }
+    }
+
+    /// The one thing to do.
+    fn hint(&self, selector: &Selector, region: &str) -> String {
+        let (word, which) = (selector.kind.word(), &selector.which);
+        let check = || format!("check `host`, `region` ({region}) and `profile`");
+        match self {
+            Self::Unknown(known) => near(which, known)
+                .map_or_else(check, |near| format!("did you mean `{word}:{near}`?")),
+            Self::NotThere => check(),
+            Self::Several(ids) => ids
+                .first()
+                .map(|id| format!("name one, as in `{word}:{id}`"))
+                .unwrap_or_default(),
+            Self::OfKind(other) => format!("write `{}:{which}`", other.word()),
+            Self::NotReady(_) => "connect again when it is available".into(),
+            Self::NoEndpoint => format!("write `{word}:{which}`, or make one"),
+            Self::NoCustomEndpoint(_) => "correct the endpoint's name in `host`".into(),
+            Self::SeveralReaders(_) => "write the host name of one of them as `host`".into(),
+            Self::ClusterMode => {
+                "run the client inside the VPC, or use a cache with cluster mode disabled".into()
+            }
+            Self::SeveralNodes(_) => {
+                "run the client inside the VPC, or write the host name of one node".into()
+            }
+            Self::NoPort => "set `port` of the tunnel".into(),
+            Self::NoVpc => "set `subnets` of the bastion".into(),
         }
     }
 }
 
-fn unknown(selector: &Selector, region: &str, known: &[String]) -> Told {
+fn none_fits(selector: &Selector, region: &str) -> String {
     let word = selector.kind.word();
-    let message = match &selector.which {
+    match &selector.which {
         Which::Id(id) => format!("there is no `{word}` called `{id}` in {region}"),
         Which::Tag { key, value } => format!("no `{word}` in {region} has the tag {key}={value}"),
-    };
-    let near = match &selector.which {
+    }
+}
+
+/// The id that was meant, if one is alike.
+fn near<'a>(which: &Which, known: &'a [String]) -> Option<&'a str> {
+    match which {
         Which::Id(id) => suggest::nearest(id, known.iter().map(String::as_str)),
         Which::Tag { .. } => None,
-    };
-    let hint = match near {
-        Some(near) => format!("did you mean `{word}:{near}`?"),
-        None => format!("check `host`, `region` ({region}) and `profile`"),
-    };
-    Told {
-        kind: Kind::NotFound,
-        message: format!("{message}; {}", there_are(known)),
-        hint,
     }
 }
 

@@ -109,7 +109,7 @@ impl Session {
     /// HandshakeComplete is on its way.
     pub(super) fn handshake_completed(&mut self, now: Instant) {
         self.handshake = Handshake::Complete;
-        self.timers.completed(true, now);
+        self.timers.completed(now);
         self.timers.port_ready = Some(now + self.options.agent.unready_for);
         self.timers.mux_check = self.options.agent.mux_keepalive.map(|period| now + period);
         self.events.push_back(Event::Ready {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Timers {
     /// When the handshake should be complete.
     pub(super) handshake: Option<Instant>,
-    /// When an old agent should be ready for data.
+    /// When the agent should be ready for data.
     pub(super) settle: Option<Instant>,
     /// When bytes of the pipe were sent last.
     pub(super) last_data: Option<Instant>,
@@ -23,10 +23,15 @@ pub(super) struct Timers {
 
 impl Timers {
     /// The handshake is complete.
-    pub(super) fn completed(&mut self, keeps_early_data: bool, now: Instant) {
+    pub(super) fn completed(&mut self, now: Instant) {
         self.handshake = None;
         self.last_data = Some(now);
-        self.settle = (!keeps_early_data).then_some(now + SETTLE);
+    }
+
+    /// The agent is given time before it gets data.
+    pub(super) fn settle(&mut self, keeps_early_data: bool, now: Instant) {
+        let time = if keeps_early_data { SETTLE } else { OLD_SETTLE };
+        self.settle = Some(now + time);
     }
 }
 
@@ -151,8 +156,12 @@ fn take_due(timer: &mut Option<Instant>, now: Instant) -> bool {
 /// As long as the agent waits for its part.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
 
+/// The reference agent first writes HandshakeComplete and then notes that it is: what comes in between it acknowledges
+/// and throws away. After that its port plugin needs 5 to 26 ms more until it takes anything.
+const SETTLE: Duration = Duration::from_millis(30);
+
 /// How long the port plugin of an agent that loses early data is given.
-const SETTLE: Duration = Duration::from_secs(1);
+const OLD_SETTLE: Duration = Duration::from_secs(1);
 
 /// Old agents look every 30 s whether anything came for their mux since the last look.
 const OLD_AGENT_KEEPALIVE: Duration = Duration::from_secs(25);

@@ -28,7 +28,9 @@ fn nop_goes_every_five_minutes_while_a_stream_is_open() {
 
 #[test]
 fn keepalive_of_never_sends_no_input_for_an_hour_and_wakes_nobody() {
-    let mut solo = Solo::with(|options| options.keepalive = None).shake_hands("3.3.987.0");
+    let mut solo = Solo::with(|options| options.keepalive = None)
+        .shake_hands("3.3.987.0")
+        .settled();
     solo.session.open();
     let opened = solo.sent_numbers();
     opened.into_iter().for_each(|number| solo.ack(number));

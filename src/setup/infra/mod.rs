@@ -15,6 +15,7 @@ mod interrupt;
 mod place;
 mod plan;
 mod progress;
+mod show;
 mod state;
 mod status;
 mod survey;
@@ -49,7 +50,7 @@ pub async fn run(command: cli::Infra, path: &Path) -> anyhow::Result<ExitCode> {
             output::data(template::TEMPLATE.as_bytes());
             Ok(ExitCode::SUCCESS)
         }
-        cli::Infra::Status(options) => status::run(&options).await,
+        cli::Infra::Status(options) => show::run(&options).await,
         cli::Infra::Delete(options) => delete::run(&options).await,
     };
     match done {

@@ -1,33 +1,27 @@
-//! `bastiond infra status`: the stack as it is, and what it tells of itself.
+//! The stack as it is, and what it tells of itself: as JSON has it, and in rows.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{
-    again, connect, cost, fatal,
-    state::{Standing, foreign, is_ours, standing},
-    tasks::{Tasks, short},
+    cost,
+    state::{Standing, is_ours, standing},
+    tasks::short,
     template::{TEMPLATE, Told},
 };
-use crate::{
-    aws::{Aws, Error, Stack},
-    cli,
-    config::Prices,
-    exit::Exit,
-    setup::{account::say, ask::Person},
-};
+use crate::{aws::Stack, config::Prices};
 
 /// What is told, as JSON has it.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(super) struct Report {
     stack: String,
     region: String,
     /// AWS's word; null when there is no such stack.
     status: Option<String>,
     reason: Option<String>,
     /// Whether it is as somebody wanted it.
-    healthy: bool,
+    pub healthy: bool,
     /// Whether its template is that of this program; null where it may not be read.
     template_current: Option<bool>,
     /// The ids of its tasks that run; null where they may not be listed.
@@ -39,73 +33,37 @@ struct Report {
     outputs: BTreeMap<String, String>,
 }
 
-/// Prints it.
-pub(super) async fn run(options: &cli::InfraStatus) -> anyhow::Result<ExitCode> {
-    let (account, aws) = connect(&options.aws, &Person::at_the_terminal()).await?;
-    let Some(stack) = aws.stack(&options.stack).await.map_err(fatal)? else {
-        return absent(options, aws.region());
-    };
-    let report = report(&aws, &stack).await;
-    if options.json {
-        crate::outln!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        let told = Told(stack.parameters.clone());
-        crate::outln!(
-            "{}",
-            text(&report, &told, &again("deploy", &stack.name, &account))
-        );
-    }
-    if !is_ours(&stack) {
-        crate::errln!("{}", foreign(&stack));
-    }
-    Ok(match report.healthy {
-        true => Exit::Ok.into(),
-        false => Exit::Unwell.into(),
-    })
+/// What is there beside the stack.
+pub(super) struct Seen<'a> {
+    pub region: &'a str,
+    /// `None` where it may not be read.
+    pub template: Option<String>,
+    /// Their ARNs; `None` where they may not be listed.
+    pub tasks: Option<Vec<String>>,
 }
 
-fn absent(options: &cli::InfraStatus, region: &str) -> anyhow::Result<ExitCode> {
-    let stack = &options.stack;
-    if options.json {
-        let told =
-            serde_json::json!({"stack": stack, "region": region, "status": null, "healthy": false});
-        crate::outln!("{}", serde_json::to_string_pretty(&told)?);
-    }
-    crate::errln!(
-        "there is no stack `{stack}` in {region}\nhint: bastiond infra deploy --stack {stack}"
-    );
-    Ok(Exit::Unwell.into())
-}
-
-async fn report(aws: &Aws, stack: &Stack) -> Report {
-    let template = known(
-        "cannot read the stack's template",
-        aws.stack_template(&stack.id).await,
-    );
-    let running = Tasks::of(stack).running(aws).await;
-    let running = known("cannot list the stack's tasks", running);
-    let cost = cost::of(&Told(stack.parameters.clone()), aws.region());
-    Report {
-        stack: stack.name.clone(),
-        region: aws.region().to_owned(),
-        status: Some(stack.status.clone()),
-        reason: stack.reason.clone(),
-        healthy: standing(&stack.status) == Standing::Ready && is_ours(stack),
-        template_current: template.map(|it| it.trim() == TEMPLATE.trim()),
-        tasks: running.map(|all| all.iter().map(|arn| short(arn).to_owned()).collect()),
-        idle_month_usd: cost.idle_month,
-        hour_in_use_usd: cost.hour_in_use,
-        prices_date: Prices::of_region(aws.region()).date,
-        outputs: stack.outputs.clone(),
+impl Report {
+    pub fn new(stack: &Stack, seen: Seen<'_>) -> Self {
+        let cost = cost::of(&Told(stack.parameters.clone()), seen.region);
+        let tasks = seen.tasks;
+        Self {
+            stack: stack.name.clone(),
+            region: seen.region.to_owned(),
+            status: Some(stack.status.clone()),
+            reason: stack.reason.clone(),
+            healthy: standing(&stack.status) == Standing::Ready && is_ours(stack),
+            template_current: seen.template.map(|it| it.trim() == TEMPLATE.trim()),
+            tasks: tasks.map(|all| all.iter().map(|arn| short(arn).to_owned()).collect()),
+            idle_month_usd: cost.idle_month,
+            hour_in_use_usd: cost.hour_in_use,
+            prices_date: Prices::of_region(seen.region).date,
+            outputs: stack.outputs.clone(),
+        }
     }
 }
 
-/// What cannot be asked is said, and the rest is told all the same.
-fn known<T>(what: &str, asked: Result<T, Error>) -> Option<T> {
-    asked.map_err(|error| say(what, &error)).ok()
-}
-
-fn text(report: &Report, told: &Told, deploy: &str) -> String {
+/// In rows. `told` are the stack's parameters, `deploy` the command that renews its template.
+pub(super) fn text(report: &Report, told: &Told, deploy: &str) -> String {
     let status = report.status.as_deref().unwrap_or_default();
     let mut rows = vec![(
         "stack",

@@ -186,7 +186,10 @@ pub const SHELLS: &[Case] = &[
 /// Lines of `[aws]`, `~/.aws/config`, and the section and a part of the cause of their row.
 #[rustfmt::skip]
 pub const CREDENTIALS: &[(&str, &str, &str, &str)] = &[
-    ("profile = \"dev\"", "[profile other]\nregion = eu-west-1\n", "No credentials", "`was not defined`"),
+    ("profile = \"dev\"", "", "No credentials", "`there is no profile`"),
+    ("profile = \"dev\"", "[profile other]\nregion = eu-west-1\n", "No credentials", "`there is no profile`"),
+    ("profile = \"dev\"", "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n", "No credentials",
+     "`was not defined`"),
     ("profile = \"dev\"", "[profile dev]\nlogin_session = arn:aws:iam::123456789012:user/x\n", "No credentials", "`/login/cache`"),
     ("profile = \"dev\"", "[profile dev]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = dev\n\
      [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n", "No credentials", "`sso token`"),
