@@ -19,6 +19,8 @@ pub(super) struct Timers {
     pub(super) mux_check: Option<Instant>,
     /// Agent: whether it did since the last look.
     pub(super) mux_heard: bool,
+    /// Agent: when its mux says that it is there.
+    pub(super) mux_nop: Option<Instant>,
 }
 
 impl Timers {
@@ -54,6 +56,10 @@ impl Session {
             self.mux.nop(&mut self.channel.pipe);
         }
         self.check_mux(now);
+        if take_due(&mut self.timers.mux_nop, now) && self.life == Life::Going {
+            self.mux.nop(&mut self.channel.pipe);
+            self.timers.mux_nop = Some(now + MUX_NOP);
+        }
     }
 
     /// The owner could not read the link for a while, as when its destinations took nothing: acknowledgements may lie
@@ -91,6 +97,7 @@ impl Session {
             (Timer::Probe, going(self.probe_at())),
             (Timer::Keepalive, going(self.keepalive_at())),
             (Timer::MuxSilence, going(self.timers.mux_check)),
+            (Timer::MuxNop, going(self.timers.mux_nop)),
         ];
         let due = table
             .into_iter()
@@ -141,12 +148,15 @@ impl Session {
             return;
         }
         if std::mem::take(&mut self.timers.mux_heard) || !self.accepts_input() {
-            self.timers.mux_check = self.options.agent.mux_keepalive.map(|period| now + period);
+            self.timers.mux_check = self.mux_keepalive().map(|period| now + period);
         } else {
             self.fail(Failure::MuxSilent);
         }
     }
 }
+
+/// How often the mux of an agent with a keepalive says that it is there.
+pub(super) const MUX_NOP: Duration = Duration::from_secs(10);
 
 /// Clears a deadline that has come; true if it had.
 fn take_due(timer: &mut Option<Instant>, now: Instant) -> bool {

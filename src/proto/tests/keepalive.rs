@@ -98,6 +98,27 @@ fn agent_with_a_keepalive_cuts_a_silent_client() {
 }
 
 #[test]
+fn agent_with_a_keepalive_says_every_10_s_that_it_is_there() {
+    let mut pair = Pair::new(1, AgentProfile::release("3.1.1511.0"), |_| {});
+    pair.pass(seconds(5));
+    let before = pair.client.stats(pair.now).messages_received;
+    pair.pass(seconds(60));
+    assert_eq!(pair.client.stats(pair.now).messages_received, before + 6);
+}
+
+#[test]
+fn agent_has_the_keepalive_for_an_old_client_too() {
+    for (version, cut) in [("1.2.331.0", true), ("1.2.332.0", false)] {
+        let mut pair = Pair::new(1, AgentProfile::default(), |options| {
+            options.client_version = version.to_owned();
+        });
+        pair.pass(seconds(61));
+        let failed = Event::Failed(Failure::MuxSilent);
+        assert_eq!(pair.at_agent.others.contains(&failed), cut, "{version}");
+    }
+}
+
+#[test]
 fn idle_hour_of_a_pair_takes_no_frames_without_streams() {
     let mut pair = Pair::new(1, AgentProfile::default(), |_| {});
     pair.pass(seconds(10));
