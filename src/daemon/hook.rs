@@ -56,6 +56,8 @@ impl Hook {
                 continue;
             }
             tokio::select! {
+                // Both may have come at once: the last that happens is told just before the end.
+                biased;
                 read = self.reader.next() => self.note(read),
                 () = cancel.cancelled() => return,
             }
@@ -240,6 +242,24 @@ mod tests {
         run(&["/nonexistent/program".to_owned()], &event(), PATIENCE).await;
         run(&command("exit 3"), &event(), PATIENCE).await;
         run(&[], &event(), PATIENCE).await;
+    }
+
+    /// Whether the end or the event was seen first used to be a matter of chance.
+    #[tokio::test]
+    async fn what_was_told_just_before_the_end_is_still_run() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let events = Events::default();
+            let note = folder.path().join(round.to_string());
+            let (_keep, command) = watch::channel(command(&format!("echo > {}", note.display())));
+            let end = CancellationToken::new();
+            let hook = tokio::spawn(Hook::new(&events, command).run(end.clone()));
+            tokio::task::yield_now().await;
+            events.tell(Change::new(EventKind::Bastion, "dev", "failed"));
+            end.cancel();
+            timeout(PATIENCE, hook).await.expect("it ends").unwrap();
+            assert!(note.exists(), "round {round}");
+        }
     }
 
     #[tokio::test]

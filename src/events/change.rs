@@ -24,7 +24,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn new(kind: EventKind, name: impl Into<String>, state: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: EventKind, name: impl Into<String>, state: impl Into<String>) -> Self {
         Self {
             kind,
             name: name.into(),
