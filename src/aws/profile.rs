@@ -110,7 +110,7 @@ async fn load(files: &ProfileFiles, name: Option<&str>) -> Option<ProfileSet> {
 /// A profile that somebody has named and nobody has made. Of empty files the SDK would say that they have no
 /// credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no profile `{name}` in {files}")]
+#[error("`{name}` was looked for in {files}")]
 struct NoProfile {
     name: String,
     files: String,

@@ -116,7 +116,7 @@ fn a_start_whose_profile_is_not_there_says_so_and_not_that_its_region_is_missing
     let said = text(&failed.stderr);
     assert!(
         said.contains(&format!(
-            "there is no profile `dev` in {folder}/.aws/config or {folder}/.aws/credentials\n"
+            "the profile does not exist: `dev` was looked for in {folder}/.aws/config and {folder}/.aws/credentials\n"
         )),
         "{said}"
     );
