@@ -7,6 +7,7 @@ mod check;
 mod page;
 mod story;
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -183,7 +184,12 @@ fn configuration(sim: &Sim, listen: &str, brisk: bool) -> anyhow::Result<Config>
 async fn resolve(target: &str) -> anyhow::Result<SocketAddr> {
     let mut found = tokio::net::lookup_host(target)
         .await
-        .with_context(|| format!("cannot use `--target {target}`: it has to be HOST:PORT"))?;
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => {
+                anyhow::anyhow!("cannot use `--target {target}`: it has to be HOST:PORT")
+            }
+            _ => anyhow::anyhow!("cannot use `--target {target}`: {error}"),
+        })?;
     found
         .next()
         .with_context(|| format!("`{target}` has no address"))

@@ -1,5 +1,7 @@
 //! bastiond: private databases in AWS on localhost.
 #![deny(missing_docs)]
+// They panic when nobody reads: see `output`.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 // One small file there calls launchd and says why.
 #![cfg_attr(not(target_os = "macos"), forbid(unsafe_code))]
 #![cfg_attr(target_os = "macos", deny(unsafe_code))]
@@ -21,6 +23,7 @@ pub mod exit;
 pub mod logs;
 pub mod manual;
 pub mod net;
+pub mod output;
 pub mod paths;
 pub mod platform;
 pub mod proto;

@@ -29,7 +29,7 @@ pub use tail::{Tail, Wanted};
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
-/// Lines that may wait for the disk; more are dropped. The room for them is taken at once: the library's own limit
+/// Lines that may wait for the disk, or for who reads stderr; more are dropped. The room for them is taken at once: the library's own limit
 /// costs 4 MB of memory.
 const WAITING_LINES: usize = 4096;
 const VARIABLE: &str = "RUST_LOG";
@@ -43,12 +43,13 @@ pub enum Stderr {
     Quiet,
 }
 
-/// Keeps the files' writer going; what is queued is written when this is dropped, so hold it until the end.
+/// Keeps the writers going; what is queued is written when this is dropped, so hold it until the end.
 #[derive(Debug)]
 pub struct Logs {
     /// The folder of the files; `None` when it cannot be written.
     pub folder: Option<PathBuf>,
     _writer: Option<WorkerGuard>,
+    _talker: Option<WorkerGuard>,
 }
 
 /// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
@@ -59,11 +60,11 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
         Err(error) => (None, None, Some(error)),
     };
     let to_file = file.map(|file| fmt::layer().with_ansi(false).with_writer(file).boxed());
-    let talks = stderr == Stderr::Talk;
-    let to_stderr = talks.then(|| {
+    let (talk, talker) = (stderr == Stderr::Talk).then(talk).unzip();
+    let to_stderr = talk.map(|talk| {
         fmt::layer()
             .with_ansi(is_coloured())
-            .with_writer(io::stderr)
+            .with_writer(talk)
             .boxed()
     });
     // A second call, in a test, keeps what the first one set up.
@@ -85,6 +86,7 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
     Logs {
         folder: writer.as_ref().map(|_| folder.to_owned()),
         _writer: writer,
+        _talker: talker,
     }
 }
 
@@ -108,11 +110,32 @@ fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
     };
     match wanted.filter(|wanted| !wanted.trim().is_empty()) {
         None => (default(), None),
-        Some(wanted) => match wanted.parse::<Targets>() {
+        Some(wanted) => match parse(wanted) {
             Ok(filter) => (filter, None),
-            Err(error) => (default(), Some(error.to_string())),
+            Err(mistake) => (default(), Some(mistake)),
         },
     }
+}
+
+/// Item by item: the library takes a blank for a part of a name, and what it does not know for a target.
+fn parse(wanted: &str) -> Result<Targets, String> {
+    let mut filter = String::new();
+    for item in wanted.split(',').filter(|item| !item.trim().is_empty()) {
+        let parts: Vec<&str> = item.split('=').map(str::trim).collect();
+        let item = parts.join("=");
+        if item.contains(|c: char| "[]{}".contains(c) || c.is_whitespace()) {
+            return Err(format!(
+                "`{item}` is not a level, a target, or target=level"
+            ));
+        }
+        if let Err(error) = item.parse::<Targets>() {
+            return Err(format!("`{item}`: {error}"));
+        }
+        filter.push_str(&item);
+        filter.push(',');
+    }
+    let filter = filter.trim_end_matches(',').parse::<Targets>();
+    filter.map_err(|error| error.to_string())
 }
 
 /// Below INFO, these libraries write down what they send, tokens and signatures included: whatever
@@ -135,10 +158,16 @@ fn keeps_secrets(event: &Metadata<'_>) -> bool {
 /// Said to stderr in any case: detached, it is the only one to hear of it.
 fn warn_of(folder: &Path, error: &io::Error) {
     tracing::warn!(folder = %folder.display(), %error, "cannot write logs");
-    eprintln!(
+    crate::errln!(
         "warning: cannot write logs in `{}`: {error}",
         folder.display()
     );
+}
+
+/// A terminal may stand still and a reader may be gone: no connection waits for them, and nothing ends.
+fn talk() -> (NonBlocking, WorkerGuard) {
+    let writer = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
+    writer.finish(io::stderr())
 }
 
 /// The umask of the daemon, 077, makes the files private.
@@ -175,5 +204,27 @@ mod tests {
         let (debug, mistake) = filter(Some("bastiond=debug"));
         assert_eq!(debug.to_string(), "bastiond=debug");
         assert!(mistake.is_none());
+    }
+
+    #[test]
+    fn a_filter_may_have_blanks_and_what_it_cannot_choose_is_told() {
+        let (spaced, mistake) = filter(Some(" warn, bastiond::tunnel = trace,"));
+        assert_eq!(mistake, None);
+        let tight = "warn,bastiond::tunnel=trace".parse::<Targets>().unwrap();
+        assert_eq!(spaced.to_string(), tight.to_string());
+        for (wanted, item) in [
+            ("bastiond[tunnel]=debug", "`bastiond[tunnel]=debug`"),
+            (
+                "warn,bastiond[{name=app}]=debug",
+                "`bastiond[{name=app}]=debug`",
+            ),
+            ("warn,hyper=loud", "`hyper=loud`"),
+            ("warn bastiond=debug", "`warn bastiond=debug`"),
+        ] {
+            let (default, mistake) = filter(Some(wanted));
+            assert_eq!(default.to_string(), filter(None).0.to_string());
+            let mistake = mistake.unwrap_or_else(|| panic!("{wanted} is taken"));
+            assert!(mistake.starts_with(item), "{mistake}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Parses the arguments, starts logging, and hands over. An error becomes text and an exit code.
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -10,9 +11,9 @@ use bastiond::{
     config::Config,
     ctl,
     daemon::{self, Successor},
-    demo, doctor,
+    demo, doctor, errln,
     logs::{self, Stderr},
-    manual,
+    manual, output,
     paths::Paths,
     platform::{descriptors, network},
     service::{self, Service},
@@ -35,10 +36,10 @@ const WORKERS: usize = 2;
 const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    dispatch(Cli::parse().command).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+    output::ended(dispatch(Cli::parse().command).unwrap_or_else(|error| {
+        errln!("error: {error:#}");
         ExitCode::FAILURE
-    })
+    }))
 }
 
 /// No thread exists before this decides: `start` forks.
@@ -133,7 +134,7 @@ fn run_daemon(
     let ready = |line: &str| match is_detached {
         true => start::announce(line).context("whoever started this daemon is gone"),
         false => {
-            eprintln!("bastiond is ready; {line}");
+            errln!("bastiond is ready; {line}");
             Ok(())
         }
     };

@@ -10,7 +10,7 @@ use clap_mangen::{
 };
 use serde_json::json;
 
-use crate::{cli::Cli, exit};
+use crate::{cli::Cli, exit, output};
 
 const FILES: [(&str, &str); 4] = [
     (
@@ -56,7 +56,10 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 pub fn man(folder: Option<&Path>) -> io::Result<()> {
     let command = command();
     let Some(folder) = folder else {
-        return page(&command, &mut io::stdout().lock());
+        let mut text = Vec::new();
+        page(&command, &mut text)?;
+        output::data(&text);
+        return Ok(());
     };
     fs::create_dir_all(folder)?;
     clap_mangen::generate_to(command.clone(), folder)?;
@@ -67,15 +70,14 @@ pub fn man(folder: Option<&Path>) -> io::Result<()> {
 pub fn completion(shell: Shell) {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command(), "bastiond", &mut text);
-    // A reader that has seen enough, such as `head`, is no failure.
-    let _ = io::Write::write_all(&mut io::stdout(), &text);
+    output::data(&text);
 }
 
 /// Prints the version.
 pub fn version(as_json: bool) {
     let version = env!("CARGO_PKG_VERSION");
     match as_json {
-        true => println!(
+        true => crate::outln!(
             "{:#}",
             json!({
                 "schema": 1,
@@ -84,7 +86,7 @@ pub fn version(as_json: bool) {
                 "arch": std::env::consts::ARCH,
             })
         ),
-        false => println!("bastiond {version}"),
+        false => crate::outln!("bastiond {version}"),
     }
 }
 

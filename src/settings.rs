@@ -25,8 +25,8 @@ pub fn run(
     match command {
         cli::Config::Check { chosen } => check(&sources(chosen)?)?,
         cli::Config::Show { chosen, json } => show(&sources(chosen)?, json)?,
-        cli::Config::Path { chosen } => println!("{}", sources(chosen)?.path.display()),
-        cli::Config::Schema => println!("{:#}", config::schema()),
+        cli::Config::Path { chosen } => crate::outln!("{}", sources(chosen)?.path.display()),
+        cli::Config::Schema => crate::outln!("{:#}", config::schema()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -34,7 +34,7 @@ pub fn run(
 /// Says which variables look like settings and are none.
 pub fn warn_of_strangers(layers: &Layers) {
     for stranger in layers.strangers() {
-        eprintln!("warning: {stranger}");
+        crate::errln!("warning: {stranger}");
     }
 }
 
@@ -43,7 +43,7 @@ fn check(sources: &Sources) -> anyhow::Result<()> {
     let config = config::Config::of(&layers).map_err(|mistakes| sources.wrong(mistakes))?;
     warn_of_strangers(&layers);
     let (tunnels, bastions) = (config.tunnels.len(), config.bastions.len());
-    println!(
+    crate::outln!(
         "{}: no mistakes; {}, {}",
         sources.path.display(),
         counted(tunnels, "tunnel"),
@@ -64,8 +64,8 @@ fn show(sources: &Sources, as_json: bool) -> Result<(), Error> {
     let settings = settings(&layers).map_err(|mistakes| sources.wrong(mistakes))?;
     warn_of_strangers(&layers);
     match as_json {
-        true => println!("{:#}", as_values(&sources.path, &settings)),
-        false => print!("{}", as_toml(&sources.path, &settings)),
+        true => crate::outln!("{:#}", as_values(&sources.path, &settings)),
+        false => crate::output::out(format_args!("{}", as_toml(&sources.path, &settings))),
     }
     Ok(())
 }

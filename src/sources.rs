@@ -17,15 +17,15 @@ pub struct Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no file.
-    #[error("there is no configuration at `{}`\nhint: write one, or try `bastiond demo`", .0.display())]
+    #[error("there is no configuration at `{}`\nhint: bastiond init writes one; without an AWS account, try `bastiond demo`", .0.display())]
     Missing(PathBuf),
     /// It cannot be read.
-    #[error("cannot read the configuration `{}`: {}", .path.display(), .source)]
+    #[error("cannot read the configuration `{}`: {why}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        why: String,
     },
     /// It is wrong.
     #[error("the configuration `{}` has mistakes\n{}", .path.display(), .mistakes)]
@@ -51,16 +51,27 @@ impl Sources {
     /// # Errors
     /// When the file cannot be read.
     pub fn layers(&self) -> Result<Layers, Error> {
-        let path = self.path.clone();
-        let text = fs::read_to_string(&self.path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::Missing(path),
-            _ => Error::Unreadable { path, source },
+        let bytes = fs::read(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::Missing(self.path.clone()),
+            _ => self.unreadable(error.to_string()),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + sound.iter().filter(|byte| **byte == b'\n').count();
+            self.unreadable(format!("line {line} is not UTF-8"))
         })?;
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
             Some((name, value.to_string_lossy().into_owned()))
         });
         Ok(Layers::new(&text, environment, &self.flags))
+    }
+
+    fn unreadable(&self, why: String) -> Error {
+        Error::Unreadable {
+            path: self.path.clone(),
+            why,
+        }
     }
 
     /// These mistakes, of this file.

@@ -106,7 +106,7 @@ fn wait(reader: PipeReader, paths: &Paths) -> anyhow::Result<ExitCode> {
             Ok(line) => match line.strip_prefix(READY) {
                 Some(news) => return confirm(news, paths),
                 None => {
-                    eprintln!("{line}");
+                    crate::errln!("{line}");
                     has_spoken = true;
                 }
             },
@@ -152,12 +152,14 @@ impl Patience {
             }
             if self.is_on_terminal {
                 let seconds = self.began.elapsed().as_secs();
-                eprint!("{ERASE}waiting for its ports and its control socket, {seconds}s");
+                crate::output::err(format_args!(
+                    "{ERASE}waiting for its ports and its control socket, {seconds}s"
+                ));
                 is_shown = true;
             }
         };
         if is_shown {
-            eprint!("{ERASE}");
+            crate::output::err(format_args!("{ERASE}"));
         }
         said
     }
@@ -186,6 +188,6 @@ fn confirm(news: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let status = runtime.block_on(Client::new(&paths.socket).patient().status())?;
-    println!("bastiond is running (pid {}); {news}", status.daemon.pid);
+    crate::outln!("bastiond is running (pid {}); {news}", status.daemon.pid);
     Ok(ExitCode::SUCCESS)
 }

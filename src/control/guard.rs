@@ -23,7 +23,7 @@ pub(super) fn refuse_browsers(headers: &HeaderMap) -> Result<(), Box<Refusal>> {
     for header in [ORIGIN, REFERER] {
         if headers.contains_key(&header) {
             let detail = format!(
-                "requests with a `{header}` header come from web pages, which have no business here"
+                "requests with the header `{header}` come from web pages, which have no business here"
             );
             return Err(Refusal::new(Code::FromAWebPage, detail));
         }

@@ -60,9 +60,9 @@ pub enum Error {
         /// The longest there may be.
         longest: usize,
     },
-    /// Others could get at the socket.
+    /// Its folder is not there, or others could get at it.
     #[error("the control socket's folder `{}` {why}\nhint: {hint}", .folder.display())]
-    Unsafe {
+    Folder {
         /// The folder.
         folder: PathBuf,
         /// What is wrong with it.
@@ -74,14 +74,14 @@ pub enum Error {
     #[error("`{}` is in the way of the control socket\nhint: move it away", .0.display())]
     InTheWay(PathBuf),
     /// The system refused.
-    #[error("cannot {action} `{}`: {source}", .path.display())]
+    #[error("cannot {action} `{}`: {error}", .path.display())]
     Io {
         /// What was tried.
         action: &'static str,
         /// On what.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -141,10 +141,10 @@ impl Claim {
             Some(inherited) => inherited,
             None => (self.bind()?, Origin::Own),
         };
-        let failed = |source| Error::Io {
+        let failed = |error| Error::Io {
             action: "listen on",
             path: self.socket.clone(),
-            source,
+            error,
         };
         let copy = listener.as_fd().try_clone_to_owned().map_err(failed)?;
         let bound = uds_local_socket::Listener::from(copy);
@@ -169,10 +169,10 @@ impl Claim {
 
     fn bind(&self) -> Result<UnixListener, Error> {
         self.clear()?;
-        let failed = |source| Error::Io {
+        let failed = |error| Error::Io {
             action: "listen on",
             path: self.socket.clone(),
-            source,
+            error,
         };
         let options = || Ok(ListenerOptions::new().name(name(&self.socket)?));
         let bound = match options().and_then(|options| options.mode(0o600).create_sync()) {
@@ -189,10 +189,10 @@ impl Claim {
 
     fn clear(&self) -> Result<(), Error> {
         let failed = |action| {
-            move |source| Error::Io {
+            move |error| Error::Io {
                 action,
                 path: self.socket.clone(),
-                source,
+                error,
             }
         };
         match fs::symlink_metadata(&self.socket) {
@@ -253,26 +253,23 @@ pub(super) fn check_length(socket: &Path) -> Result<(), Error> {
 }
 
 fn private_folder(folder: &Path) -> Result<(), Error> {
-    let failed = |action| {
-        move |source| Error::Io {
-            action,
-            path: folder.to_owned(),
-            source,
-        }
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed("make the folder"))?;
-    // Not followed: a link that someone else planted in /tmp is not our folder.
-    let metadata = fs::symlink_metadata(folder).map_err(failed("look at"))?;
-    let refuse = |why: &str, hint: String| Error::Unsafe {
+    let refuse = |why: &str, hint: String| Error::Folder {
         folder: folder.to_owned(),
         why: why.to_owned(),
         hint,
     };
     let elsewhere = || "set BASTIOND_SOCKET to a path in a folder of your own".to_owned();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| refuse(&format!("cannot be made: {error}"), elsewhere()))?;
+    // Not followed: a link that someone else planted in /tmp is not our folder.
+    let metadata = fs::symlink_metadata(folder).map_err(|error| Error::Io {
+        action: "look at",
+        path: folder.to_owned(),
+        error,
+    })?;
     if !metadata.is_dir() {
         return Err(refuse("is not a folder", elsewhere()));
     }
@@ -291,10 +288,10 @@ fn private_folder(folder: &Path) -> Result<(), Error> {
 
 fn lock(paths: &Paths) -> Result<File, Error> {
     let failed = |action| {
-        move |source| Error::Io {
+        move |error| Error::Io {
             action,
             path: paths.lock.clone(),
-            source,
+            error,
         }
     };
     let mut file = OpenOptions::new()
@@ -314,7 +311,7 @@ fn lock(paths: &Paths) -> Result<File, Error> {
                 socket: paths.socket.clone(),
             });
         }
-        Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
+        Err(TryLockError::Error(error)) => return Err(failed("lock")(error)),
     }
     // The pid is only for words that others say of us: a full disk must not stop a start.
     let _ = file

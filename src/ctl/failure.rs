@@ -23,12 +23,12 @@ pub(super) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// A file cannot be written.
-    #[error("cannot write `{}`: {source}", .path.display())]
+    #[error("cannot write `{}`: {error}", .path.display())]
     File {
         /// Which.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 

@@ -97,7 +97,7 @@ pub async fn run(command: Ctl, paths: &Paths) -> ExitCode {
         Ctl::Shutdown => shutdown(&client, paths).await,
     };
     done.unwrap_or_else(|failure| {
-        eprint!("{}", complaint(&failure));
+        crate::output::err(format_args!("{}", complaint(&failure)));
         failure.exit()
     })
     .into()
@@ -168,7 +168,7 @@ async fn mfa(
 
 fn asked_code() -> String {
     if std::io::stdin().is_terminal() {
-        eprint!("MFA code: ");
+        crate::output::err(format_args!("MFA code: "));
     }
     let mut line = String::new();
     let _ = std::io::stdin().read_line(&mut line);
@@ -213,7 +213,7 @@ async fn shutdown(client: &Client, paths: &Paths) -> Result<Exit, Failure> {
         }
     };
     if timeout(SHUTDOWN, gone).await.is_err() {
-        eprintln!(
+        crate::errln!(
             "error: bastiond (pid {pid}) is still stopping after {} s\nhint: kill {pid}",
             SHUTDOWN.as_secs()
         );
@@ -229,10 +229,8 @@ fn print_json(value: &impl Serialize) {
     print(&format!("{text}\n"));
 }
 
-/// A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    crate::output::out(format_args!("{text}"));
 }
 
 /// As the terminal is; a pipe gets one line a row, without colour. NO_COLOR and its kin are honoured.

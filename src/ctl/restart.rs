@@ -34,7 +34,7 @@ pub(super) async fn daemon(client: &Client) -> Result<Exit, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
-    eprintln!(
+    crate::errln!(
         "error: bastiond (pid {}) is still finishing after {} s\nhint: bastiond ctl status",
         before.pid,
         LIMIT.as_secs()

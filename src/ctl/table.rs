@@ -14,7 +14,7 @@ use super::{
     verbose,
     width::{padding, width},
 };
-use crate::status::{ListenerState, Status, Tunnel, TunnelState};
+use crate::status::{BastionState, ListenerState, Status, Tunnel, TunnelState};
 
 /// The headings, then each tunnel's row.
 pub(super) fn table(status: &Status, look: &Look) -> Vec<String> {
@@ -135,13 +135,16 @@ fn row(status: &Status, tunnel: &Tunnel, look: &Look) -> Row {
 
 /// The task and its age, or the fixed target.
 fn task(status: &Status, tunnel: &Tunnel) -> String {
-    if let Some(target) = &tunnel.target {
+    let task = status
+        .bastion_of(tunnel)
+        .and_then(|bastion| bastion.task.as_ref());
+    // After a replacement the tunnel may still be on a task that is no longer the bastion's.
+    if let Some(target) = &tunnel.target
+        && task.is_none_or(|task| !target.contains(&task.id))
+    {
         return short_target(target);
     }
-    match status
-        .bastion_of(tunnel)
-        .and_then(|bastion| bastion.task.as_ref())
-    {
+    match task {
         // Of a machine the whole id is its name, and only one that was started has an age.
         Some(task) if is_machine(&task.id) => match task.started_at {
             Some(_) => format!("{} {}", task.id, age(task.age_seconds)),
@@ -193,7 +196,8 @@ fn notes(status: &Status, tunnel: &Tunnel) -> String {
 /// How long the start that is under way usually takes.
 fn usual(status: &Status, tunnel: &Tunnel) -> Option<String> {
     let bastion = status.bastion_of(tunnel)?;
-    let is_starting = tunnel.state == TunnelState::Starting;
+    let is_starting =
+        tunnel.state == TunnelState::Starting && bastion.state == BastionState::Starting;
     let whole = bastion.usual_start.as_ref().filter(|_| is_starting)?.whole;
     let seconds = |ms: u64| span(ms.div_ceil(1000));
     let (p50, p95) = (seconds(whole.p50_ms), seconds(whole.p95_ms));

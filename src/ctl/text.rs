@@ -131,7 +131,7 @@ fn who(aws: &Aws) -> String {
         (Some(account), Some(arn)) => format!("account {account}{region}, as {}", role_of(arn)),
         (Some(account), None) => format!("account {account}{region}"),
         (None, Some(arn)) => format!("as {}{region}", role_of(arn)),
-        (None, None) => format!("no call to AWS yet{region}"),
+        (None, None) => format!("account not known yet{region}"),
     }
 }
 

@@ -28,7 +28,7 @@ const CLEAR_REST: &str = "\x1b[J";
 
 pub(super) async fn watch(client: &Client, selection: &Selection) -> Exit {
     if !io::stdout().is_terminal() {
-        eprintln!(
+        crate::errln!(
             "error: --watch needs a terminal\nhint: for programs there is bastiond ctl events --json"
         );
         return Exit::Usage;
@@ -39,7 +39,7 @@ pub(super) async fn watch(client: &Client, selection: &Selection) -> Exit {
     ) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
         (Err(error), _) | (_, Err(error)) => {
-            eprintln!("error: cannot listen for signals: {error}");
+            crate::errln!("error: cannot listen for signals: {error}");
             return Exit::Failed;
         }
     };
@@ -94,7 +94,7 @@ struct Screen;
 
 impl Screen {
     fn enter() -> Screen {
-        print!("{ENTER}");
+        crate::output::out(format_args!("{ENTER}"));
         let _ = io::stdout().flush();
         Screen
     }
@@ -102,7 +102,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        print!("{LEAVE}");
+        crate::output::out(format_args!("{LEAVE}"));
         let _ = io::stdout().flush();
     }
 }

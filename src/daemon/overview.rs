@@ -134,7 +134,7 @@ impl Overview {
         });
         let damaged = self.state_warning.clone().map(|warning| {
             Reason::new("state_damaged", warning).with_hint(
-                "look for tasks of an earlier run that nobody needs: aws ecs list-tasks --cluster CLUSTER --started-by bastiond/shared",
+                "look for tasks and sessions of an earlier run that nobody needs: bastiond ctl orphans",
             )
         });
         let reasons = unwritable.into_iter().chain(damaged);

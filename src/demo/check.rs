@@ -32,7 +32,7 @@ pub async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE,
         ),
     };
-    println!("{line}");
+    crate::outln!("{line}");
     Ok(code)
 }
 

@@ -20,12 +20,12 @@ pub async fn tell(stage: &Stage<'_>, target: Option<&str>) -> anyhow::Result<Exi
         .address()
         .await
         .context("hint: bastiond demo --listen PORT")?;
-    println!(
+    crate::outln!(
         "AWS is simulated on {}. No task runs there yet.",
         stage.sim.endpoint()
     );
-    println!("bastiond is {}.", stage.line);
-    println!("A first connection comes now:\n");
+    crate::outln!("bastiond is {}.", stage.line);
+    crate::outln!("A first connection comes now:\n");
     let start = Instant::now();
     let mut first = tokio::spawn(first_byte(address.clone(), target.is_none()));
     let mut told = String::new();
@@ -44,13 +44,13 @@ pub async fn tell(stage: &Stage<'_>, target: Option<&str>) -> anyhow::Result<Exi
     }
     what_to_try(address, target);
     stage.cancel.cancelled().await;
-    println!("\nStopping: the session is terminated and the task stopped.");
+    crate::outln!("\nStopping: the session is terminated and the task stopped.");
     Ok(ExitCode::SUCCESS)
 }
 
 fn tell_step(start: Instant, told: &mut String, step: String) {
     if *told != step && !step.is_empty() {
-        println!("  {:>5.1} s  {step}", start.elapsed().as_secs_f64());
+        crate::outln!("  {:>5.1} s  {step}", start.elapsed().as_secs_f64());
         *told = step;
     }
 }
@@ -79,7 +79,7 @@ fn arrival(reached: bool, target: Option<&str>) -> String {
     match (reached, target) {
         (true, None) => "first byte from the private page".to_owned(),
         (true, Some(target)) => format!("connected to {target}"),
-        (false, _) => "the connection was closed: see `bastiond ctl status`".to_owned(),
+        (false, _) => format!("the connection was closed: see `{} ctl status`", program()),
     }
 }
 
@@ -104,18 +104,36 @@ async fn first_byte(address: String, speak: bool) -> std::io::Result<()> {
 
 fn what_to_try(address: &str, target: Option<&str>) {
     let port = address.rsplit(':').next().unwrap_or("55432");
-    println!("\nNow try, in another terminal:\n");
-    match target {
-        None => println!(
-            "  curl localhost:{port}                 the private page (or open it in a browser)"
+    let program = program();
+    let first = match target {
+        None => (
+            format!("curl localhost:{port}"),
+            "the private page (or open it in a browser)",
         ),
-        Some(_) => {
-            println!("  psql -h localhost -p {port}            the database, through the tunnel")
-        }
+        Some(_) => (
+            format!("psql -h localhost -p {port}"),
+            "the database, through the tunnel",
+        ),
+    };
+    let rest = [
+        ("ctl status", "what runs, and when it will stop"),
+        (
+            "ctl down demo-db",
+            "end the session; the next connection starts another",
+        ),
+    ];
+    let rest = rest.map(|(command, what)| (format!("{program} {command}"), what));
+    let lines: Vec<_> = [first].into_iter().chain(rest).collect();
+    let width = lines.iter().map(|(command, _)| command.len()).max();
+    crate::outln!("\nNow try, in another terminal:\n");
+    for (command, what) in &lines {
+        crate::outln!("  {command:width$}   {what}", width = width.unwrap_or(0));
     }
-    println!("  bastiond ctl status                  what runs, and when it will stop");
-    println!(
-        "  bastiond ctl down demo-db            end the session; the next connection starts another"
-    );
-    println!("\nCtrl-C ends the demo.");
+    crate::outln!("\nCtrl-C ends the demo.");
+}
+
+/// As it was called: `cargo run` has it in a folder that no shell looks into.
+fn program() -> String {
+    let called = std::env::args().next();
+    called.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }

@@ -112,8 +112,8 @@ pub async fn run(
     progress.clear();
     let report = report?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => anstream::print!("{}", text::render(&report)),
+        true => crate::outln!("{}", serde_json::to_string_pretty(&report)?),
+        false => crate::output::styled(&text::render(&report)),
     }
     Ok(ExitCode::from(report.exit_code()))
 }

@@ -125,7 +125,7 @@ impl Run {
                 if ours.any(|it| it.connections == 0)
                     && let Err(error) = client.down(&tunnel).await
                 {
-                    eprintln!(
+                    crate::errln!(
                         "cannot stop what was started: {error}\nhint: bastiond ctl down {tunnel}"
                     );
                 }

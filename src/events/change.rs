@@ -166,7 +166,7 @@ fn of_listeners(was: &[Listener], now: &[Listener]) -> Vec<Change> {
         let was = before(listener).map(|it| it.state);
         let change = || Change {
             was: was.map(word),
-            detail: listener.holder.as_ref().map(|it| format!("taken by {it}")),
+            detail: listener.trouble(),
             ..Change::new(EventKind::Listener, &listener.address, word(listener.state))
         };
         (was != Some(listener.state)).then(change)

@@ -39,7 +39,7 @@ pub fn inherited() -> Vec<Inherited> {
         });
         match listener {
             Some(listener) => inherited.push(Inherited { name, listener }),
-            None => eprintln!("warning: inherited socket {index} is none that can be used"),
+            None => crate::errln!("warning: inherited socket {index} is none that can be used"),
         }
     }
     if inherited.is_empty() {

@@ -14,10 +14,10 @@ impl Service {
     /// Says what [`Self::install`] would do.
     pub fn show(&self) {
         for unit in &self.units {
-            println!("# {}\n{}", unit.path.display(), unit.text);
+            crate::outln!("# {}\n{}", unit.path.display(), unit.text);
         }
         for step in self.manager.turn_on(&self.units) {
-            println!("$ {}", step.shown());
+            crate::outln!("$ {}", step.shown());
         }
         self.say_notes();
     }
@@ -32,7 +32,7 @@ impl Service {
         }
         let changed: Vec<&Unit> = self.units.iter().filter(|it| !it.is_installed()).collect();
         if changed.is_empty() && self.is_on() {
-            println!("it is installed already, and on; nothing was changed");
+            crate::outln!("it is installed already, and on; nothing was changed");
             return Ok(ExitCode::SUCCESS);
         }
         if is_claimed(&self.paths) && !self.manager.is_running().succeeds() {
@@ -43,20 +43,20 @@ impl Service {
         }
         for unit in changed {
             write(unit)?;
-            println!("wrote {}", unit.path.display());
+            crate::outln!("wrote {}", unit.path.display());
         }
         for step in self.manager.turn_on(&self.units) {
             step.run()?;
-            println!("ran {}", step.shown());
+            crate::outln!("ran {}", step.shown());
         }
         self.say_notes();
-        println!("{}", self.manager.advice());
+        crate::outln!("{}", self.manager.advice());
         Ok(ExitCode::SUCCESS)
     }
 
     fn say_notes(&self) {
         for note in &self.facts.notes {
-            eprintln!("warning: {note}");
+            crate::errln!("warning: {note}");
         }
     }
 }
@@ -66,17 +66,17 @@ pub(super) fn remove(manager: &dyn Manager) -> anyhow::Result<ExitCode> {
     let places = manager.places();
     let installed: Vec<_> = places.iter().filter(|path| path.exists()).collect();
     if installed.is_empty() {
-        println!("nothing is installed");
+        crate::outln!("nothing is installed");
         return Ok(ExitCode::SUCCESS);
     }
     run_all(&manager.turn_off())?;
     for path in installed {
         let shown = path.display();
         fs::remove_file(path).with_context(|| format!("cannot remove `{shown}`"))?;
-        println!("removed {shown}");
+        crate::outln!("removed {shown}");
     }
     run_all(&manager.forget())?;
-    println!("it is off; your configuration, state and logs are as they were");
+    crate::outln!("it is off; your configuration, state and logs are as they were");
     Ok(ExitCode::SUCCESS)
 }
 

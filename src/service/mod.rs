@@ -123,14 +123,14 @@ impl Service {
                 Err(_) => "not installed",
             };
             as_wanted &= unit.is_installed();
-            println!("{}: {said}", unit.path.display());
+            crate::outln!("{}: {said}", unit.path.display());
         }
         let is_on = self.is_on();
-        println!("{}", if is_on { "it is on" } else { "it is not on" });
+        crate::outln!("{}", if is_on { "it is on" } else { "it is not on" });
         if as_wanted && is_on {
             return Ok(ExitCode::SUCCESS);
         }
-        println!("hint: bastiond service install");
+        crate::outln!("hint: bastiond service install");
         Ok(ExitCode::from(NOT_AS_WANTED))
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn reach(
         .get_or_insert_with(|| aws.region().to_owned());
     match aws.identity().await {
         Ok(identity) => {
-            eprintln!(
+            crate::errln!(
                 "AWS: account {}, {}, as {}",
                 identity.account,
                 aws.region(),
@@ -69,9 +69,9 @@ async fn open(account: &Account, net: &Net) -> Result<Aws, Error> {
 
 /// What could not be done, and what mends it: the action and the statement, where something is denied.
 pub(super) fn say(what: &str, error: &Error) {
-    eprintln!("{what}: {error}");
+    crate::errln!("{what}: {error}");
     for line in error.hint().iter().flat_map(|hint| hint.lines()) {
-        eprintln!("  {line}");
+        crate::errln!("  {line}");
     }
 }
 

@@ -47,7 +47,7 @@ impl Person {
             };
             match read(text) {
                 Ok(value) => return Ok(value),
-                Err(why) => eprintln!("  {why}"),
+                Err(why) => crate::errln!("  {why}"),
             }
         }
     }
@@ -65,7 +65,7 @@ impl Person {
     pub fn chooses(&self, question: &str, flag: &str, lines: &[String]) -> anyhow::Result<usize> {
         if self.is_there {
             for (index, line) in lines.iter().enumerate() {
-                eprintln!("{:>4}  {line}", index + 1);
+                crate::errln!("{:>4}  {line}", index + 1);
             }
         } else if lines.len() > 1 {
             bail!("there is no terminal to ask at: {question}\nhint: give {flag}");
@@ -77,14 +77,14 @@ impl Person {
 
 fn line(question: &str, suggested: Option<&str>) -> anyhow::Result<String> {
     match suggested.filter(|it| !it.is_empty()) {
-        Some(suggested) => eprint!("{question} [{suggested}]: "),
-        None => eprint!("{question}: "),
+        Some(suggested) => crate::output::err(format_args!("{question} [{suggested}]: ")),
+        None => crate::output::err(format_args!("{question}: ")),
     }
     io::stderr().flush()?;
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line);
     if read.context("cannot read the answer")? == 0 {
-        eprintln!();
+        crate::errln!("");
         bail!("no answer: nothing was changed");
     }
     Ok(line)

@@ -54,7 +54,7 @@ impl Draft {
     pub fn text(&self) -> String {
         let mut text = String::from(
             "# bastiond's configuration. Every key there is: examples/bastiond.toml, or `bastiond init --help` to make\n\
-             # another. After a change: bastiond ctl shutdown && bastiond start\n\n",
+             # another. After a change: bastiond ctl reload\n\n",
         );
         self.account.write(&mut text);
         self.bastion.write(&mut text);

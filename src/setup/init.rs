@@ -70,10 +70,10 @@ pub(super) fn finish(draft: &Draft, path: &Path) -> anyhow::Result<ExitCode> {
     let text = draft.text();
     Config::parse(&text).map_err(|error| anyhow!("this would not be a configuration:\n{error}"))?;
     file::write(path, &text)?;
-    eprintln!("\nwrote {}\n\nTry it:", path.display());
-    println!("bastiond start");
+    crate::errln!("\nwrote {}\n\nTry it:", path.display());
+    crate::outln!("bastiond start");
     if let Some(tunnel) = draft.tunnels.first() {
-        println!("{}", tunnel.client());
+        crate::outln!("{}", tunnel.client());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -189,10 +189,11 @@ impl Setup<'_> {
         }
         for tunnel in &tunnels {
             if let Some(only) = bastion.port.filter(|only| *only != tunnel.speaks) {
-                eprintln!(
+                crate::errln!(
                     "note: `{}` is on port {}, and the stack's session document accepts {only} alone: change its \
                      AllowedPortPattern",
-                    tunnel.name, tunnel.speaks
+                    tunnel.name,
+                    tunnel.speaks
                 );
             }
         }

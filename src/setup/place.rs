@@ -86,7 +86,7 @@ impl Setup<'_> {
         };
         match aws.network(&wanted, &bastion.name).await {
             Ok(found) => {
-                eprintln!("Where the task would run:");
+                crate::errln!("Where the task would run:");
                 found.chosen.iter().for_each(show);
                 Some(found)
             }
@@ -107,7 +107,7 @@ fn show(chosen: &Chosen) {
     };
     let Chosen { value, reason, .. } = chosen;
     match value.as_str() {
-        "" => eprintln!("  {what}: {reason}"),
-        value => eprintln!("  {what} {value}: {reason}"),
+        "" => crate::errln!("  {what}: {reason}"),
+        value => crate::errln!("  {what} {value}: {reason}"),
     }
 }

@@ -63,7 +63,7 @@ pub async fn run(
     let code = match open(args, paths, config).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            crate::errln!("error: {error:#}");
             FAILED
         }
     };
@@ -308,9 +308,9 @@ fn status(ended: Ended, tells_status: bool, signal: Option<u8>) -> u8 {
         _ if ended_well => 0,
         None => FAILED,
         Some(reason) => {
-            eprintln!("error: {}", reason.message);
+            crate::errln!("error: {}", reason.message);
             if let Some(hint) = reason.hint {
-                eprintln!("hint: {hint}");
+                crate::errln!("hint: {hint}");
             }
             FAILED
         }

@@ -96,6 +96,8 @@ pub async fn run(plan: Plan) -> io::Result<Ended> {
         waiting_bytes: 0,
         begun: plan.number.is_none(),
         status: None,
+        heard: false,
+        wordless: None,
         closed: None,
         unread: false,
         opened: None,
@@ -147,6 +149,10 @@ struct Session {
     /// The far side's command takes input.
     begun: bool,
     status: Option<i32>,
+    /// The far side has written something.
+    heard: bool,
+    /// It has failed without a word; why is waited for until then.
+    wordless: Option<Instant>,
     closed: Option<String>,
     unread: bool,
     /// The token and URL for the next link.

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message,
+        Error, Message,
         handshake::derive_accept_key,
         protocol::{CloseFrame, Role, frame::coding::CloseCode},
     },
@@ -103,7 +103,7 @@ fn admit(state: &mut State, head: &Head) -> (usize, u16) {
 
 /// Takes the first frame: a text with a token issued for this session and not yet used.
 async fn open(world: &World, mut link: Upgraded, index: usize) -> io::Result<()> {
-    let first = tokio::time::timeout(PATIENCE, link.next()).await?;
+    let first = tokio::time::timeout(PATIENCE, first_frame(&mut link)).await?;
     let text = match first {
         Some(Ok(Message::Text(text))) => text,
         _ => return refuse(world, link, index, "the first frame is not a text").await,
@@ -126,6 +126,16 @@ async fn open(world: &World, mut link: Upgraded, index: usize) -> io::Result<()>
     // The session ends when its agent is gone, and the link with it.
     let _ = agent.send(ToAgent::Attach(Box::new(link), index)).await;
     Ok(())
+}
+
+/// Pings count for nothing: the reference client sends one as soon as the link is up.
+async fn first_frame(link: &mut Upgraded) -> Option<Result<Message, Error>> {
+    loop {
+        match link.next().await {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => return other,
+        }
+    }
 }
 
 fn use_token(

@@ -86,12 +86,9 @@ fn bastion_problem(bastion: &Bastion, now: OffsetDateTime) -> Option<Problem> {
 }
 
 fn tunnel_problems(tunnel: &Tunnel, now: OffsetDateTime) -> Vec<Problem> {
-    let busy = tunnel
-        .listeners
-        .iter()
-        .filter(|listener| listener.state == ListenerState::Busy);
-    let mut problems: Vec<Problem> = busy
-        .map(|listener| port_busy(tunnel, listener, now))
+    let listeners = tunnel.listeners.iter();
+    let mut problems: Vec<Problem> = listeners
+        .filter_map(|listener| port_busy(tunnel, listener, now))
         .collect();
     let port_is_told = !problems.is_empty();
     problems.extend(
@@ -106,16 +103,34 @@ fn tunnel_problems(tunnel: &Tunnel, now: OffsetDateTime) -> Vec<Problem> {
     problems
 }
 
-fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Problem {
-    let holder = listener.holder.as_deref().unwrap_or("another program");
-    Problem {
+impl Listener {
+    /// Why it does not listen: `taken by postgres (pid 812)`.
+    pub fn trouble(&self) -> Option<String> {
+        match (self.state, &self.error) {
+            (ListenerState::Listening, _) => None,
+            (ListenerState::Busy, Some(error)) => Some(format!("refused by the system: {error}")),
+            (ListenerState::Busy, None) => {
+                let holder = self.holder.as_deref().unwrap_or("another program");
+                Some(format!("taken by {holder}"))
+            }
+        }
+    }
+}
+
+fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Option<Problem> {
+    let trouble = listener.trouble()?;
+    let hint = match listener.error {
+        Some(_) => "give the tunnel another `listen`: ports from 1024 on need no privileges",
+        None => "stop that program, or give the tunnel another `listen`",
+    };
+    Some(Problem {
         code: PORT_BUSY.to_owned(),
         subject: format!("tunnel {}", tunnel.name),
-        message: format!("{} is taken by {holder}", listener.address),
-        hint: Some("stop that program, or give the tunnel another `listen`".to_owned()),
+        message: format!("{} is {trouble}", listener.address),
+        hint: Some(hint.to_owned()),
         at: now,
         seconds_ago: 0,
-    }
+    })
 }
 
 /// A state that is a problem by its name, though nobody said why: the exit code must not be 0.

@@ -168,6 +168,8 @@ pub struct Listener {
     pub state: ListenerState,
     /// Who holds the port, such as `postgres (pid 812)`, where the system tells.
     pub holder: Option<String>,
+    /// What the system says when it is not that another program has the port.
+    pub error: Option<String>,
 }
 
 /// Whether a local socket listens.
@@ -176,7 +178,7 @@ pub struct Listener {
 pub enum ListenerState {
     /// It does.
     Listening,
-    /// Another program has the port; tried again meanwhile.
+    /// Another program has the port, or the system does not give it; tried again meanwhile.
     Busy,
 }
 

@@ -62,6 +62,27 @@ fn a_busy_port_names_its_holder_once() {
 }
 
 #[test]
+fn a_port_that_the_system_refuses_is_not_called_taken() {
+    let told = |holder: Option<&str>, error: Option<&str>| {
+        let mut busy = tunnel("a");
+        busy.listeners[0].state = ListenerState::Busy;
+        busy.listeners[0].holder = holder.map(str::to_owned);
+        busy.listeners[0].error = error.map(str::to_owned);
+        let problem = assemble(vec![busy], vec![]).problems.remove(0);
+        (problem.message, problem.hint.unwrap())
+    };
+    let (message, hint) = told(None, Some("Permission denied (os error 13)"));
+    assert_eq!(
+        message,
+        "127.0.0.1:55432 is refused by the system: Permission denied (os error 13)"
+    );
+    assert!(hint.contains("1024"), "{hint}");
+    let (message, hint) = told(None, None);
+    assert_eq!(message, "127.0.0.1:55432 is taken by another program");
+    assert!(hint.starts_with("stop that program"), "{hint}");
+}
+
+#[test]
 fn a_state_that_is_a_problem_is_never_called_healthy() {
     for state in [
         TunnelState::NeedsLogin,
@@ -107,6 +128,7 @@ fn both_loopbacks_of_a_port_are_localhost() {
         address: address.into(),
         state,
         holder: None,
+        error: None,
     };
     a.listeners
         .push(listener("[::1]:55432", ListenerState::Listening));
@@ -146,6 +168,7 @@ fn tunnel(name: &str) -> Tunnel {
         address: "127.0.0.1:55432".into(),
         state: ListenerState::Listening,
         holder: None,
+        error: None,
     };
     Tunnel {
         name: name.into(),

@@ -20,6 +20,8 @@ use crate::status::{self, Problem, Reason, TunnelState};
 
 /// A dial that shows nothing for so long is told of.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
+/// Why `[::1]` alone is no place to listen.
+const NO_IPV6: &str = "it has no IPv6";
 /// How long an error stays the first thing that is said of an idle tunnel.
 const RECENT: Duration = Duration::from_secs(300);
 
@@ -90,7 +92,7 @@ pub fn status(board: &Board, around: &Surroundings<'_>, now: Instant) -> status:
     };
     status::Tunnel {
         name: around.config.name.clone(),
-        listeners: around.bindings.iter().filter_map(listener).collect(),
+        listeners: listeners(around.bindings),
         remote: remote(&views, around.config),
         bastion,
         target: board.target.clone(),
@@ -144,12 +146,10 @@ fn state(
         let detail = full.unwrap_or_else(|| starting(views, around));
         return (TunnelState::Starting, since, Some(detail));
     }
-    let present = |binding: &&watch::Receiver<Binding>| *binding.borrow() != Binding::Absent;
-    let bindings = around.bindings.iter().map(|(_, binding)| binding);
-    let mut present = bindings.filter(present).peekable();
-    if present.peek().is_some()
-        && present.all(|binding| matches!(*binding.borrow(), Binding::Busy { .. }))
-    {
+    let has_none = |(_, binding): &(SocketAddr, watch::Receiver<Binding>)| {
+        matches!(*binding.borrow(), Binding::Busy { .. } | Binding::Absent)
+    };
+    if around.bindings.iter().all(has_none) {
         return (TunnelState::PortBusy, board.since, None);
     }
     match &board.last_error {
@@ -212,21 +212,57 @@ fn remote(views: &[View], config: &Tunnel) -> String {
     latest.unwrap_or_else(|| remote::unresolved(&config.remote))
 }
 
-fn listener(
-    (address, binding): &(SocketAddr, watch::Receiver<Binding>),
-) -> Option<status::Listener> {
-    let (address, state, holder) = match &*binding.borrow() {
-        Binding::Absent => return None,
-        Binding::Bound { at, .. } => (*at, status::ListenerState::Listening, None),
-        Binding::Unbound => (*address, status::ListenerState::Busy, None),
-        Binding::Busy { error, holder } => {
-            let holder = holder.clone().or_else(|| Some(error.clone()));
-            (*address, status::ListenerState::Busy, holder)
-        }
+/// An address that the system does not have is not shown beside others.
+fn listeners(bindings: &[(SocketAddr, watch::Receiver<Binding>)]) -> Vec<status::Listener> {
+    let is_present = |(_, binding): &&(SocketAddr, watch::Receiver<Binding>)| {
+        *binding.borrow() != Binding::Absent
     };
-    Some(status::Listener {
+    let present: Vec<_> = bindings.iter().filter(is_present).collect();
+    match present.is_empty() {
+        true => bindings.iter().map(listener).collect(),
+        false => present.into_iter().map(listener).collect(),
+    }
+}
+
+fn listener((address, binding): &(SocketAddr, watch::Receiver<Binding>)) -> status::Listener {
+    use status::ListenerState::{Busy, Listening};
+    let (address, state, holder, error) = match &*binding.borrow() {
+        Binding::Bound { at, .. } => (*at, Listening, None, None),
+        Binding::Unbound => (*address, Busy, None, None),
+        Binding::Busy { error, holder } => (*address, Busy, holder.clone(), error.clone()),
+        Binding::Absent => (*address, Busy, None, Some(NO_IPV6.to_owned())),
+    };
+    status::Listener {
         address: address.to_string(),
         state,
         holder,
-    })
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::ListenerState;
+
+    #[test]
+    fn an_address_that_the_system_does_not_have_is_shown_only_where_there_is_no_other() {
+        let v4 = (
+            "127.0.0.1:1".parse().unwrap(),
+            watch::channel(Binding::Unbound).1,
+        );
+        let v6 = (
+            "[::1]:1".parse().unwrap(),
+            watch::channel(Binding::Absent).1,
+        );
+        let shown = listeners(&[v4, v6.clone()]);
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].address, "127.0.0.1:1");
+        let shown = listeners(&[v6]);
+        assert_eq!(shown[0].state, ListenerState::Busy);
+        assert_eq!(
+            shown[0].trouble().unwrap(),
+            "refused by the system: it has no IPv6"
+        );
+    }
 }

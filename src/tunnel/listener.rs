@@ -41,12 +41,12 @@ pub enum Binding {
         /// By whom.
         origin: Origin,
     },
-    /// IPv6 is switched off on this system, so it has no such address.
+    /// IPv6 is switched off on this system, so it has no such address. No harm where the tunnel has others.
     Absent,
     /// Not bound.
     Busy {
-        /// What the system said.
-        error: String,
+        /// What the system said, unless it is that somebody has the port.
+        error: Option<String>,
         /// Who has the port, where the system tells.
         holder: Option<String>,
     },
@@ -139,16 +139,25 @@ async fn busy(address: SocketAddr, error: &io::Error, binding: &watch::Sender<Bi
         binding.send_replace(Binding::Absent);
         return;
     }
-    let holder = tokio::task::spawn_blocking(move || platform::port_holder::of(address)).await;
-    let holder = holder.ok().flatten().map(|holder| holder.to_string());
-    let now = Binding::Busy {
-        error: error.to_string(),
-        holder,
+    let now = match error.kind() {
+        io::ErrorKind::AddrInUse => Binding::Busy {
+            error: None,
+            holder: holder_of(address).await,
+        },
+        _ => Binding::Busy {
+            error: Some(error.to_string()),
+            holder: None,
+        },
     };
     if *binding.borrow() != now {
         tracing::warn!(%address, %error, binding = ?now, "cannot listen; will try again");
         binding.send_replace(now);
     }
+}
+
+async fn holder_of(address: SocketAddr) -> Option<String> {
+    let holder = tokio::task::spawn_blocking(move || platform::port_holder::of(address)).await;
+    holder.ok().flatten().map(|holder| holder.to_string())
 }
 
 async fn accept(listener: &TcpListener, tunnel: Arc<str>, door: Door) {
@@ -186,5 +195,39 @@ async fn seat(seats: &Arc<Semaphore>, crowded: &mut bool) -> OwnedSemaphorePermi
             let next = Arc::clone(seats).acquire_owned().await;
             next.expect("the semaphore is never closed")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_a_port_is_told_and_what_else_the_system_says_is_no_holder() {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let taken = after(address, io::ErrorKind::AddrInUse).await;
+        let Binding::Busy { error, holder } = taken else {
+            panic!("{taken:?}");
+        };
+        assert_eq!(error, None);
+        if cfg!(target_os = "linux") {
+            let pid = std::process::id().to_string();
+            assert!(holder.is_some_and(|holder| holder.contains(&pid)));
+        }
+        let denied = after(address, io::ErrorKind::PermissionDenied).await;
+        let Binding::Busy { error, holder } = denied else {
+            panic!("{denied:?}");
+        };
+        assert!(error.is_some_and(|error| error.contains("permission denied")));
+        assert_eq!(holder, None);
+        let absent = after("[::1]:5".parse().unwrap(), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(absent.await, Binding::Absent);
+    }
+
+    async fn after(address: SocketAddr, kind: io::ErrorKind) -> Binding {
+        let (binding, now) = watch::channel(Binding::Unbound);
+        busy(address, &io::Error::from(kind), &binding).await;
+        now.borrow().clone()
     }
 }

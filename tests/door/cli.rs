@@ -133,11 +133,57 @@ fn a_start_without_a_configuration_says_what_to_do() {
     assert_eq!(
         text(&failed.stderr),
         format!(
-            "error: there is no configuration at `{}/config.toml`\nhint: write one, or try `bastiond demo`\n",
+            "error: there is no configuration at `{}/config.toml`\nhint: bastiond init writes one; without an AWS account, try `bastiond demo`\n",
             user.folder()
         )
     );
     assert_eq!(failed.status.code(), Some(1));
+}
+
+#[test]
+fn a_daemon_in_the_foreground_needs_nobody_to_read_what_it_says() {
+    let user = User::with(ONE_TUNNEL);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut run = user.command(&["run"]).stderr(writer).spawn().unwrap();
+    wait_until("it answers", || {
+        user.run(&["ctl", "list"]).status.success() || run.try_wait().unwrap().is_some()
+    });
+    assert_eq!(user.status().daemon.pid, run.id());
+    assert!(user.run(&["ctl", "shutdown"]).status.success());
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_told_once() {
+    let user = User::with(ONE_TUNNEL);
+    let path = user.home.path().join("config.toml");
+    fs::write(&path, b"[aws]\nregion = \"\xff\"\n").unwrap();
+    let said = |user: &User| text(&user.run(&["start"]).stderr).to_owned();
+    assert_eq!(
+        said(&user),
+        format!(
+            "error: cannot read the configuration `{}/config.toml`: line 2 is not UTF-8\n",
+            user.folder()
+        )
+    );
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let said = said(&user);
+    assert_eq!(said.matches("s a directory").count(), 1, "{said}");
+}
+
+#[test]
+fn a_runtime_folder_that_cannot_be_made_is_told_with_what_to_do() {
+    let user = User::with(ONE_TUNNEL);
+    fs::write(user.home.path().join("run"), "in the way").unwrap();
+    let failed = user.run(&["start"]);
+    let said = text(&failed.stderr);
+    assert_eq!(said.matches("cannot be made").count(), 1, "{said}");
+    assert!(
+        said.ends_with("hint: set BASTIOND_SOCKET to a path in a folder of your own\n"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -55,13 +55,53 @@ fn started() -> User {
     user
 }
 
+/// `head` has gone before anything is written.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let user = User::with(ONE_TUNNEL);
+    for args in READABLE {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = user.command(args).stdout(writer).output().unwrap();
+        assert_eq!(text(&ended.stderr), "", "{args:?}");
+        assert_eq!(ended.status.code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn data_that_cannot_be_written_is_a_failure() {
+    let user = User::with(ONE_TUNNEL);
+    for args in READABLE {
+        let full = fs::File::create("/dev/full").unwrap();
+        let ended = user.command(args).stdout(full).output().unwrap();
+        let said = text(&ended.stderr);
+        assert!(
+            said.starts_with("error: cannot write to stdout: "),
+            "{args:?}: {said}"
+        );
+        assert_eq!(ended.status.code(), Some(1), "{args:?}");
+    }
+}
+
+/// Commands that write without asking anybody.
+const READABLE: [&[&str]; 7] = [
+    &["config", "show"],
+    &["config", "schema"],
+    &["config", "check"],
+    &["man"],
+    &["completion", "bash"],
+    &["version", "--json"],
+    &["infra", "template"],
+];
+
 #[test]
 fn transcripts_of_a_daemon_at_rest() {
     let user = started();
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
@@ -69,7 +109,7 @@ fn transcripts_of_a_daemon_at_rest() {
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status", "app-db", "--verbose"])), @r#"
     code 0
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns
@@ -136,7 +176,7 @@ fn transcripts_of_a_reload() {
     insta::assert_snapshot!(transcript(&user, &user.run(&["ctl", "status"])), @r#"
     code 4
     bastiond 0.1.0, pid PID, up Ns
-    no call to AWS yet in eu-west-1
+    account not known yet in eu-west-1
 
     TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
     app-db  127.0.0.1:PORT  -        0     0     0     0  idle Ns

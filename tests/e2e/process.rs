@@ -6,9 +6,9 @@ use std::process::{ExitStatus, Stdio};
 use bastiond::control::client::Client;
 use bastiond::status::Status;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::support::{House, Terms, connect, ping, within};
 
@@ -18,6 +18,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_bastiond");
 /// See the module. It does not outlive the test.
 pub struct Process {
     child: Child,
+    /// Open, and read by nobody from the moment on when it is ready.
+    _stderr: Lines<BufReader<ChildStderr>>,
     pub client: Client,
     logs: PathBuf,
 }
@@ -92,10 +94,9 @@ impl Process {
             }
         };
         within("the program is ready", ready).await;
-        // Somebody has to read on, or it would wait for its log to be taken.
-        tokio::spawn(async move { while let Ok(Some(_)) = err.next_line().await {} });
         Self {
             child,
+            _stderr: err,
             client: Client::new(&paths.socket),
             logs: paths.state.join("logs"),
         }

@@ -1,10 +1,13 @@
 //! The built program against a simulator: what only a process of its own can show.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use bastiond::sim::{ApiFault, Cut, Script};
 use bastiond::status::{BastionState, Status};
 use rustix::process::Signal;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::process::Process;
@@ -90,6 +93,40 @@ async fn after_a_crash_the_task_is_adopted_and_the_sessions_are_ended() {
     assert_eq!(house.world().count("RunTask"), 1);
     process.stop().await;
     assert_eq!(house.world().count("StopTask"), 1);
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
+async fn a_pool_that_tries_again_and_again_does_not_fill_the_log_with_one_failure() {
+    let house = House::new().await;
+    house.world().fail_always("RunTask", ApiFault::AccessDenied);
+    let process = Process::start(&house, &Terms::default(), "bastiond=info").await;
+    let address = process.status().await.tunnels[0].listeners[0]
+        .address
+        .clone();
+    for _ in 0..30 {
+        // A refusal may come before the connection is wholly there.
+        let refused = async { TcpStream::connect(&address).await?.read_u8().await };
+        let refused = within("a refusal", refused).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionReset);
+    }
+    let attempts = house.world().count("RunTask");
+    let log = process.stop().await;
+    let told = log.matches("cannot start").count();
+    assert!((1..=attempts).contains(&told), "{told} of {attempts}");
+    assert_eq!(log.matches("connections are reset").count(), 30);
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
+async fn no_byte_waits_for_who_reads_its_stderr() {
+    let house = House::new().await;
+    // Of `trace` a pipe is soon full.
+    let process = Process::start(&house, &Terms::default(), "trace").await;
+    let mut client = process.served().await;
+    echo_whole(&mut client, &pattern(1_000_000, 1), 1).await;
+    assert!(process.logged().len() > 64 * 1024);
+    process.stop().await;
     house.sweep_beside().await;
 }
 

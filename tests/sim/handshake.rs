@@ -69,7 +69,7 @@ async fn a_handshake_can_fail_in_many_ways() {
 #[tokio::test]
 async fn data_sent_before_the_agent_is_ready_comes_by_resend() {
     let mut script = Script::fast();
-    script.agent.unready_for = Duration::from_millis(30);
+    script.agent.unready_for = Duration::from_millis(300);
     let (_sim, api) = start(script).await;
     let (mut client, _) = session(&api, "db").await;
     let id = client.session.open();

@@ -14,6 +14,7 @@ use bastiond::{
 };
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
 #[tokio::test]
@@ -223,4 +224,26 @@ async fn a_first_frame_that_is_no_open_frame_is_refused() {
         );
     }
     assert!(sim.world().links().iter().all(|link| link.ended.is_some()));
+}
+
+#[tokio::test]
+async fn a_ping_may_come_before_the_first_frame() {
+    let (sim, api) = start(Script::fast()).await;
+    let started = start_session(&api, "db").await;
+    let mut socket = connect(&text(&started["StreamUrl"])).await.unwrap();
+    let open = json!({"MessageSchemaVersion": "1.0", "TokenValue": started["TokenValue"]});
+    for frame in [
+        tungstenite::Message::Ping("keepalive".into()),
+        tungstenite::Message::text(open.to_string()),
+    ] {
+        socket.send(frame).await.unwrap();
+    }
+    let first = loop {
+        let frame = soon(socket.next()).await.unwrap().unwrap();
+        if !frame.is_pong() {
+            break frame;
+        }
+    };
+    assert!(first.is_binary(), "{first:?}");
+    assert!(sim.world().links()[0].is_accepted());
 }

@@ -255,7 +255,7 @@ pub(in crate::aws) static SSM: &[Row] = &[
         Kind::TargetNotConnected,
         "the agent is not connected to AWS (yet), or the target is of another region or account",
     )
-    .advice("check the task role's ssmmessages permissions and the route to ssmmessages"),
+    .advice("check that the agent runs, that the role of its task or machine allows ssmmessages, and the route to ssmmessages"),
     Row::code(
         &["DoesNotExistException"],
         Kind::NotFound,

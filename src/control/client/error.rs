@@ -27,12 +27,12 @@ pub enum Error {
     #[error(transparent)]
     Socket(#[from] socket::Error),
     /// It was there, and went away instead of answering.
-    #[error("the daemon at `{}` went away before it answered ({source})", .socket.display())]
+    #[error("the daemon at `{}` went away before it answered ({error})", .socket.display())]
     Gone {
         /// Where it was.
         socket: PathBuf,
         /// What the connection said.
-        source: hyper::Error,
+        error: hyper::Error,
     },
     /// The deadline passed.
     #[error("the daemon did not answer within {} s", .0.as_secs())]

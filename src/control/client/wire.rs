@@ -75,13 +75,13 @@ impl Client {
     }
 
     /// A connection that ends too early is a daemon that ends; one that speaks something else is no daemon of ours.
-    pub(super) fn broken(&self, source: hyper::Error) -> Error {
-        if source.is_parse() {
-            return Error::Garbled(source.to_string());
+    pub(super) fn broken(&self, error: hyper::Error) -> Error {
+        if error.is_parse() {
+            return Error::Garbled(error.to_string());
         }
         Error::Gone {
             socket: self.socket.clone(),
-            source,
+            error,
         }
     }
 

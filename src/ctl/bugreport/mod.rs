@@ -54,9 +54,9 @@ pub(super) async fn write(
         .to_string();
     let path = out.unwrap_or_else(|| PathBuf::from(name));
     let report = report(client, paths).await;
-    save(&path, &report).map_err(|source| Failure::File {
+    save(&path, &report).map_err(|error| Failure::File {
         path: path.clone(),
-        source,
+        error,
     })?;
     print(&format!(
         "written to {}\nlook through it before you pass it on\n",

@@ -18,7 +18,7 @@ fn a_daemon_at_rest() {
         plain(&status(vec![tunnel("app-db", 55432)], vec![]), 80),
         "\
 bastiond 0.1.0, pid 4321, up 2h 3m
-no call to AWS yet
+account not known yet
 
 TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
 app-db  localhost:55432  -        0     0     0     0  idle 2h 3m
@@ -128,7 +128,7 @@ fn what_is_wrong_is_numbered_and_comes_with_its_remedy() {
         plain(&status(vec![busy, sign_in], vec![]), 80),
         "\
 bastiond 0.1.0, pid 4321, up 2h 3m
-no call to AWS yet
+account not known yet
 
 TUNNEL  LOCAL            TASK  SESS  CONN  SENT  RECV  STATE
 app-db  localhost:55432  -        0     0     0     0  port busy 2h 3m
@@ -242,6 +242,7 @@ fn at_work() -> Status {
     (ready.connections, ready.bytes_sent, ready.bytes_received) = (3, 1_300_000, 36_000_000);
     ready.sessions = vec![session()];
     ready.bastion = Some("dev".into());
+    ready.target = Some("ecs:backend_0a1b2c3d4e5f_0a1b2c3d4e5f-0527074092".into());
 
     let mut starting = tunnel("cache", 56379);
     (starting.state, starting.state_seconds, starting.waiting) = (TunnelState::Starting, 12, 2);
@@ -288,6 +289,7 @@ fn tunnel(name: &str, port: u16) -> Tunnel {
         address: format!("{host}:{port}"),
         state: ListenerState::Listening,
         holder: None,
+        error: None,
     };
     Tunnel {
         name: name.into(),
@@ -372,6 +374,7 @@ fn while_a_start_lasts_its_phase_and_what_is_usual_are_told() {
     starting.detail = Some("pulling image 3s".into());
     starting.bastion = Some("dev".into());
     let mut dev = bastion("dev", "0a1b2c3d", 12, None);
+    dev.state = BastionState::Starting;
     dev.usual_start = Some(crate::status::UsualStart {
         starts: 17,
         whole: crate::status::Quantiles {
@@ -380,7 +383,12 @@ fn while_a_start_lasts_its_phase_and_what_is_usual_are_told() {
         },
         phases: Vec::new(),
     });
-    let text = plain(&status(vec![starting], vec![dev]), 200);
+    let text = plain(&status(vec![starting.clone()], vec![dev.clone()]), 200);
     let told = "starting 12s: pulling image 3s, usually 24s, at worst 41s";
     assert!(text.contains(told), "{text}");
+
+    // Who waits for a place in a task that runs learns nothing from how long tasks take to start.
+    dev.state = BastionState::Ready;
+    let text = plain(&status(vec![starting], vec![dev]), 200);
+    assert!(!text.contains("usually"), "{text}");
 }

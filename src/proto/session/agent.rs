@@ -3,15 +3,19 @@
 //! Faithful to the reference agent in what it acknowledges, loses, repeats and leaves unanswered. Unlike it, an agent here
 //! stops numbering data while it has no link, and while 100,000 messages are unacknowledged.
 
-use super::{Event, Failure, Handshake, Notice, Session};
+use super::{Event, Failure, Handshake, Notice, Session, options, timers};
 use crate::proto::datachannel::Received;
 use crate::proto::message::{Error, Head, Kind, Message, PayloadType};
 use crate::proto::payload::{
     ChannelClosed, Flag, HandshakeComplete, HandshakeRequest, HandshakeResponse, RequestedAction,
     SUCCESS, SessionType,
 };
+use crate::proto::version::Version;
 use bytes::Bytes;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// The reference agent's gate: for later clients its mux has no keepalive.
+const LAST_CLIENT_WITH_KEEPALIVE: Version = Version::new(1, 2, 331, 0);
 
 impl Session {
     /// Whether an agent goes on reading its link (agent). When what the destinations have not taken fills its mux, the
@@ -109,13 +113,24 @@ impl Session {
     /// HandshakeComplete is on its way.
     pub(super) fn handshake_completed(&mut self, now: Instant) {
         self.handshake = Handshake::Complete;
-        self.timers.completed(true, now);
+        self.timers.completed(now);
         self.timers.port_ready = Some(now + self.options.agent.unready_for);
-        self.timers.mux_check = self.options.agent.mux_keepalive.map(|period| now + period);
+        if let Some(period) = self.mux_keepalive() {
+            self.timers.mux_check = Some(now + period);
+            self.timers.mux_nop = Some(now + timers::MUX_NOP);
+        }
         self.events.push_back(Event::Ready {
             agent_version: self.options.agent.agent_version.clone(),
             customer_message: None,
         });
+    }
+
+    /// The keepalive of its mux: that of its release, and of any release when the client is old.
+    pub(super) fn mux_keepalive(&self) -> Option<Duration> {
+        let client = self.peer_version().and_then(Version::parse);
+        let for_client = client.is_some_and(|version| version <= LAST_CLIENT_WITH_KEEPALIVE);
+        let profile = self.options.agent.mux_keepalive;
+        profile.or(for_client.then_some(options::MUX_KEEPALIVE))
     }
 
     fn is_unready(&self, now: Instant) -> bool {

@@ -137,7 +137,8 @@ impl Session {
             Err(error) => return self.fail(Failure::Handshake(described(&error))),
         };
         self.handshake = Handshake::Complete;
-        self.timers.completed(self.traits.keeps_early_data, now);
+        self.timers.completed(now);
+        self.timers.settle(self.traits.keeps_early_data, now);
         self.events.push_back(Event::Ready {
             agent_version: self.peer_version.clone().unwrap_or_default(),
             customer_message: Some(clipped(&complete.customer_message))

@@ -95,7 +95,7 @@ pub enum Timer {
     Pause,
     /// The handshake should be complete.
     Handshake,
-    /// An old agent should be ready for data by now.
+    /// The agent should be ready for data by now.
     Settle,
     /// Something should have been acknowledged by now.
     Silence,
@@ -105,6 +105,8 @@ pub enum Timer {
     Keepalive,
     /// An agent looks whether something came for its mux.
     MuxSilence,
+    /// The mux of an agent says that it is there.
+    MuxNop,
 }
 
 /// How a session is doing. Cheap to make.

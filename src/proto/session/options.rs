@@ -158,4 +158,4 @@ impl AgentProfile {
 }
 
 /// The period of the reference agent's check.
-const MUX_KEEPALIVE: Duration = Duration::from_secs(30);
+pub(super) const MUX_KEEPALIVE: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Timers {
     /// When the handshake should be complete.
     pub(super) handshake: Option<Instant>,
-    /// When an old agent should be ready for data.
+    /// When the agent should be ready for data.
     pub(super) settle: Option<Instant>,
     /// When bytes of the pipe were sent last.
     pub(super) last_data: Option<Instant>,
@@ -19,14 +19,21 @@ pub(super) struct Timers {
     pub(super) mux_check: Option<Instant>,
     /// Agent: whether it did since the last look.
     pub(super) mux_heard: bool,
+    /// Agent: when its mux says that it is there.
+    pub(super) mux_nop: Option<Instant>,
 }
 
 impl Timers {
     /// The handshake is complete.
-    pub(super) fn completed(&mut self, keeps_early_data: bool, now: Instant) {
+    pub(super) fn completed(&mut self, now: Instant) {
         self.handshake = None;
         self.last_data = Some(now);
-        self.settle = (!keeps_early_data).then_some(now + SETTLE);
+    }
+
+    /// The agent is given time before it gets data.
+    pub(super) fn settle(&mut self, keeps_early_data: bool, now: Instant) {
+        let time = if keeps_early_data { SETTLE } else { OLD_SETTLE };
+        self.settle = Some(now + time);
     }
 }
 
@@ -49,6 +56,10 @@ impl Session {
             self.mux.nop(&mut self.channel.pipe);
         }
         self.check_mux(now);
+        if take_due(&mut self.timers.mux_nop, now) && self.life == Life::Going {
+            self.mux.nop(&mut self.channel.pipe);
+            self.timers.mux_nop = Some(now + MUX_NOP);
+        }
     }
 
     /// The owner could not read the link for a while, as when its destinations took nothing: acknowledgements may lie
@@ -86,6 +97,7 @@ impl Session {
             (Timer::Probe, going(self.probe_at())),
             (Timer::Keepalive, going(self.keepalive_at())),
             (Timer::MuxSilence, going(self.timers.mux_check)),
+            (Timer::MuxNop, going(self.timers.mux_nop)),
         ];
         let due = table
             .into_iter()
@@ -136,12 +148,15 @@ impl Session {
             return;
         }
         if std::mem::take(&mut self.timers.mux_heard) || !self.accepts_input() {
-            self.timers.mux_check = self.options.agent.mux_keepalive.map(|period| now + period);
+            self.timers.mux_check = self.mux_keepalive().map(|period| now + period);
         } else {
             self.fail(Failure::MuxSilent);
         }
     }
 }
+
+/// How often the mux of an agent with a keepalive says that it is there.
+pub(super) const MUX_NOP: Duration = Duration::from_secs(10);
 
 /// Clears a deadline that has come; true if it had.
 fn take_due(timer: &mut Option<Instant>, now: Instant) -> bool {
@@ -151,8 +166,12 @@ fn take_due(timer: &mut Option<Instant>, now: Instant) -> bool {
 /// As long as the agent waits for its part.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
 
+/// The reference agent first writes HandshakeComplete and then notes that it is: what comes in between it acknowledges
+/// and throws away. After that its port plugin needs 5 to 26 ms more until it takes anything.
+const SETTLE: Duration = Duration::from_millis(30);
+
 /// How long the port plugin of an agent that loses early data is given.
-const SETTLE: Duration = Duration::from_secs(1);
+const OLD_SETTLE: Duration = Duration::from_secs(1);
 
 /// Old agents look every 30 s whether anything came for their mux since the last look.
 const OLD_AGENT_KEEPALIVE: Duration = Duration::from_secs(25);

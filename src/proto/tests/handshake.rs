@@ -48,6 +48,9 @@ fn no_data_is_sent_before_the_handshake_is_complete() {
     solo.ack(0);
     assert!(solo.pass(seconds(1)).is_empty());
     solo.data(1, PayloadType::HandshakeComplete, b"{}");
+    assert!(solo.sent_data().is_empty());
+    assert!(solo.pass(millis(29)).is_empty());
+    solo.pass(millis(1));
     let sent = solo.sent_data();
     assert_eq!(
         (types(&sent).as_slice(), sent[0].sequence),
@@ -234,7 +237,7 @@ fn message_to_the_customer_comes_with_the_word_that_the_session_is_ready() {
 #[test]
 fn first_data_that_the_agent_was_not_ready_for_is_repeated_within_100_ms() {
     let profile = AgentProfile {
-        unready_for: millis(30),
+        unready_for: millis(60),
         ..AgentProfile::default()
     };
     let mut pair = Pair::new(1, profile, |_| {});
@@ -243,6 +246,20 @@ fn first_data_that_the_agent_was_not_ready_for_is_repeated_within_100_ms() {
     let opened = pair.run(millis(100), |_| {}, |pair| !pair.at_agent.opened.is_empty());
     assert!(opened, "{:?}", pair.client.stats(pair.now));
     assert!(pair.client.stats(pair.now).resent > 0);
+}
+
+#[test]
+fn data_waits_until_the_agent_has_noted_that_the_handshake_is_complete() {
+    let profile = AgentProfile {
+        unready_for: millis(25),
+        loses_early_data: true,
+        ..AgentProfile::default()
+    };
+    let mut pair = Pair::new(1, profile, |_| {});
+    pair.client.open();
+    let opened = pair.run(seconds(5), |_| {}, |pair| !pair.at_agent.opened.is_empty());
+    assert!(opened, "{:?}", pair.client.stats(pair.now));
+    assert_eq!(pair.client.stats(pair.now).resent, 0);
 }
 
 #[test]

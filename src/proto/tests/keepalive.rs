@@ -28,7 +28,9 @@ fn nop_goes_every_five_minutes_while_a_stream_is_open() {
 
 #[test]
 fn keepalive_of_never_sends_no_input_for_an_hour_and_wakes_nobody() {
-    let mut solo = Solo::with(|options| options.keepalive = None).shake_hands("3.3.987.0");
+    let mut solo = Solo::with(|options| options.keepalive = None)
+        .shake_hands("3.3.987.0")
+        .settled();
     solo.session.open();
     let opened = solo.sent_numbers();
     opened.into_iter().for_each(|number| solo.ack(number));
@@ -93,6 +95,27 @@ fn agent_with_a_keepalive_cuts_a_silent_client() {
         pair.at_agent.others.last(),
         Some(&Event::Failed(Failure::MuxSilent))
     );
+}
+
+#[test]
+fn agent_with_a_keepalive_says_every_10_s_that_it_is_there() {
+    let mut pair = Pair::new(1, AgentProfile::release("3.1.1511.0"), |_| {});
+    pair.pass(seconds(5));
+    let before = pair.client.stats(pair.now).messages_received;
+    pair.pass(seconds(60));
+    assert_eq!(pair.client.stats(pair.now).messages_received, before + 6);
+}
+
+#[test]
+fn agent_has_the_keepalive_for_an_old_client_too() {
+    for (version, cut) in [("1.2.331.0", true), ("1.2.332.0", false)] {
+        let mut pair = Pair::new(1, AgentProfile::default(), |options| {
+            options.client_version = version.to_owned();
+        });
+        pair.pass(seconds(61));
+        let failed = Event::Failed(Failure::MuxSilent);
+        assert_eq!(pair.at_agent.others.contains(&failed), cut, "{version}");
+    }
 }
 
 #[test]

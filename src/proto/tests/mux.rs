@@ -344,7 +344,7 @@ fn stream_without_a_sign_of_life_grows_old_from_when_it_was_sent() {
     let stats = solo.session.stats(solo.now);
     assert_eq!((stats.unresolved, stats.oldest_unresolved), (1, None));
     solo.pass(seconds(5));
-    let mut solo = solo.shake_hands("3.3.987.0");
+    let mut solo = solo.shake_hands("3.3.987.0").settled();
     solo.pass(seconds(10));
     assert_eq!(
         solo.session.stats(solo.now).oldest_unresolved,

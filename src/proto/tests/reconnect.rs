@@ -37,7 +37,9 @@ fn no_second_handshake_on_a_new_link() {
 
 #[test]
 fn at_most_256_messages_go_in_the_first_round_trip_of_a_new_link() {
-    let mut solo = Solo::with(|options| options.window = 2000..=2000).shake_hands("3.3.987.0");
+    let mut solo = Solo::with(|options| options.window = 2000..=2000)
+        .shake_hands("3.3.987.0")
+        .settled();
     let stream = solo.session.open();
     solo.session.write(stream, vec![7; 1024 * 1024].into());
     assert!(solo.sent().len() > 1000);
@@ -221,7 +223,9 @@ fn sessions_of_one_seed_make_the_same_ids_and_no_id_twice() {
 
 #[test]
 fn outage_is_no_sample_of_the_round_trip() {
-    let mut solo = Solo::with(|options| options.window = 2000..=2000).shake_hands("3.3.987.0");
+    let mut solo = Solo::with(|options| options.window = 2000..=2000)
+        .shake_hands("3.3.987.0")
+        .settled();
     let stream = solo.session.open();
     solo.session.write(stream, vec![7; 400 * 1024].into());
     let last = solo.sent_numbers().pop().expect("much");

@@ -251,7 +251,9 @@ fn message_repeated_at_leisure_is_no_silence_and_asks_for_no_probes() {
 
 #[test]
 fn agent_that_ignores_duplicates_does_not_wedge_the_session() {
-    let mut solo = Solo::with(|options| options.window = 1..=1).shake_hands("3.1.1732.0");
+    let mut solo = Solo::with(|options| options.window = 1..=1)
+        .shake_hands("3.1.1732.0")
+        .settled();
     let stream = solo.session.open();
     assert_eq!(solo.sent_numbers(), [1]);
     solo.pass(seconds(10));

@@ -36,11 +36,18 @@ impl Solo {
         }
     }
 
-    /// A client that may send data to a current agent; the agent's numbers 0 and 1 are used, and the client's 0.
+    /// A client that may send data to a current agent at once; the agent's numbers 0 and 1 are used, and the client's 0.
     pub(super) fn ready() -> Self {
-        Self::linked().shake_hands("3.3.987.0")
+        Self::linked().shake_hands("3.3.987.0").settled()
     }
 
+    /// The same client when the agent has had its time.
+    pub(super) fn settled(mut self) -> Self {
+        self.pass(SETTLE);
+        self
+    }
+
+    /// A client whose handshake is just complete.
     pub(super) fn shake_hands(mut self, agent_version: &str) -> Self {
         self.data(
             0,
@@ -186,6 +193,9 @@ impl Solo {
         Message::new(head, Bytes::copy_from_slice(payload)).encode()
     }
 }
+
+/// After the handshake the agent is given so long.
+pub(super) const SETTLE: Duration = Duration::from_millis(30);
 
 pub(super) fn millis(count: u64) -> Duration {
     Duration::from_millis(count)

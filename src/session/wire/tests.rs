@@ -1,6 +1,6 @@
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -99,9 +99,9 @@ async fn turn(wire: &mut Wire<DuplexStream>, session: &mut Session) -> Poll<Resu
     poll_fn(|cx| Poll::Ready(wire.poll(session, true, cx))).await
 }
 
-/// A client's session with the handshake behind it and nothing to send.
+/// A client's session with the handshake so far behind it that the agent takes data, and nothing to send.
 fn connected() -> Session {
-    let (now, wall) = (Instant::now(), SystemTime::now());
+    let (now, wall) = (Instant::now() - Duration::from_secs(1), SystemTime::now());
     let mut client = Session::new(Options::client(1, wall), now);
     let mut agent = Session::new(Options::agent(2, wall, AgentProfile::quick()), now);
     client.handle_connected(now);
@@ -109,6 +109,7 @@ fn connected() -> Session {
     loop {
         let (down, up) = (agent.poll_transmit(now), client.poll_transmit(now));
         if down.is_none() && up.is_none() {
+            client.handle_timeout(Instant::now());
             return client;
         }
         if let Some(frame) = down {

@@ -177,7 +177,7 @@ async fn execute(
         true => anyhow!("{error}\nhint: whether it was begun is not known; {again}"),
         false => fatal(error),
     })?;
-    eprintln!(
+    crate::errln!(
         "CloudFormation works on the stack `{}`, and goes on if this is interrupted",
         prepared.stack
     );

@@ -30,7 +30,7 @@ pub(super) async fn run(options: &cli::InfraDelete) -> anyhow::Result<ExitCode> 
     let name = &options.stack;
     let again = again("delete", name, &account);
     let Some(stack) = settled(&aws, &interrupts, name, &again).await? else {
-        eprintln!("there is no stack `{name}` in {}", aws.region());
+        crate::errln!("there is no stack `{name}` in {}", aws.region());
         return Ok(ExitCode::SUCCESS);
     };
     if !is_ours(&stack) && standing(&stack.status) != Standing::Empty {
@@ -45,7 +45,7 @@ pub(super) async fn run(options: &cli::InfraDelete) -> anyhow::Result<ExitCode> 
             say("cannot list what is in the stack", &error);
             Vec::new()
         });
-    eprintln!("{}", list(&stack, &resources, &running));
+    crate::errln!("{}", list(&stack, &resources, &running));
     if !options.yes && !person.confirms("Delete all of this?")? {
         bail!("nothing was changed");
     }
@@ -57,7 +57,7 @@ pub(super) async fn run(options: &cli::InfraDelete) -> anyhow::Result<ExitCode> 
     tasks.scale_down(&aws).await?;
     tasks.end(&aws, &running).await?;
     delete(&aws, &interrupts, &stack, &again).await?;
-    eprintln!("the stack `{name}` is gone");
+    crate::errln!("the stack `{name}` is gone");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -75,7 +75,7 @@ async fn settled(
     else {
         return Ok(stack);
     };
-    eprintln!("the stack `{name}` is {}: following it", busy.status);
+    crate::errln!("the stack `{name}` is {}: following it", busy.status);
     interrupts.leaves(Behind::goes_on(again)).await;
     let outcome = follow(aws, &busy.id, Progress::default(), again).await?;
     interrupts.leaves(Behind::Nothing).await;

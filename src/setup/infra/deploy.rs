@@ -99,7 +99,7 @@ impl Deployment<'_> {
                     )
                 }
                 Standing::Busy => {
-                    eprintln!("the stack `{name}` is {}: following it", stack.status);
+                    crate::errln!("the stack `{name}` is {}: following it", stack.status);
                     self.interrupts.leaves(Behind::goes_on(&self.again)).await;
                     follow(self.aws, &stack.id, Progress::default(), &self.again).await?;
                     self.interrupts.leaves(Behind::Nothing).await;
@@ -140,11 +140,11 @@ impl Deployment<'_> {
             bail!(why);
         }
         if self.options.dry_run {
-            println!("{}", plan.text());
-            eprintln!("a dry run: nothing was changed");
+            crate::outln!("{}", plan.text());
+            crate::errln!("a dry run: nothing was changed");
             return Ok(false);
         }
-        eprintln!("\n{}\n", plan.text());
+        crate::errln!("\n{}\n", plan.text());
         Ok(true)
     }
 
@@ -198,7 +198,7 @@ impl Deployment<'_> {
                 now.name
             );
         }
-        eprintln!("removing what was left of the stack `{}`", remains.name);
+        crate::errln!("removing what was left of the stack `{}`", remains.name);
         let token = Uuid::new_v4().to_string();
         let deleted = self.aws.delete_stack(&remains.id, &token).await;
         deleted.map_err(fatal)?;
@@ -258,7 +258,7 @@ impl Deployment<'_> {
         let stack = match applied.await? {
             Some(outcome) => changed(name, outcome)?,
             None => {
-                eprintln!("the stack `{name}` is as it should be");
+                crate::errln!("the stack `{name}` is as it should be");
                 stack
             }
         };
@@ -267,8 +267,8 @@ impl Deployment<'_> {
 
     fn agrees_to(&self, changes: &[ResourceChange]) -> anyhow::Result<()> {
         match changes.is_empty() {
-            true => eprintln!("no resource is added or removed"),
-            false => eprintln!("{}", changes::shown(changes).join("\n")),
+            true => crate::errln!("no resource is added or removed"),
+            false => crate::errln!("{}", changes::shown(changes).join("\n")),
         }
         match changes::harsh(changes) {
             0 => self.agrees("Change it?"),
@@ -290,14 +290,16 @@ impl Deployment<'_> {
         let stays = format!("the stack is there, and no configuration was written: {by_hand}");
         self.interrupts.leaves(Behind::Stays(stays)).await;
         if init::may_write(path, self.options.force, self.person).is_err() {
-            eprintln!(
+            crate::errln!(
                 "`{}` is left as it is; to write another: {by_hand} --config FILE",
                 path.display()
             );
             return Ok(ExitCode::SUCCESS);
         }
         if target.database.is_none() && !self.person.is_there() {
-            eprintln!("no configuration is written without --database: {by_hand} --database HOST");
+            crate::errln!(
+                "no configuration is written without --database: {by_hand} --database HOST"
+            );
             return Ok(ExitCode::SUCCESS);
         }
         let options = cli::Init {
@@ -356,7 +358,7 @@ fn made(name: &str, outcome: Outcome) -> anyhow::Result<Stack> {
     let why = outcome.why();
     match outcome.stack {
         Some(stack) if stack.status == "CREATE_COMPLETE" => {
-            eprintln!("the stack `{name}` is made");
+            crate::errln!("the stack `{name}` is made");
             Ok(stack)
         }
         Some(stack) => bail!(
@@ -371,7 +373,7 @@ fn changed(name: &str, outcome: Outcome) -> anyhow::Result<Stack> {
     let why = outcome.why();
     match outcome.stack {
         Some(stack) if stack.status == "UPDATE_COMPLETE" => {
-            eprintln!("the stack `{name}` is changed");
+            crate::errln!("the stack `{name}` is changed");
             Ok(stack)
         }
         Some(stack) if stack.status == "UPDATE_ROLLBACK_COMPLETE" => bail!(

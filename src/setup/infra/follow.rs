@@ -53,7 +53,7 @@ pub(super) async fn follow(
                 failures = 0;
                 let events = events(aws, id).await;
                 for line in progress.news(&events, began.elapsed()) {
-                    eprintln!("{line}");
+                    crate::errln!("{line}");
                 }
                 let is_over = |it: &Stack| standing(&it.status) != Standing::Busy;
                 if stack.as_ref().is_none_or(is_over) {
@@ -87,7 +87,7 @@ fn endured(error: Error, failures: u32, again: &str) -> anyhow::Result<u32> {
     match error.is_retryable() && failures < PATIENCE {
         true => Ok(failures + 1),
         false => {
-            eprintln!("CloudFormation goes on without this; to follow it: {again}");
+            crate::errln!("CloudFormation goes on without this; to follow it: {again}");
             Err(fatal(error))
         }
     }

@@ -116,16 +116,16 @@ async fn watch(mut signals: Signals, behind: Arc<Mutex<Behind>>) {
 
 async fn settle(behind: &Behind) {
     match behind {
-        Behind::Nothing => eprintln!("\nnothing was changed"),
-        Behind::Stays(words) => eprintln!("\n{words}"),
+        Behind::Nothing => crate::errln!("\nnothing was changed"),
+        Behind::Stays(words) => crate::errln!("\n{words}"),
         Behind::Prepared(prepared) => {
-            eprintln!("\ntaking back what was prepared");
+            crate::errln!("\ntaking back what was prepared");
             match timeout(LIMIT, prepared.take_back()).await {
-                Ok(Ok(())) => eprintln!("nothing was changed"),
+                Ok(Ok(())) => crate::errln!("nothing was changed"),
                 Ok(Err(error)) => {
-                    eprintln!("it could not be taken back: {error}; {}", prepared.left())
+                    crate::errln!("it could not be taken back: {error}; {}", prepared.left())
                 }
-                Err(_) => eprintln!("it could not be taken back in time; {}", prepared.left()),
+                Err(_) => crate::errln!("it could not be taken back in time; {}", prepared.left()),
             }
         }
     }

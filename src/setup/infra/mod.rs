@@ -23,11 +23,7 @@ mod tasks;
 mod template;
 mod wish;
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 
@@ -40,6 +36,7 @@ use crate::{
     aws::{Aws, Error},
     cli,
     exit::Exit,
+    output,
 };
 
 /// Does what `command` says. `path` is the configuration file.
@@ -49,25 +46,19 @@ use crate::{
 pub async fn run(command: cli::Infra, path: &Path) -> anyhow::Result<ExitCode> {
     let done = match command {
         cli::Infra::Deploy(options) => deploy::run(&options, path).await,
-        cli::Infra::Template => print_template(),
+        cli::Infra::Template => {
+            output::data(template::TEMPLATE.as_bytes());
+            Ok(ExitCode::SUCCESS)
+        }
         cli::Infra::Status(options) => show::run(&options).await,
         cli::Infra::Delete(options) => delete::run(&options).await,
     };
     match done {
         Err(error) if error.is::<SignIn>() => {
-            eprintln!("error: {error:#}");
+            crate::errln!("error: {error:#}");
             Ok(Exit::SignIn.into())
         }
         done => done,
-    }
-}
-
-fn print_template() -> anyhow::Result<ExitCode> {
-    let written = io::stdout().lock().write_all(template::TEMPLATE.as_bytes());
-    match written {
-        // `| head` has seen enough.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -24,16 +24,16 @@ pub(super) async fn run(options: &cli::InfraStatus) -> anyhow::Result<ExitCode> 
     };
     let report = look(&aws, &stack).await;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        crate::outln!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         let told = Told(stack.parameters.clone());
-        println!(
+        crate::outln!(
             "{}",
             text(&report, &told, &again("deploy", &stack.name, &account))
         );
     }
     if !is_ours(&stack) {
-        eprintln!("{}", foreign(&stack));
+        crate::errln!("{}", foreign(&stack));
     }
     Ok(match report.healthy {
         true => Exit::Ok.into(),
@@ -46,9 +46,9 @@ fn absent(options: &cli::InfraStatus, region: &str) -> anyhow::Result<ExitCode> 
     if options.json {
         let told =
             serde_json::json!({"stack": stack, "region": region, "status": null, "healthy": false});
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        crate::outln!("{}", serde_json::to_string_pretty(&told)?);
     }
-    eprintln!(
+    crate::errln!(
         "there is no stack `{stack}` in {region}\nhint: bastiond infra deploy --stack {stack}"
     );
     Ok(Exit::Unwell.into())

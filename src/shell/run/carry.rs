@@ -18,6 +18,8 @@ use crate::status::Reason;
 
 /// What the agent is given to acknowledge the end.
 const TERMINATE_PATIENCE: Duration = Duration::from_secs(1);
+/// A status without a word may be followed by why the command could not be started: the agent takes a second for that.
+const REASON_PATIENCE: Duration = Duration::from_secs(3);
 /// What is sent to the agent that asked for a key that is not to be had.
 const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 /// Output that may wait for whoever reads it before the WebSocket is not read any more.
@@ -82,7 +84,7 @@ impl Session {
 
     fn next_due(&self, wire: &Wire<impl AsyncSocket>, reading: bool) -> Instant {
         let protocol = self.protocol.poll_timeout().map(Instant::from_std);
-        let dues = [protocol, self.leaving];
+        let dues = [protocol, self.leaving, self.wordless];
         let earliest = dues.into_iter().flatten().min();
         let wire = wire.next_due(reading);
         earliest.map_or(wire, |at| at.min(wire))
@@ -101,15 +103,21 @@ impl Session {
                     }
                 }
                 Event::KeyWanted { key_id, challenge } => self.ask_for_key(key_id, challenge),
-                Event::Output(bytes) => self.take_output(&bytes),
-                Event::StdErr(bytes) => self.show(Stream::Err, bytes),
-                Event::Exit(status) => self.finished(status),
+                Event::Output(bytes) => {
+                    self.heard = true;
+                    self.take_output(&bytes);
+                }
+                Event::StdErr(bytes) => self.take_error(bytes),
+                Event::Exit(status) => self.take_status(status),
                 Event::Unresponsive => {
                     return Some(Outcome::LinkLost("nothing is acknowledged".to_owned()));
                 }
                 Event::Closed { output } => return Some(self.closed(output)),
                 Event::Failed(failure) => return Some(Outcome::Failed(reason(&failure))),
             }
+        }
+        if self.wordless.is_some_and(|until| until <= Instant::now()) {
+            self.leave();
         }
         let leaving = self.leaving?;
         let acked = self.protocol.is_terminate_acked();
@@ -144,6 +152,23 @@ impl Session {
                 Mark::Ended(status) => self.finished(status),
             }
         }
+    }
+
+    fn take_error(&mut self, bytes: Bytes) {
+        self.heard = true;
+        self.show(Stream::Err, bytes);
+        if self.wordless.is_some() {
+            self.leave();
+        }
+    }
+
+    /// The status of a command without a terminal. One that cannot be started has it before its reason.
+    fn take_status(&mut self, status: i32) {
+        if status == 0 || self.heard {
+            return self.finished(status);
+        }
+        self.status.get_or_insert(status);
+        self.wordless = Some(Instant::now() + REASON_PATIENCE);
     }
 
     fn finished(&mut self, status: i32) {
@@ -227,6 +252,7 @@ impl Session {
 
     /// The session is to end.
     pub(super) fn leave(&mut self) {
+        self.wordless = None;
         if self.leaving.is_none() {
             self.protocol.terminate();
             self.leaving = Some(Instant::now() + TERMINATE_PATIENCE);

@@ -242,14 +242,22 @@ impl Actor {
         match news {
             process::News::Room => {}
             process::News::Wrote(kind, bytes) => self.protocol.write(kind, bytes),
+            process::News::NotStarted => self.tell_status(1),
             process::News::Ended(code) => {
-                if !self.shell.plan.terminal && self.shell.plan.separate {
-                    self.protocol.exit(code);
+                if let Some(code) = code {
+                    self.tell_status(code);
                 }
                 self.process = None;
                 self.typed.clear();
                 self.exited = Some(Instant::now() + LAST_ACKS);
             }
+        }
+    }
+
+    /// Only streams that are told apart have a status beside them.
+    fn tell_status(&mut self, code: i32) {
+        if !self.shell.plan.terminal && self.shell.plan.separate {
+            self.protocol.exit(code);
         }
     }
 

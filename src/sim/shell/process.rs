@@ -21,12 +21,17 @@ const CHUNK: usize = 1024;
 /// What the agent reads of a command that has ended before it counts as over.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
+/// What the agent takes until it says why a command could not be started.
+const WORDS: Duration = Duration::from_secs(1);
+
 /// What a process says.
 pub(super) enum News {
     /// It wrote this to its terminal, or to its standard output or error.
     Wrote(PayloadType, Bytes),
-    /// It ended, with this status.
-    Ended(i32),
+    /// It could not be started; why comes next.
+    NotStarted,
+    /// It ended, with this status if there is one to tell.
+    Ended(Option<i32>),
     /// It reads again.
     Room,
 }
@@ -56,7 +61,7 @@ enum Typed {
 }
 
 impl Process {
-    /// Starts it. What cannot be started ends as a shell would tell it, with status 127.
+    /// Starts it.
     pub fn start(plan: &Plan) -> Self {
         let (sender, news) = mpsc::channel(QUEUE);
         let (input, typed) = mpsc::channel(QUEUE);
@@ -71,13 +76,10 @@ impl Process {
             }),
         };
         if let Err(error) = started {
-            tasks.spawn(async move {
-                let words = format!("{error}\r\n");
-                let _ = sender
-                    .send(News::Wrote(PayloadType::Output, words.into()))
-                    .await;
-                let _ = sender.send(News::Ended(127)).await;
-            });
+            match plan.terminal {
+                true => tasks.spawn(end_as_a_shell_would(error, sender)),
+                false => tasks.spawn(say_why(plan.command.clone(), error, sender)),
+            };
         }
         Self {
             news,
@@ -106,6 +108,25 @@ impl Process {
     pub fn resize(&self, size: Size) {
         let _ = self.input.try_send(Typed::Resize(size));
     }
+}
+
+async fn end_as_a_shell_would(error: io::Error, news: mpsc::Sender<News>) {
+    let words = format!("{error}\r\n");
+    let _ = news
+        .send(News::Wrote(PayloadType::Output, words.into()))
+        .await;
+    let _ = news.send(News::Ended(Some(127))).await;
+}
+
+/// The reference agent's order: the status, and a second later the reason.
+async fn say_why(command: String, error: io::Error, news: mpsc::Sender<News>) {
+    let _ = news.send(News::NotStarted).await;
+    tokio::time::sleep(WORDS).await;
+    let words = format!("exec: {command}: {error}");
+    let _ = news
+        .send(News::Wrote(PayloadType::StdErr, words.into()))
+        .await;
+    let _ = news.send(News::Ended(None)).await;
 }
 
 fn start_on_terminal(plan: &Plan) -> io::Result<(Child, OwnedReadPty, OwnedWritePty)> {
@@ -165,7 +186,7 @@ async fn follow_terminal(mut child: Child, mut terminal: OwnedReadPty, news: mps
             status
         }
     };
-    let _ = news.send(News::Ended(code(status))).await;
+    let _ = news.send(News::Ended(Some(code(status)))).await;
 }
 
 async fn follow_pipes(
@@ -210,7 +231,7 @@ async fn follow_pipes(
         () = signals => {}
     }
     let status = child.wait().await;
-    let _ = news.send(News::Ended(code(status))).await;
+    let _ = news.send(News::Ended(Some(code(status)))).await;
 }
 
 /// The other end of a terminal that nobody has open any more is an error, and no more than an end.

@@ -55,9 +55,13 @@ impl Tunnel {
         });
     }
 
-    /// Whoever waits is told at once that it was in vain.
+    /// Whoever waits is told at once that it was in vain. A pool that tries again and again meanwhile is told the same,
+    /// which is nothing new to the log.
     pub(super) fn refuse_waiting(&mut self, reason: &Reason) {
-        tracing::warn!(error = %reason.message, hint = reason.hint, waiting = self.waiting.len(), "cannot start");
+        let last = self.board.borrow().last_error.clone();
+        if last.is_none_or(|(last, _)| last != *reason) {
+            tracing::warn!(error = %reason.message, hint = reason.hint, waiting = self.waiting.len(), "cannot start");
+        }
         self.reset_waiting(reason);
         self.note_error(reason.clone());
     }
@@ -111,7 +115,8 @@ impl Tunnel {
                 humantime::format_duration(hold)
             );
             let mut reason = Reason::new("hold_timeout", message);
-            reason.hint = self.last_hint();
+            let doctor = || format!("bastiond doctor --tunnel {}", self.config.name);
+            reason.hint = self.last_hint().or_else(|| Some(doctor()));
             if let Some(shortage) = &self.shortage {
                 reason = shortage.reason.clone();
             }

@@ -51,6 +51,7 @@ pub fn tunnel(name: &str) -> Tunnel {
         address: address.into(),
         state: ListenerState::Listening,
         holder: None,
+        error: None,
     };
     Tunnel {
         name: name.into(),

@@ -65,6 +65,29 @@ async fn both_outputs_and_the_status_of_a_command_without_input_are_told_apart()
 }
 
 #[tokio::test]
+async fn why_a_command_could_not_be_started_is_told_though_it_comes_after_the_status() {
+    let house = house_with_node().await;
+    let ended = between_pipes(&house, &[NODE, "--", "no-such-program"], None).await;
+    assert_eq!(ended.status, Some(1));
+    assert!(
+        ended.stderr.contains("exec: no-such-program: No such file"),
+        "{}",
+        ended.stderr
+    );
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
+async fn a_command_that_fails_without_a_word_ends_with_its_session() {
+    let house = house_with_node().await;
+    let ended = between_pipes(&house, &[NODE, "--", "false"], None).await;
+    assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), ""));
+    assert_eq!(house.world().sessions()[0].terminate_flags, 0);
+    assert_eq!(house.world().count("TerminateSession"), 0);
+    house.sweep_beside().await;
+}
+
+#[tokio::test]
 async fn a_command_with_input_is_binary_safe_on_a_node_too() {
     let house = house_with_node().await;
     let sent = crate::support::pattern(100_000, 7);
