@@ -56,6 +56,7 @@ impl Hook {
                 continue;
             }
             tokio::select! {
+                biased; // What was told is read before the end.
                 read = self.reader.next() => self.note(read),
                 () = cancel.cancelled() => return,
             }
