@@ -177,7 +177,9 @@ impl Aws {
             profile,
             region: region.clone().unwrap_or_default(),
         };
-        let region = region.ok_or_else(|| no_region(&caller))?;
+        let Some(region) = region else {
+            return Err(no_region(config, &caller).await);
+        };
         let clock = Clock::new();
         let base = source::with_variants(sdk(config, &region, net, timeouts), config).await;
         let codes = mfa::Codes::default();
@@ -335,7 +337,13 @@ impl fmt::Debug for Aws {
     }
 }
 
-fn no_region(caller: &Caller) -> Error {
+/// A profile that is not there can have none either.
+async fn no_region(config: &config::Aws, caller: &Caller) -> Error {
+    if let Some(name) = &config.profile
+        && let Some(absent) = profile::absent(name).await
+    {
+        return login::from_credentials("connect", &absent, caller);
+    }
     let message = "no region is set".to_owned();
     let hint = Some("set `region` under [aws], or AWS_REGION".to_owned());
     let known = classify::failure("connect", None, message, Kind::Configuration, caller);

@@ -8,7 +8,7 @@ use aws_config::profile::profile_file::ProfileFiles;
 use aws_config::{
     ecs::EcsCredentialsProvider,
     environment::EnvironmentVariableCredentialsProvider,
-    profile::{self, Profile, ProfileFileCredentialsProvider},
+    profile::{self, Profile, ProfileFileCredentialsProvider, ProfileSet},
     provider_config::ProviderConfig,
 };
 use aws_credential_types::{
@@ -38,17 +38,12 @@ pub(super) struct OfProfile {
 
 impl OfProfile {
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
-        let name = self.name.clone().map(Cow::Owned);
-        let set = profile::load(&Fs::real(), &Env::real(), &self.files, name).await;
-        let set = set.as_ref().ok();
+        let set = load(&self.files, self.name.as_deref()).await;
+        let set = set.as_ref();
         if let (Some(set), Some(name)) = (set, &self.name)
-            && set.get_profile(name).is_none()
+            && let Some(absent) = absence(set, name)
         {
-            let missing = NoProfile {
-                name: name.clone(),
-                files: Files::of_profiles().told(),
-            };
-            return Err(CredentialsError::invalid_configuration(missing));
+            return Err(absent);
         }
         let role = set
             .and_then(|set| set.get_profile(set.selected_profile()))
@@ -105,13 +100,35 @@ impl ProvideCredentials for OfProfile {
     }
 }
 
+#[allow(deprecated, reason = "the SDK has no other name for it")]
+async fn load(files: &ProfileFiles, name: Option<&str>) -> Option<ProfileSet> {
+    let name = name.map(|name| Cow::Owned(name.to_owned()));
+    let set = profile::load(&Fs::real(), &Env::real(), files, name).await;
+    set.ok()
+}
+
 /// A profile that somebody has named and nobody has made. Of empty files the SDK would say that they have no
 /// credentials.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no profile `{name}` in {files}")]
+#[error("`{name}` was looked for in {files}")]
 struct NoProfile {
     name: String,
     files: String,
+}
+
+/// What is to be said if the files of this machine lack the profile, as far as they can be read.
+#[allow(deprecated, reason = "the SDK has no other name for it")]
+pub(super) async fn absent(name: &str) -> Option<CredentialsError> {
+    let set = load(&ProfileFiles::default(), Some(name)).await?;
+    absence(&set, name)
+}
+
+fn absence(set: &ProfileSet, name: &str) -> Option<CredentialsError> {
+    let absent = set.get_profile(name).is_none().then(|| NoProfile {
+        name: name.to_owned(),
+        files: Files::of_profiles().told(),
+    });
+    absent.map(CredentialsError::invalid_configuration)
 }
 
 /// A role that is ours to assume.

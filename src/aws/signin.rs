@@ -43,10 +43,10 @@ impl Files {
         Self(files.into_iter().flatten().collect())
     }
 
-    /// One or the other, for a person.
+    /// For a person.
     pub(super) fn told(&self) -> String {
         let paths = self.0.iter().map(|path| path.display().to_string());
-        paths.collect::<Vec<_>>().join(" or ")
+        paths.collect::<Vec<_>>().join(" and ")
     }
 
     /// How they look now: of a folder, what is in it. Blocks for as long as the disk does.
@@ -141,7 +141,7 @@ mod tests {
             _ => None,
         };
         let told = Files::profiles(&env).told();
-        assert_eq!(told, "/home/me/.aws/config or /home/me/keys");
+        assert_eq!(told, "/home/me/.aws/config and /home/me/keys");
     }
 
     #[test]

@@ -70,66 +70,18 @@ pub struct Ended {
 
 /// Runs a session to its end. The terminal is as before when it returns.
 pub async fn run(plan: Plan) -> io::Result<Ended> {
-    let seed = fastrand::u64(..);
-    let now = Instant::now().into_std();
-    let size = plan.on_terminal.then(terminal::size);
-    let options = Options {
-        seed,
-        wall: SystemTime::now(),
-        size,
-        expects_greeting: plan.expects_greeting,
-    };
     let raw = match plan.on_terminal {
         true => Some(terminal::Raw::enter()?),
         false => None,
     };
-    let mut session = Session {
-        protocol: Shell::new(options, now),
-        lifecycle: Lifecycle::new(seed, now),
-        input: Some(Input::start()?),
-        output: Output::start()?,
-        resized: signal(SignalKind::window_change())?,
-        escape: Escape::new(),
-        encoder: Encoder::default(),
-        marks: plan.number.as_deref().map(Marks::new),
-        waiting: VecDeque::new(),
-        waiting_bytes: 0,
-        begun: plan.number.is_none(),
-        status: None,
-        heard: false,
-        wordless: None,
-        closed: None,
-        unread: false,
-        opened: None,
-        id: None,
-        key: None,
-        leaving: None,
-        started: Instant::now(),
-        plan,
-    };
+    let mut session = Session::new(plan)?;
     session.live().await;
-    let reason = session.lifecycle.reason().cloned();
-    let Session {
-        input,
-        output,
-        plan,
-        status,
-        unread,
-        closed,
-        ..
-    } = session;
-    output.finish();
-    drop(input);
+    let (ended, recording) = session.ended();
     drop(raw);
-    if let Some(recording) = plan.recording {
+    if let Some(recording) = recording {
         recording.finish()?;
     }
-    Ok(Ended {
-        status,
-        reason,
-        unread,
-        closed,
-    })
+    Ok(ended)
 }
 
 struct Session {
@@ -166,6 +118,53 @@ struct Session {
 }
 
 impl Session {
+    fn new(plan: Plan) -> io::Result<Self> {
+        let seed = fastrand::u64(..);
+        let started = Instant::now();
+        let options = Options {
+            seed,
+            wall: SystemTime::now(),
+            size: plan.on_terminal.then(terminal::size),
+            expects_greeting: plan.expects_greeting,
+        };
+        Ok(Self {
+            protocol: Shell::new(options, started.into_std()),
+            lifecycle: Lifecycle::new(seed, started.into_std()),
+            input: Some(Input::start()?),
+            output: Output::start()?,
+            resized: signal(SignalKind::window_change())?,
+            escape: Escape::new(),
+            encoder: Encoder::default(),
+            marks: plan.number.as_deref().map(Marks::new),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            begun: plan.number.is_none(),
+            status: None,
+            heard: false,
+            wordless: None,
+            closed: None,
+            unread: false,
+            opened: None,
+            id: None,
+            key: None,
+            leaving: None,
+            started,
+            plan,
+        })
+    }
+
+    /// What is to be told of it. The output is written; the recording is not yet whole.
+    fn ended(self) -> (Ended, Option<Recording>) {
+        let ended = Ended {
+            status: self.status,
+            reason: self.lifecycle.reason().cloned(),
+            unread: self.unread,
+            closed: self.closed,
+        };
+        self.output.finish();
+        (ended, self.plan.recording)
+    }
+
     async fn live(&mut self) {
         loop {
             let outcome = match self.lifecycle.step() {

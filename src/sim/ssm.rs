@@ -349,27 +349,21 @@ fn does_not_exist(id: &str) -> ApiError {
 }
 
 fn target(body: &Value) -> Result<String, ApiError> {
-    let target = body["Target"].as_str().unwrap_or_default();
-    let fits = (1..=400).contains(&target.len());
-    let error = || {
-        ApiError::new(
-            "ValidationException",
-            "Target must have length between 1 and 400",
-        )
-    };
-    fits.then(|| target.to_owned()).ok_or_else(error)
+    required(body, "Target", 400)
 }
 
 fn session_id(body: &Value) -> Result<String, ApiError> {
-    let id = body["SessionId"].as_str().unwrap_or_default();
-    let fits = (1..=96).contains(&id.len());
+    required(body, "SessionId", 96)
+}
+
+fn required(body: &Value, member: &str, longest: usize) -> Result<String, ApiError> {
+    let text = body[member].as_str().unwrap_or_default();
     let error = || {
-        ApiError::new(
-            "ValidationException",
-            "SessionId must have length between 1 and 96",
-        )
+        let message = format!("{member} must have length between 1 and {longest}");
+        ApiError::new("ValidationException", message)
     };
-    fits.then(|| id.to_owned()).ok_or_else(error)
+    let fits = (1..=longest).contains(&text.len());
+    fits.then(|| text.to_owned()).ok_or_else(error)
 }
 
 /// When the target, if its agent is connected, dies.

@@ -318,10 +318,10 @@ mod tests {
         book.works(&one[0], seats[0]);
         assert_eq!(book.missed(&one[0], seats[1], now), Some(1));
         book.release(&one[0], seats[1], now);
-        let just_before = now + REMEMBERED - Duration::from_secs(1);
+        let just_before = now + Duration::from_secs(3599);
         assert!(book.full(&one, 4, just_before).learnt);
         assert!(!book.has_room(&one, 4, just_before));
-        let later = now + REMEMBERED;
+        let later = now + Duration::from_secs(3600);
         assert!(!book.full(&one, 4, later).learnt);
         assert!(book.has_room(&one, 4, later));
         book.release(&one[0], seats[0], later);

@@ -108,6 +108,24 @@ fn a_start_that_fails_shows_the_daemons_words() {
 }
 
 #[test]
+fn a_start_whose_profile_is_not_there_says_so_and_not_that_its_region_is_missing() {
+    let config = ONE_TUNNEL.replace("region = \"eu-west-1\"", "profile = \"dev\"");
+    let user = User::with(&config);
+    let failed = user.run(&["start"]);
+    let folder = user.folder();
+    let said = text(&failed.stderr);
+    assert!(
+        said.contains(&format!(
+            "the profile does not exist: `dev` was looked for in {folder}/.aws/config and {folder}/.aws/credentials\n"
+        )),
+        "{said}"
+    );
+    let mends = "hint: run aws configure sso --profile dev, or correct `profile` under [aws]\n";
+    assert!(said.ends_with(mends), "{said}");
+    assert_eq!(failed.status.code(), Some(1));
+}
+
+#[test]
 fn a_start_without_a_configuration_says_what_to_do() {
     let user = User::with(ONE_TUNNEL);
     fs::remove_file(user.home.path().join("config.toml")).unwrap();

@@ -5,28 +5,32 @@ use bastiond::status::TunnelState;
 
 use crate::support::{House, Terms, assert_reset, connect, operations, ping};
 
-/// A second tunnel through a bastion of another account.
-fn two(other: &House) -> Terms {
+/// A second tunnel through a bastion of another account, with `lines` of its own.
+pub fn prod(other: &House, lines: &str) -> String {
     let endpoint = other.sim.endpoint();
+    format!(
+        r#"
+        [bastion.prod]
+        cluster = "backend"
+        task_definition = "bastion"
+        subnets = ["subnet-0a1b2c3d"]
+        [bastion.prod.aws]
+        endpoint_url = "{endpoint}"
+        role_arn = "arn:aws:iam::210987654321:role/prod"
+        {lines}
+        [[tunnel]]
+        name = "prod-db"
+        listen = "127.0.0.1:0"
+        bastion = "prod"
+        host = "db.internal"
+        port = 5432
+        "#
+    )
+}
+
+fn two(other: &House) -> Terms {
     Terms {
-        more: format!(
-            r#"
-            [bastion.prod]
-            cluster = "backend"
-            task_definition = "bastion"
-            subnets = ["subnet-0a1b2c3d"]
-            [bastion.prod.aws]
-            endpoint_url = "{endpoint}"
-            region = "eu-west-1"
-            role_arn = "arn:aws:iam::210987654321:role/prod"
-            [[tunnel]]
-            name = "prod-db"
-            listen = "127.0.0.1:0"
-            bastion = "prod"
-            host = "db.internal"
-            port = 5432
-            "#
-        ),
+        more: prod(other, "region = \"eu-west-1\""),
         ..Terms::default()
     }
 }
@@ -50,10 +54,7 @@ async fn each_bastion_runs_in_its_own_account_and_region() {
         Vec::<String>::new(),
         "nobody went there"
     );
-    let address = daemon.status().await.tunnels[1].listeners[0]
-        .address
-        .clone();
-    ping(&mut connect(address.parse().expect("an address")).await).await;
+    ping(&mut connect(daemon.address_of(1).await).await).await;
     assert_eq!(house.world().tasks().len(), 1);
     assert_eq!(other.world().tasks().len(), 1);
     assert_eq!(house.world().count("AssumeRole"), 0);
@@ -81,10 +82,7 @@ async fn a_sign_in_that_is_over_in_one_account_leaves_the_other_alone() {
         .world()
         .fail_always("AssumeRole", ApiFault::ExpiredToken);
     let daemon = house.daemon(&two(&other)).await;
-    let address = daemon.status().await.tunnels[1].listeners[0]
-        .address
-        .clone();
-    assert_reset(&mut connect(address.parse().expect("an address")).await).await;
+    assert_reset(&mut connect(daemon.address_of(1).await).await).await;
     let status = daemon
         .until("a sign-in is asked for", |status| {
             status.tunnels[1].state == TunnelState::NeedsLogin

@@ -17,11 +17,7 @@ async fn a_link_that_died_with_the_old_network_is_replaced_within_five_seconds()
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    house.world().cut_links(&Cut::HalfOpen);
-    until(house.world(), "the link is half open", |world| {
-        world.links()[0].ended.is_some()
-    })
-    .await;
+    house.half_open().await;
     send(&mut client, b"hello").await;
     let changed = Instant::now();
     house.change_network();

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bastiond::control::Goal;
 use bastiond::control::client::{Client, Error, Lines, Values};
-use bastiond::sim::{ApiFault, Cut};
+use bastiond::sim::ApiFault;
 use bastiond::status::{Event, EventKind, TunnelState};
 use tokio::time::sleep;
 
 use crate::process::Process;
-use crate::support::{House, LIMIT, Terms, assert_reset, hang_up, ping, send, until, within};
+use crate::support::{House, LIMIT, Terms, assert_reset, hang_up, ping, send, within};
 
 #[tokio::test]
 async fn the_life_of_a_tunnel_is_told_in_the_words_of_the_status() {
@@ -135,11 +135,7 @@ async fn a_reset_frees_the_clients_of_a_session_that_hangs_and_the_next_has_a_ne
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    house.world().cut_links(&Cut::HalfOpen);
-    until(house.world(), "the link is half open", |world| {
-        world.links()[0].ended.is_some()
-    })
-    .await;
+    house.half_open().await;
     let slow = ApiFault::Delay(Duration::from_secs(2));
     house.world().fail_next("TerminateSession", 1, slow);
     send(&mut client, b"is anybody there?").await;

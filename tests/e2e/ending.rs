@@ -291,9 +291,7 @@ async fn a_task_that_was_being_run_at_shutdown_is_stopped() {
         world.count("RunTask") == 1
     })
     .await;
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     assert_eq!(house.world().count("StopTask"), 1);
     house.sweep().await;
 }
@@ -312,9 +310,7 @@ async fn a_session_that_was_being_started_at_shutdown_is_terminated() {
         world.count("StartSession") == 1
     })
     .await;
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     assert_eq!(house.world().sessions().len(), 1);
     assert!(house.world().active_sessions().is_empty());
     assert_eq!(house.world().count("StopTask"), 1);
@@ -332,9 +328,7 @@ async fn shutdown_does_not_wait_for_a_session_that_cannot_be_resumed() {
         world.count("ResumeSession") == 1
     })
     .await;
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     assert_eq!(house.world().count("TerminateSession"), 1);
     house.sweep().await;
 }
@@ -351,9 +345,7 @@ async fn a_session_that_could_not_be_ended_is_ended_by_the_next_daemon() {
     house
         .world()
         .fail_always("TerminateSession", ApiFault::Reset);
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     let session = house.world().active_sessions().remove(0).id;
     assert!(state_text(&house).contains(&session));
     house.world().heal("TerminateSession");
@@ -380,9 +372,7 @@ async fn a_session_that_may_not_be_ended_for_now_is_ended_later() {
     });
     let world = house.world();
     world.fail_always("TerminateSession", ApiFault::AccessDenied);
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     let tried = world.count("TerminateSession");
     let daemon = house.daemon(&brief()).await;
     until(world, "the next daemon tries", |world| {

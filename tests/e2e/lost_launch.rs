@@ -57,9 +57,7 @@ async fn it_is_found_and_stopped_by_a_daemon_that_ends_too() {
         world.count("RunTask") == ATTEMPTS
     })
     .await;
-    daemon.signal();
-    assert_reset(&mut client).await;
-    daemon.ended().await.expect("a clean end");
+    daemon.stop_under(&mut client).await;
     assert_eq!(house.world().count("StopTask"), 1);
     house.sweep().await;
 }

@@ -3,6 +3,7 @@
 use bastiond::sim::Script;
 use bastiond::status::{Status, TunnelState};
 
+use crate::accounts::prod;
 use crate::support::{Daemon, House, Terms, assert_reset, connect, operations};
 
 const SERIAL: &str = "arn:aws:iam::123456789012:mfa/developer";
@@ -91,11 +92,7 @@ async fn a_code_goes_to_the_account_that_is_named_when_several_wait() {
     let (house, other) = (house().await, house().await);
     let daemon = house.daemon(&two(&other)).await;
     asked_for_a_code(&daemon).await;
-    let address = daemon.status().await.tunnels[1].listeners[0]
-        .address
-        .clone();
-    let address = address.parse().expect("an address");
-    assert_reset(&mut connect(address).await).await;
+    assert_reset(&mut connect(daemon.address_of(1).await).await).await;
     let several = daemon.client.mfa("123456", None).await.unwrap_err();
     assert!(
         several.to_string().contains("several accounts"),
@@ -117,26 +114,8 @@ async fn a_code_goes_to_the_account_that_is_named_when_several_wait() {
 
 /// A second tunnel through a bastion of another account, whose role wants a code too.
 fn two(other: &House) -> Terms {
-    let endpoint = other.sim.endpoint();
     Terms {
-        more: format!(
-            r#"
-            [bastion.prod]
-            cluster = "backend"
-            task_definition = "bastion"
-            subnets = ["subnet-0a1b2c3d"]
-            [bastion.prod.aws]
-            endpoint_url = "{endpoint}"
-            role_arn = "arn:aws:iam::210987654321:role/prod"
-            mfa_serial = "{SERIAL}"
-            [[tunnel]]
-            name = "prod-db"
-            listen = "127.0.0.1:0"
-            bastion = "prod"
-            host = "db.internal"
-            port = 5432
-            "#
-        ),
+        more: prod(other, &format!("mfa_serial = \"{SERIAL}\"")),
         ..terms()
     }
 }

@@ -109,11 +109,7 @@ async fn a_half_open_link_is_noticed_by_its_silence() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    house.world().cut_links(&Cut::HalfOpen);
-    until(house.world(), "the link is half open", |world| {
-        world.links()[0].ended.is_some()
-    })
-    .await;
+    house.half_open().await;
     send(&mut client, b"late").await;
     // A ping goes out, and no pong comes.
     pass(Duration::from_secs(61)).await;
@@ -138,11 +134,7 @@ async fn after_a_sleep_of_ten_minutes_connections_go_on_at_once() {
     let house = House::new().await;
     let daemon = house.daemon(&Terms::default()).await;
     let mut client = daemon.served().await;
-    house.world().cut_links(&Cut::HalfOpen);
-    until(house.world(), "the link is half open", |world| {
-        world.links()[0].ended.is_some()
-    })
-    .await;
+    house.half_open().await;
     skip(Duration::from_secs(600)).await;
     ping(&mut client).await;
     assert_eq!(house.world().count("StartSession"), 1);

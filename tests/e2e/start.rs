@@ -275,12 +275,11 @@ async fn a_task_that_cannot_start_is_told_with_the_words_of_ecs() {
     let house = House::new().await;
     let reason = "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to \
                   resolve ref docker.io/library/alpine:3: dial tcp 3.94.224.37:443: i/o timeout";
-    for _ in 0..2 {
-        house.world().plan_next_task(Plan {
-            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+        ..Plan::default()
+    };
+    house.plan_tasks(2, &plan);
     let daemon = house.daemon(&Terms::default()).await;
     assert_reset(&mut daemon.connect().await).await;
     let status = daemon.status().await;

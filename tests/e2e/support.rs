@@ -10,7 +10,7 @@ use bastiond::config::Config;
 use bastiond::control::client::Client;
 use bastiond::daemon::{self, Setup};
 use bastiond::paths::Paths;
-use bastiond::sim::{self, Destination, Script, Sim, World};
+use bastiond::sim::{self, Cut, Destination, Plan, Script, Sim, World};
 use bastiond::sources::Sources;
 use bastiond::status::{Bastion, Problem, Status, Tunnel, TunnelState};
 use serde_json::Value;
@@ -143,6 +143,22 @@ impl House {
     /// The network changes, as far as the system's word goes.
     pub fn change_network(&self) {
         self.network.0.send(b"another route").expect("it is heard");
+    }
+
+    /// The open link is dead from now on, and neither end is told.
+    pub async fn half_open(&self) {
+        self.world().cut_links(&Cut::HalfOpen);
+        until(self.world(), "the link is half open", |world| {
+            world.links()[0].ended.is_some()
+        })
+        .await;
+    }
+
+    /// So many tasks that are run next take this course.
+    pub fn plan_tasks(&self, count: usize, plan: &Plan) {
+        for _ in 0..count {
+            self.world().plan_next_task(plan.clone());
+        }
     }
 
     pub fn paths(&self) -> Paths {
@@ -401,7 +417,12 @@ impl Daemon {
 
     /// Where the first tunnel listens.
     pub async fn address(&self) -> SocketAddr {
-        let listeners = self.tunnel().await.listeners;
+        self.address_of(0).await
+    }
+
+    /// Where a tunnel listens, by its place in the configuration.
+    pub async fn address_of(&self, tunnel: usize) -> SocketAddr {
+        let listeners = &self.status().await.tunnels[tunnel].listeners;
         listeners[0].address.parse().expect("an address")
     }
 
@@ -430,6 +451,13 @@ impl Daemon {
     /// Ends it as a signal does.
     pub async fn stop(self) {
         self.cancel.cancel();
+        self.ended().await.expect("a clean end");
+    }
+
+    /// Ends it as a signal does, which resets a client that has not come to its end.
+    pub async fn stop_under(self, client: &mut TcpStream) {
+        self.signal();
+        assert_reset(client).await;
         self.ended().await.expect("a clean end");
     }
 

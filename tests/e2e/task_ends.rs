@@ -142,12 +142,11 @@ async fn a_task_that_ends_when_nobody_is_connected_is_no_problem_and_not_replace
 #[tokio::test]
 async fn a_task_whose_agent_never_connects_is_replaced_once_and_then_told() {
     let house = House::new().await;
-    for _ in 0..3 {
-        house.world().plan_next_task(Plan {
-            agent: AgentCourse::NeverConnects,
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        agent: AgentCourse::NeverConnects,
+        ..Plan::default()
+    };
+    house.plan_tasks(3, &plan);
     let daemon = house.daemon(&patient()).await;
     let mut client = daemon.connect().await;
     let status = later(&daemon, |status| {
@@ -186,15 +185,14 @@ async fn a_task_that_is_replaced_in_time_serves_those_who_wait() {
 #[tokio::test]
 async fn a_task_stuck_on_its_way_is_replaced_once_and_then_told_with_the_step_it_hangs_at() {
     let house = House::new().await;
-    for _ in 0..2 {
-        house.world().plan_next_task(Plan {
-            timing: Some(Timing {
-                pulling: Duration::from_secs(7200),
-                ..Timing::fast()
-            }),
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        timing: Some(Timing {
+            pulling: Duration::from_secs(7200),
+            ..Timing::fast()
+        }),
+        ..Plan::default()
+    };
+    house.plan_tasks(2, &plan);
     let daemon = house.daemon(&patient()).await;
     let mut client = daemon.connect().await;
     let status = later(&daemon, |status| {
@@ -236,12 +234,11 @@ async fn a_task_that_does_not_start_is_told_with_what_mends_it() {
         ),
     ] {
         let house = House::new().await;
-        for _ in 0..3 {
-            house.world().plan_next_task(Plan {
-                failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
-                ..Plan::default()
-            });
-        }
+        let plan = Plan {
+            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+            ..Plan::default()
+        };
+        house.plan_tasks(3, &plan);
         let daemon = house.daemon(&Terms::default()).await;
         assert_reset(&mut daemon.connect().await).await;
         let status = daemon.status().await;

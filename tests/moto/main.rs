@@ -196,8 +196,14 @@ async fn account() -> Option<(Server, Aws)> {
         return None;
     }
     let moto = Server::start();
+    let aws = caller(&moto, "").await;
+    Some((moto, aws))
+}
+
+/// A caller that takes on what `lines` of `[aws]` say.
+async fn caller(moto: &Server, lines: &str) -> Aws {
     let text = format!(
-        "[aws]\nregion = \"eu-west-1\"\nendpoint_url = \"http://{}\"\n{}",
+        "[aws]\nregion = \"eu-west-1\"\nendpoint_url = \"http://{}\"\n{lines}\n{}",
         moto.address,
         tunnel("rds-cluster:any")
     );
@@ -205,7 +211,7 @@ async fn account() -> Option<(Server, Aws)> {
     let net = Net::new(|_| None).expect("a network");
     let source = Source::fixed("AKIATESTTESTTESTTEST", "secret");
     let aws = Aws::with(&config, "me", &net, source, Timeouts::default()).await;
-    Some((moto, aws.expect("a region")))
+    aws.expect("calls can be made")
 }
 
 fn tunnel(host: &str) -> String {

@@ -1,29 +1,9 @@
 //! Roles in moto: assumed by the caller's own name, and chains of them.
 
-use bastiond::{
-    aws::{Aws, Source, Timeouts},
-    config::Config,
-    net::Net,
-};
-
 use crate::{
+    caller,
     server::{Server, is_installed},
-    tunnel,
 };
-
-/// A caller that takes on what `lines` of `[aws]` say.
-async fn caller(moto: &Server, lines: &str) -> Aws {
-    let text = format!(
-        "[aws]\nregion = \"eu-west-1\"\nendpoint_url = \"http://{}\"\n{lines}\n{}",
-        moto.address,
-        tunnel("rds-cluster:any")
-    );
-    let config = Config::parse(&text).expect("a configuration").aws;
-    let net = Net::new(|_| None).expect("a network");
-    let source = Source::fixed("AKIATESTTESTTESTTEST", "secret");
-    let aws = Aws::with(&config, "me", &net, source, Timeouts::default()).await;
-    aws.expect("calls can be made")
-}
 
 #[tokio::test]
 async fn a_role_is_assumed_by_the_callers_own_name() {

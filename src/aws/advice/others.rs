@@ -91,7 +91,7 @@ pub(in crate::aws) static CREDENTIALS: &[Row] = &[
     )
     .advice("bastiond ctl mfa CODE"),
     Row::worded(
-        &["there is no profile"],
+        &["was looked for in"],
         Kind::Configuration,
         "the profile does not exist",
     )

@@ -404,8 +404,8 @@ fn a_task_that_stops_while_starting_is_replaced_as_often_as_that_may_help() {
     }
 }
 
-#[test]
-fn a_launch_that_comes_too_early_is_tried_three_times_again_while_those_who_wait_are_held() {
+/// A task is to be run, and what keeps it from that for five seconds.
+fn too_early() -> (World, Trouble) {
     let mut world = World::new(settings());
     world.request();
     world.expect(&Action::Find, Outcome::Found(Ok(None)));
@@ -413,6 +413,12 @@ fn a_launch_that_comes_too_early_is_tried_three_times_again_while_those_who_wait
         ripens_in: Some(Duration::from_secs(5)),
         ..trouble(true)
     };
+    (world, early)
+}
+
+#[test]
+fn a_launch_that_comes_too_early_is_tried_three_times_again_while_those_who_wait_are_held() {
+    let (mut world, early) = too_early();
     let began = world.now;
     for _ in 0..4 {
         world.expect(&Action::Launch, Outcome::Launched(Err(early.clone())));
@@ -423,13 +429,7 @@ fn a_launch_that_comes_too_early_is_tried_three_times_again_while_those_who_wait
 
 #[test]
 fn a_launch_that_waits_to_be_tried_again_does_not_keep_the_daemon() {
-    let mut world = World::new(settings());
-    world.request();
-    world.expect(&Action::Find, Outcome::Found(Ok(None)));
-    let early = Trouble {
-        ripens_in: Some(Duration::from_secs(5)),
-        ..trouble(true)
-    };
+    let (mut world, early) = too_early();
     world.expect(&Action::Launch, Outcome::Launched(Err(early)));
     world.lifecycle.handle_shutdown(world.now);
     assert!(world.lifecycle.is_finished());

@@ -1,7 +1,7 @@
 //! The network at the far end of a tunnel.
 
-use super::{Gatherer, gap};
-use crate::aws::{Aws, Filter, Home, Kind, SecurityGroupRule};
+use super::{Gatherer, gap, network::rules_of};
+use crate::aws::{Aws, Home, Kind, SecurityGroupRule};
 use crate::config::{self, Database, Remote, Role, Selector, Which};
 use crate::doctor::check::{Gap, Known};
 
@@ -41,17 +41,8 @@ pub async fn far_rules(
     aws: &Aws,
     homes: impl Iterator<Item = &Home>,
 ) -> Known<Vec<SecurityGroupRule>> {
-    let mut groups: Vec<_> = homes
-        .flat_map(|home| home.security_groups.clone())
-        .collect();
-    groups.sort();
-    groups.dedup();
-    if groups.is_empty() {
-        return Ok(Vec::new());
-    }
-    let of_groups = [Filter::new("group-id", &groups)];
-    let asked = aws.security_group_rules(&of_groups);
-    gatherer.ask("ec2:DescribeSecurityGroupRules", asked).await
+    let groups = homes.flat_map(|home| home.security_groups.clone());
+    rules_of(gatherer, aws, groups.collect()).await
 }
 
 /// The database that AWS gave this name, as `app.cluster-abc.eu-west-1.rds.amazonaws.com`.

@@ -71,6 +71,15 @@ async fn rules(
     let groups = place.as_ref().map(|place| place.security_groups.clone());
     let mut groups = groups.unwrap_or_default();
     groups.extend(endpoints.iter().flat_map(|it| it.groups.clone()));
+    rules_of(gatherer, aws, groups).await
+}
+
+/// Asks for the rules of these groups.
+pub(super) async fn rules_of(
+    gatherer: &Gatherer,
+    aws: &Aws,
+    mut groups: Vec<String>,
+) -> Known<Vec<SecurityGroupRule>> {
     groups.sort();
     groups.dedup();
     if groups.is_empty() {

@@ -124,12 +124,11 @@ async fn a_start_that_fails_fails_in_its_phase() {
     let house = House::with(account()).await;
     let reason = "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
                   public.ecr.aws/x: not found";
-    for _ in 0..8 {
-        house.world().plan_next_task(Plan {
-            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+        ..Plan::default()
+    };
+    house.plan_tasks(8, &plan);
     let report = started(&house).await;
     let failed: Vec<_> = PHASES
         .iter()

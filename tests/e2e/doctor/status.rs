@@ -33,12 +33,11 @@ async fn a_start_that_fails_is_looked_into_once_and_the_finding_stands_in_the_st
     house.world().set_network(isolated());
     let reason = "CannotPullContainerError: failed to resolve ref public.ecr.aws/docker/library/busybox: dial tcp \
                   99.83.145.10:443: i/o timeout";
-    for _ in 0..8 {
-        house.world().plan_next_task(Plan {
-            failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        failure: Some(Failure::to_start(Duration::from_millis(6), reason)),
+        ..Plan::default()
+    };
+    house.plan_tasks(8, &plan);
     let daemon = house.daemon(&Terms::default()).await;
     assert_reset(&mut daemon.connect().await).await;
     let (first, found) = finding(&daemon, "doctor_t09").await;
@@ -71,12 +70,11 @@ async fn an_agent_that_does_not_connect_is_looked_into() {
             }
         }),
     );
-    for _ in 0..3 {
-        house.world().plan_next_task(Plan {
-            agent: AgentCourse::NeverConnects,
-            ..Plan::default()
-        });
-    }
+    let plan = Plan {
+        agent: AgentCourse::NeverConnects,
+        ..Plan::default()
+    };
+    house.plan_tasks(3, &plan);
     let daemon = house.daemon(&patient()).await;
     let mut client = daemon.connect().await;
     later(&daemon, |status| {

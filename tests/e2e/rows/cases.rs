@@ -186,8 +186,8 @@ pub const SHELLS: &[Case] = &[
 /// Lines of `[aws]`, `~/.aws/config`, and the section and a part of the cause of their row.
 #[rustfmt::skip]
 pub const CREDENTIALS: &[(&str, &str, &str, &str)] = &[
-    ("profile = \"dev\"", "", "No credentials", "`there is no profile`"),
-    ("profile = \"dev\"", "[profile other]\nregion = eu-west-1\n", "No credentials", "`there is no profile`"),
+    ("profile = \"dev\"", "", "No credentials", "`was looked for in`"),
+    ("profile = \"dev\"", "[profile other]\nregion = eu-west-1\n", "No credentials", "`was looked for in`"),
     ("profile = \"dev\"", "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n", "No credentials",
      "`was not defined`"),
     ("profile = \"dev\"", "[profile dev]\nlogin_session = arn:aws:iam::123456789012:user/x\n", "No credentials", "`/login/cache`"),
