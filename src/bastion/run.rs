@@ -88,7 +88,7 @@ impl Bastion {
             // A task that is being run is waited for: otherwise nobody would know of it.
             if Instant::now() >= deadline && !self.lifecycle.is_launching() {
                 tracing::warn!(
-                    "the task could not be stopped in time; the next start looks after it"
+                    "what is left of the bastion could not be ended in time; the next start looks after it"
                 );
                 return;
             }

@@ -1,4 +1,5 @@
-//! Who listens on a port that we wanted, and who is at the other end of a local connection.
+//! Who has a port that we wanted, and who is at the other end of a local connection. A port may also be that of a
+//! connection which somebody made from there: the system gives them such numbers.
 //!
 //! Linux tells through `/proc`, for processes of the same user; other systems do not tell without
 //! privileges or external programs, and there the answer is `None`.
@@ -20,6 +21,24 @@ impl fmt::Display for Holder {
     }
 }
 
+/// What keeps a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// A process, by a socket that listens or is connected.
+    Process(Holder),
+    /// Nobody any more: a connection has ended, whose number the system gives to nobody for a minute.
+    Past,
+}
+
+impl fmt::Display for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Keeper::Process(holder) => holder.fmt(f),
+            Keeper::Past => f.write_str("a connection that has ended, for a minute at most"),
+        }
+    }
+}
+
 /// The two ends of a connection, as seen from ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pair {
@@ -34,8 +53,8 @@ pub fn of_peers(pairs: &[Pair]) -> HashMap<Pair, Holder> {
     system::of_peers(pairs)
 }
 
-/// Who listens on `address`, or on all addresses of its port, where the system tells. Reads files.
-pub fn of(address: SocketAddr) -> Option<Holder> {
+/// What keeps `address` from being bound, where the system tells. Reads files.
+pub fn of(address: SocketAddr) -> Option<Keeper> {
     system::of(address)
 }
 
@@ -48,10 +67,10 @@ mod system {
         path::Path,
     };
 
-    use super::{Holder, Pair};
+    use super::{Holder, Keeper, Pair};
 
-    /// `TCP_LISTEN` of the kernel's socket states.
-    const LISTEN: &str = "0A";
+    /// `TCP_TIME_WAIT` of the kernel's socket states.
+    const TIME_WAIT: &str = "06";
     const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
     pub(super) fn of_peers(pairs: &[Pair]) -> HashMap<Pair, Holder> {
@@ -121,19 +140,23 @@ mod system {
         links.filter_map(|link| Some(link.to_str()?.to_owned()))
     }
 
-    pub(super) fn of(address: SocketAddr) -> Option<Holder> {
+    pub(super) fn of(address: SocketAddr) -> Option<Keeper> {
         let tables = TABLES.iter();
-        let inodes = tables.filter_map(|table| fs::read_to_string(table).ok());
-        let inodes: Vec<String> = inodes
-            .flat_map(|table| listening(&table, address))
-            .collect();
-        let links: Vec<String> = inodes
-            .iter()
-            .map(|inode| format!("socket:[{inode}]"))
-            .collect();
-        if links.is_empty() {
+        let tables = tables.filter_map(|table| fs::read_to_string(table).ok());
+        let (past, present): (Vec<_>, Vec<_>) = tables
+            .flat_map(|table| keeping(&table, address))
+            .partition(|socket| socket.is_past);
+        let inodes = present.into_iter().map(|socket| socket.inode);
+        let process = process_with(&inodes.collect::<Vec<_>>()).map(Keeper::Process);
+        process.or_else(|| (!past.is_empty()).then_some(Keeper::Past))
+    }
+
+    fn process_with(inodes: &[String]) -> Option<Holder> {
+        if inodes.is_empty() {
             return None;
         }
+        let links = inodes.iter().map(|inode| format!("socket:[{inode}]"));
+        let links: Vec<String> = links.collect();
         let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);
         let holds = |process: &Path| sockets(process).any(|link| links.contains(&link));
         processes
@@ -141,15 +164,24 @@ mod system {
             .find_map(|process| holder(&process.path()))
     }
 
-    /// The inodes of a table's sockets that keep `wanted` from being bound.
-    fn listening(table: &str, wanted: SocketAddr) -> Vec<String> {
-        let inode = |line: &str| {
+    /// A socket at the port that is wanted.
+    #[derive(Debug, PartialEq)]
+    struct Keeping {
+        inode: String,
+        is_past: bool,
+    }
+
+    /// The sockets of a table that keep `wanted` from being bound.
+    fn keeping(table: &str, wanted: SocketAddr) -> Vec<Keeping> {
+        let socket = |line: &str| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-            let is_it = *state == LISTEN && collides(parse(local)?, wanted);
-            is_it.then(|| (*inode).to_owned())
+            collides(parse(local)?, wanted).then(|| Keeping {
+                inode: (*inode).to_owned(),
+                is_past: *state == TIME_WAIT,
+            })
         };
-        table.lines().skip(1).filter_map(inode).collect()
+        table.lines().skip(1).filter_map(socket).collect()
     }
 
     fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
@@ -188,13 +220,29 @@ mod system {
                 if wanted.ip().is_unspecified() {
                     wanted.set_ip([127, 0, 0, 1].into());
                 }
-                let holder = of(wanted).unwrap_or_else(|| panic!("nobody holds {wanted}"));
-                let comm = fs::read_to_string("/proc/self/comm").unwrap();
-                assert_eq!(
-                    (holder.pid, holder.program.as_str()),
-                    (std::process::id(), comm.trim_end())
-                );
+                assert_eq!(of(wanted), Some(Keeper::Process(ourselves())), "{wanted}");
             }
+        }
+
+        fn ourselves() -> Holder {
+            let comm = fs::read_to_string("/proc/self/comm").unwrap();
+            Holder {
+                pid: std::process::id(),
+                program: comm.trim_end().to_owned(),
+            }
+        }
+
+        #[test]
+        fn a_connection_that_somebody_made_from_there_holds_a_port_too() {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let port = client.local_addr().unwrap();
+            let (_server, _) = listener.accept().unwrap();
+            assert_eq!(
+                TcpListener::bind(port).unwrap_err().kind(),
+                std::io::ErrorKind::AddrInUse
+            );
+            assert_eq!(of(port), Some(Keeper::Process(ourselves())));
         }
 
         #[test]
@@ -236,18 +284,20 @@ mod system {
 
         #[test]
         #[cfg(target_endian = "little")]
-        fn only_listening_sockets_of_the_port_count() {
+        fn sockets_of_the_port_count_whatever_their_state() {
             let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
                 0: 0100007F:D888 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1\n\
-                1: 0100007F:D888 0100007F:1234 01 00000000:00000000 00:00000000 00000000  1000        0 222 1\n\
+                1: 0100007F:D888 0100007F:1234 06 00000000:00000000 00:00000000 00000000  1000        0 222 1\n\
                 2: 00000000:D888 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 333 1\n\
                 3: 0200007F:D888 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 444 1\n\
                 4: 0100007F:D889 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 555 1\n\
                 garbage\n";
-            assert_eq!(
-                listening(table, "127.0.0.1:55432".parse().unwrap()),
-                ["111", "333"]
-            );
+            let found = keeping(table, "127.0.0.1:55432".parse().unwrap());
+            let found: Vec<_> = found
+                .iter()
+                .map(|socket| (socket.inode.as_str(), socket.is_past))
+                .collect();
+            assert_eq!(found, [("111", false), ("222", true), ("333", false)]);
         }
     }
 }
@@ -256,9 +306,9 @@ mod system {
 mod system {
     use std::{collections::HashMap, net::SocketAddr};
 
-    use super::{Holder, Pair};
+    use super::{Holder, Keeper, Pair};
 
-    pub(super) fn of(_: SocketAddr) -> Option<Holder> {
+    pub(super) fn of(_: SocketAddr) -> Option<Keeper> {
         None
     }
 

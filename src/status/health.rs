@@ -121,7 +121,7 @@ fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Optio
     let trouble = listener.trouble()?;
     let hint = match listener.error {
         Some(_) => "give the tunnel another `listen`: ports from 1024 on need no privileges",
-        None => "stop that program, or give the tunnel another `listen`",
+        None => "stop it or wait until it is gone, or give the tunnel another `listen`",
     };
     Some(Problem {
         code: PORT_BUSY.to_owned(),

@@ -79,7 +79,7 @@ fn a_port_that_the_system_refuses_is_not_called_taken() {
     assert!(hint.contains("1024"), "{hint}");
     let (message, hint) = told(None, None);
     assert_eq!(message, "127.0.0.1:55432 is taken by another program");
-    assert!(hint.starts_with("stop that program"), "{hint}");
+    assert!(hint.starts_with("stop it"), "{hint}");
 }
 
 #[test]

@@ -136,9 +136,9 @@ cache   localhost:56379  -        0     0     0     0  needs sign-in 40s
 
 # Health
 1. tunnel app-db: 127.0.0.1:55432 is taken by postgres (pid 812)
-   hint: stop that program, or give the tunnel another `listen`
+   hint: stop it or wait until it is gone, or give the tunnel another `listen`
 2. tunnel app-db: [::1]:55432 is taken by postgres (pid 812)
-   hint: stop that program, or give the tunnel another `listen`
+   hint: stop it or wait until it is gone, or give the tunnel another `listen`
 3. tunnel cache: the SSO session of profile dev has expired, and AWS takes no
    call until you sign in (40s ago)
    hint: aws sso login --profile dev

@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::config::{self, Remote};
 use crate::doctor::check::{Gap, Known};
 use crate::doctor::facts::{Document, Port, PortState, Tunnel};
-use crate::platform::port_holder;
+use crate::platform::port_holder::{self, Keeper};
 use crate::status::{ListenerState, Status};
 
 /// AWS's documents for tunnels.
@@ -91,7 +91,12 @@ async fn state(address: SocketAddr) -> PortState {
     match TcpListener::bind(address).await {
         Ok(_) => PortState::Free,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            PortState::Taken(port_holder::of(address).map(|holder| holder.to_string()))
+            match port_holder::of(address) {
+                // Before anybody has read this it may be had.
+                Some(Keeper::Past) => PortState::Free,
+                Some(Keeper::Process(holder)) => PortState::Taken(Some(holder.to_string())),
+                None => PortState::Taken(None),
+            }
         }
         Err(error) => PortState::Refused(error.to_string()),
     }
