@@ -23,6 +23,7 @@ pub use crate::proto::smux::StreamId;
 pub use event::{Event, Failure, Notice, Stats, Timer};
 pub(in crate::proto) use options::CLIENT_VERSION;
 pub use options::{AgentProfile, Options, Role};
+pub(in crate::proto) use timers::SETTLE;
 
 use crate::proto::datachannel::{Config, DataChannel, Sent, Taken};
 use crate::proto::message::{Error, Message, PayloadType};

@@ -168,7 +168,7 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(15);
 
 /// The reference agent first writes HandshakeComplete and then notes that it is: what comes in between it acknowledges
 /// and throws away. After that its port plugin needs 5 to 26 ms more until it takes anything.
-const SETTLE: Duration = Duration::from_millis(30);
+pub(in crate::proto) const SETTLE: Duration = Duration::from_millis(30);
 
 /// How long the port plugin of an agent that loses early data is given.
 const OLD_SETTLE: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use crate::proto::payload::{
     KmsResult, ProcessedAction, RequestedAction, SUCCESS, SessionType, UNSUPPORTED, clipped,
     described,
 };
+use crate::proto::session::SETTLE;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -106,7 +107,7 @@ impl Shell {
             .send_control(PayloadType::ChallengeResponse, payload);
     }
 
-    pub(super) fn take_complete(&mut self, payload: &[u8]) {
+    pub(super) fn take_complete(&mut self, payload: &[u8], now: Instant) {
         match self.handshake {
             Handshake::Complete => return,
             Handshake::Answered => {}
@@ -116,12 +117,15 @@ impl Shell {
             }
         }
         match serde_json::from_slice::<HandshakeComplete>(payload) {
-            Ok(complete) => self.complete(Some(clipped(&complete.customer_message))),
+            Ok(complete) => {
+                self.settled_at = Some(now + SETTLE);
+                self.complete(Some(clipped(&complete.customer_message)));
+            }
             Err(error) => self.fail(Failure::Handshake(described(&error))),
         }
     }
 
-    /// The far side listens from now on.
+    /// The far side listens from now on, or soon.
     pub(super) fn complete(&mut self, customer_message: Option<String>) {
         self.handshake = Handshake::Complete;
         self.handshake_by = None;
@@ -129,7 +133,9 @@ impl Shell {
             agent_version: self.agent_version.clone(),
             customer_message: customer_message.filter(|message| !message.is_empty()),
         });
-        self.send_size();
+        if self.is_listening() {
+            self.send_size();
+        }
     }
 
     /// The next step of the handshake was not made in time.

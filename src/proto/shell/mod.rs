@@ -70,6 +70,8 @@ pub struct Shell {
     agent_version: Option<String>,
     /// When the next step of the handshake should have been made.
     handshake_by: Option<Instant>,
+    /// When the agent has noted that its handshake is complete; until then it throws away what comes.
+    settled_at: Option<Instant>,
     events: VecDeque<Event>,
 }
 
@@ -129,6 +131,7 @@ impl Shell {
             size: options.size,
             agent_version: None,
             handshake_by: None,
+            settled_at: None,
             events: VecDeque::new(),
             options,
         }
@@ -199,7 +202,8 @@ impl Shell {
         let going = self.life == Life::Going;
         let silence = self.channel.silence.deadline().filter(|_| going);
         let handshake = self.handshake_by.filter(|_| going);
-        let all = [resend, burst, rest, pause, silence, handshake];
+        let settled = self.settled_at.filter(|_| going);
+        let all = [resend, burst, rest, pause, silence, handshake, settled];
         all.into_iter().flatten().min()
     }
 
@@ -214,6 +218,9 @@ impl Shell {
         }
         if self.handshake_by.take_if(|at| *at <= now).is_some() {
             self.handle_silent_start();
+        }
+        if self.settled_at.take_if(|at| *at <= now).is_some() {
+            self.send_size();
         }
         if self.channel.silence.deadline().is_some_and(|at| at <= now) {
             match self.channel.silence.judge(now) {
@@ -254,10 +261,10 @@ impl Shell {
         }
     }
 
-    /// Asks the agent to end the session, once however often it is called. Before [`Event::Ready`] nothing is sent, as
-    /// the agent would not listen: use the API then.
+    /// Asks the agent to end the session, once however often it is called. Before it listens, a moment after
+    /// [`Event::Ready`], nothing is sent: use the API then.
     pub fn terminate(&mut self) {
-        let heeded = self.handshake == Handshake::Complete && self.life != Life::Closed;
+        let heeded = self.is_settled() && self.life != Life::Closed;
         if heeded && self.terminate == Terminate::Unsaid {
             let flag = Flag::TerminateSession.bytes().to_vec();
             self.channel.send_control(PayloadType::Flag, flag);
@@ -276,7 +283,11 @@ impl Shell {
     }
 
     fn is_listening(&self) -> bool {
-        self.handshake == Handshake::Complete && self.life == Life::Going
+        self.is_settled() && self.life == Life::Going
+    }
+
+    fn is_settled(&self) -> bool {
+        self.handshake == Handshake::Complete && self.settled_at.is_none()
     }
 
     /// Makes a message of what waits, if one may be sent.

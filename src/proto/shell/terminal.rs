@@ -13,7 +13,7 @@ impl Shell {
         match received.payload_type {
             PayloadType::HandshakeRequest => self.take_request(&payload, now),
             PayloadType::ChallengeRequest => self.take_challenge(&payload),
-            PayloadType::HandshakeComplete => self.take_complete(&payload),
+            PayloadType::HandshakeComplete => self.take_complete(&payload, now),
             PayloadType::Output | PayloadType::StdErr | PayloadType::ExitCode => {
                 self.take_output(received.payload_type, payload);
             }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::proto::Protocol as _;
 use crate::proto::message::{Head, Kind};
+use crate::proto::session::SETTLE;
 use uuid::Uuid;
 
 const KEY: [u8; 64] = [7; 64];
@@ -287,6 +288,34 @@ fn two_different_keys_do_not_get_past_the_challenge() {
     pair.agent.provide_key(&[8; 64]);
     pair.run(moment());
     assert_eq!(pair.failure(), Some(&Failure::Unreadable));
+}
+
+#[test]
+fn nothing_is_typed_before_the_agent_has_noted_that_the_handshake_is_complete() {
+    for profile in [encrypted(), command()] {
+        let mut pair = Pair::new(profile);
+        pair.client.write("ls\n".into());
+        while !matches!(pair.at_client.last(), Some(Event::Ready { .. })) {
+            pair.run(Duration::from_millis(1));
+            pair.client.provide_key(&KEY, b"sealed");
+            if matches!(pair.at_agent.last(), Some(AgentEvent::KeyOffered { .. })) {
+                pair.agent.provide_key(&KEY);
+            }
+        }
+        let sent = pair.frames;
+        pair.client.resize(Size { cols: 9, rows: 9 });
+        pair.client.terminate();
+        pair.run(SETTLE - Duration::from_millis(2));
+        assert_eq!((pair.frames, pair.typed()), (sent, Vec::new()));
+        pair.run(moment());
+        assert_eq!(pair.typed(), b"ls\n");
+        let size = AgentEvent::Resized(Size { cols: 9, rows: 9 });
+        let sizes = |event: &&AgentEvent| matches!(event, AgentEvent::Resized(_));
+        assert_eq!(
+            pair.at_agent.iter().filter(sizes).collect::<Vec<_>>(),
+            [&size]
+        );
+    }
 }
 
 #[test]
