@@ -2,13 +2,14 @@
 
 AWS::NoValue is taken out of lists; moto leaves a None there. Outputs and parameters are those of the change set that was
 carried out; moto keeps those of before. A parameter that is a list has commas; moto prints a list of Python. What is told
-to be its default is no change. Each resource has its name."""
+to be its default is no change. Each resource has its name.
 
-import sys
+It serves the socket that is its standard input."""
 
+from moto import server
 from moto.cloudformation import parsing
 from moto.cloudformation.models import CloudFormationBackend, Stack
-from moto.server import main
+from werkzeug.serving import make_server
 
 keeps_none = parsing.clean_json
 keeps_before = CloudFormationBackend.execute_change_set
@@ -53,9 +54,15 @@ def stack_resources(self):
     return [it for it in lacks_names(self) if getattr(it, "logical_resource_id", None)]
 
 
+def serve(host, port, application, request_handler=None, **rest):
+    made = make_server(host, port, application, threaded=True, request_handler=request_handler, fd=0)
+    made.serve_forever()
+
+
 parsing.clean_json = clean_json
 CloudFormationBackend.execute_change_set = execute_change_set
 Stack.has_parameters = has_parameters
 Stack.parameter_list = property(parameter_list)
 Stack.stack_resources = property(stack_resources)
-main(sys.argv[1:])
+server.run_simple = serve
+server.main([])

@@ -3,10 +3,10 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::programs;
@@ -14,7 +14,6 @@ use crate::programs;
 /// For a busy machine; usually it takes two seconds.
 const START: Duration = Duration::from_secs(90);
 const ANSWER: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const PROGRAM: &str = "moto_server";
 
 /// Whether the tests can run: `BASTIOND_MOTO` is the program, else it is on PATH.
@@ -43,33 +42,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// A free port can be taken by another before the server has it: then it ends, and the next is tried.
+    /// It is given its socket: a port that was free a moment ago may be another test's by now.
     pub fn start() -> Self {
-        for _ in 0..5 {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            let address = listener.local_addr().expect("it is bound");
-            drop(listener);
-            let mut server = Self {
-                address,
-                process: run(address.port()),
-            };
-            if server.comes_up() {
-                return server;
-            }
-        }
-        panic!("moto does not start");
-    }
-
-    fn comes_up(&mut self) -> bool {
-        let deadline = Instant::now() + START;
-        while self.process.try_wait().expect("it is our child").is_none() {
-            if TcpStream::connect(self.address).is_ok() {
-                return true;
-            }
-            assert!(Instant::now() < deadline, "moto does not come up");
-            sleep(LOOK_AGAIN);
-        }
-        false
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let server = Self {
+            address: listener.local_addr().expect("it is bound"),
+            process: run(listener),
+        };
+        server.ask(
+            "GET /moto-api/ HTTP/1.1\r\nHost: moto\r\nConnection: close\r\n\r\n",
+            START,
+        );
+        server
     }
 
     /// A call of the Query API, as anybody: moto looks at the scope of a signature only.
@@ -93,12 +77,19 @@ impl Server {
             self.address,
             form.len()
         );
+        self.ask(&request, ANSWER)
+    }
+
+    fn ask(&self, request: &str, patience: Duration) -> String {
         let mut socket = TcpStream::connect(self.address).expect("it listens");
-        socket.set_read_timeout(Some(ANSWER)).expect("a time");
+        socket.set_read_timeout(Some(patience)).expect("a time");
         socket.write_all(request.as_bytes()).expect("it reads");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{form:.200}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "{request:.500}: {answer}"
+        );
         answer
     }
 }
@@ -110,12 +101,11 @@ impl Drop for Server {
     }
 }
 
-fn run(port: u16) -> Child {
+/// Its standard input is the socket that it serves.
+fn run(listener: TcpListener) -> Child {
     let mut command = Command::new(python().expect("it is installed"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto/serve.py");
-    command
-        .arg(script)
-        .args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let socket = Stdio::from(OwnedFd::from(listener));
+    command.arg(script).stdin(socket).stdout(Stdio::null());
     command.stderr(Stdio::null()).spawn().expect("moto runs")
 }
