@@ -29,8 +29,8 @@ pub use tail::{Tail, Wanted};
 
 /// Files kept, one a day.
 const DAYS: usize = 7;
-/// Lines that may wait for the disk, or for who reads stderr; more are dropped. The room for them is taken at once: the library's own limit
-/// costs 4 MB of memory.
+/// Lines that may wait for the disk, or for who reads stderr; more are dropped. The room for them is taken at once: the
+/// library's own limit costs 4 MB of memory.
 const WAITING_LINES: usize = 4096;
 const VARIABLE: &str = "RUST_LOG";
 
@@ -52,7 +52,7 @@ pub struct Logs {
     _talker: Option<WorkerGuard>,
 }
 
-/// Starts logging for the whole process. Call it once, after the last fork: the files have a thread of their own.
+/// Starts logging for the whole process. Call it once, after the last fork: each writer has a thread of its own.
 pub fn start(folder: &Path, stderr: Stderr) -> Logs {
     let (filter, mistake) = filter(std::env::var(VARIABLE).ok().as_deref());
     let (file, writer, trouble) = match open(folder) {
@@ -60,7 +60,9 @@ pub fn start(folder: &Path, stderr: Stderr) -> Logs {
         Err(error) => (None, None, Some(error)),
     };
     let to_file = file.map(|file| fmt::layer().with_ansi(false).with_writer(file).boxed());
-    let (talk, talker) = (stderr == Stderr::Talk).then(talk).unzip();
+    let (talk, talker) = (stderr == Stderr::Talk)
+        .then(|| queued(io::stderr()))
+        .unzip();
     let to_stderr = talk.map(|talk| {
         fmt::layer()
             .with_ansi(is_coloured())
@@ -164,12 +166,6 @@ fn warn_of(folder: &Path, error: &io::Error) {
     );
 }
 
-/// A terminal may stand still and a reader may be gone: no connection waits for them, and nothing ends.
-fn talk() -> (NonBlocking, WorkerGuard) {
-    let writer = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
-    writer.finish(io::stderr())
-}
-
 /// The umask of the daemon, 077, makes the files private.
 fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
     DirBuilder::new()
@@ -183,8 +179,13 @@ fn open(folder: &Path) -> io::Result<(NonBlocking, WorkerGuard)> {
         .max_log_files(DAYS)
         .build(folder)
         .map_err(io::Error::other)?;
-    let writer = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
-    Ok(writer.finish(files))
+    Ok(queued(files))
+}
+
+/// A disk may be slow, a terminal stand still, a reader be gone: no connection waits for them, and nothing ends.
+fn queued(writer: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    let queue = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES);
+    queue.finish(writer)
 }
 
 fn is_coloured() -> bool {

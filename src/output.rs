@@ -1,5 +1,5 @@
-//! What goes to stdout and stderr. Nobody may read them any more, and a disk may be full: neither is a reason to panic, as
-//! the macros of the standard library do, least of all for a daemon in the foreground.
+//! What goes to stdout and stderr. Their reader may be gone, and a disk may be full: neither is a reason to panic, as the
+//! macros of the standard library do, least of all for a daemon in the foreground.
 //!
 //! A reader that has seen enough, such as `head`, is no failure. Data that could not be written is one: [`ended`] turns it
 //! into an exit code.

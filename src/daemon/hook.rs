@@ -244,7 +244,7 @@ mod tests {
         run(&[], &event(), PATIENCE).await;
     }
 
-    /// Whether the end or the event was seen first used to be a matter of chance.
+    /// Both are there at once: whichever is looked at first, the event counts.
     #[tokio::test]
     async fn what_was_told_just_before_the_end_is_still_run() {
         let folder = tempfile::tempdir().unwrap();

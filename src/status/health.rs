@@ -120,7 +120,9 @@ impl Listener {
 fn port_busy(tunnel: &Tunnel, listener: &Listener, now: OffsetDateTime) -> Option<Problem> {
     let trouble = listener.trouble()?;
     let hint = match listener.error {
-        Some(_) => "give the tunnel another `listen`: ports from 1024 on need no privileges",
+        Some(_) => {
+            "give the tunnel another `listen`: an address of this machine, and a port from 1024 on"
+        }
         None => "stop it or wait until it is gone, or give the tunnel another `listen`",
     };
     Some(Problem {

@@ -11,8 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::{PROBE_PATIENCE, SEND_LIMIT, Wire};
 use crate::proto::{AgentProfile, Options, Session};
 
-/// A new session's first message was lost because the agent was not ready for it, and the timer
-/// still showed the end of the handshake: it was repeated 15 s later.
+/// A first message for which the agent is not ready is repeated in time only if the timer follows each message.
 #[tokio::test]
 async fn a_message_that_gets_lost_is_known_to_the_timer() {
     let mut session = connected();
